@@ -1,0 +1,27 @@
+# Every gate of CONTRIBUTING.md is a target here; .ci/run calls them in order.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test pins
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/.run: requirements/run.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
+	@touch $@
+
+$(BIN)/.test: $(BIN)/.run requirements/test.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup: $(BIN)/.run  ## make .venv with what the platform needs
+
+setup-test: $(BIN)/.test  ## the same with the test tools
+
+pins: setup  ## compile requirements/*.in to pins with hashes
+	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done

@@ -1,0 +1,1 @@
+"""Headrace cache: fingerprints to reusable outputs; owns schema `cache`."""

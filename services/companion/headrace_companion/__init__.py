@@ -1,0 +1,1 @@
+"""Headrace companion: stages inputs in, runs user code, publishes outputs and logs."""

@@ -1,0 +1,1 @@
+"""Headrace embedded: the composition root, all services in one process with a bundled Postgres."""

@@ -1,0 +1,1 @@
+"""Headrace IR: reads pipeline specs, validates them, compiles the Plan. Pure."""

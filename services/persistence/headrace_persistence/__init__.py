@@ -1,0 +1,1 @@
+"""Headrace persistence (the agent): owns schema `platform`; events and rows in one transaction."""

@@ -1,0 +1,1 @@
+"""Headrace scheduler: decides what runs next and starts it; holds no durable state."""

@@ -1,0 +1,1 @@
+"""The executor port and its implementations: process, simulated (kubernetes later)."""

@@ -1,0 +1,1 @@
+"""Servicekit: server bootstrap, settings, errors, deadlines, health, telemetry, Postgres."""
