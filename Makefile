@@ -25,3 +25,15 @@ setup-test: $(BIN)/.test  ## the same with the test tools
 
 pins: setup  ## compile requirements/*.in to pins with hashes
 	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
+
+.venv-generate/.done: requirements/generate.txt
+	@test -x .venv-generate/bin/python || $(PYTHON) -m venv .venv-generate
+	.venv-generate/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/generate.txt
+	@touch $@
+
+.PHONY: generate verify
+generate: .venv-generate/.done  ## generate the code that is committed (protos)
+	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py
+
+verify: .venv-generate/.done  ## prove that the generated code is current
+	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py --check
