@@ -1,0 +1,1 @@
+"""The public API of Kubeflow Pipelines that existing clients speak."""
