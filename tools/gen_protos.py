@@ -1,7 +1,8 @@
-"""Generates the Python code beside every .proto under protos/headrace_protos (called by `make generate` and `make verify`).
+"""Generates the Python code beside every .proto under protos/headrace_protos (by `make generate`, `make verify`).
 
-Runs in an environment of its own with the oldest generator we support (requirements/generate.txt), so that the result works on
-every protobuf that users have. `--check` generates into a temporary folder and fails when the committed files differ.
+Runs in an environment of its own with the oldest generator we support (requirements/generate.txt), so that the result
+works on every protobuf that users have. `--check` generates into a temporary folder and fails when the committed
+files differ.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def main() -> int:
         generate(fresh)
         names = {str(p.relative_to(fresh)) for p in fresh.rglob("*") if p.is_file()}
         kept = {str(p.relative_to(ROOT)) for end in GENERATED for p in ROOT.rglob(f"*{end}")}
-        stale = sorted((names ^ kept) | {n for n in names & kept if not filecmp.cmp(fresh / n, ROOT / n, shallow=False)})
+        changed = {name for name in names & kept if not filecmp.cmp(fresh / name, ROOT / name, shallow=False)}
+        stale = sorted((names ^ kept) | changed)
     for name in stale:
         print(f"protos/{name} is not what its .proto generates: run `make generate` and commit the result")
     return 1 if stale else 0

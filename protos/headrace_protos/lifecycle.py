@@ -1,0 +1,156 @@
+"""The life cycle of runs, tasks and attempts as data: states, finals, transitions, and their KFP and MLMD twins.
+
+The scheduler decides by this table, persistence guards every update in SQL with it, and
+`tools/gen_state_diagram.py` draws docs/state-machine.md from it. Also the vocabulary that ids are made from (paths),
+so that all parts make the same ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from headrace_protos.v1 import events_pb2 as ev
+
+
+class Transition(NamedTuple):
+    """One allowed change: from a state, by an event kind (a field name of `Event`), to a state."""
+
+    source: int
+    event: str
+    target: int
+
+
+TASK_FINAL: Final = frozenset({ev.TASK_SUCCEEDED, ev.TASK_SKIPPED, ev.TASK_FAILED, ev.TASK_CANCELED})
+RUN_FINAL: Final = frozenset({ev.RUN_SUCCEEDED, ev.RUN_FAILED, ev.RUN_CANCELED})
+ATTEMPT_FINAL: Final = frozenset({ev.ATTEMPT_SUCCEEDED, ev.ATTEMPT_FAILED, ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED})
+
+_TASK_OPEN: Final = (ev.TASK_PENDING, ev.TASK_READY, ev.TASK_RUNNING)
+
+TASK_TRANSITIONS: Final = frozenset(
+    {
+        Transition(ev.TASK_STATE_UNSPECIFIED, "task_created", ev.TASK_PENDING),
+        Transition(ev.TASK_PENDING, "task_waiting", ev.TASK_READY),
+        Transition(ev.TASK_READY, "task_waiting", ev.TASK_READY),
+        Transition(ev.TASK_PENDING, "task_started", ev.TASK_RUNNING),
+        Transition(ev.TASK_READY, "task_started", ev.TASK_RUNNING),
+        # an attempt that failed with another one to come: back to waiting, and RUNNING again with the next attempt
+        Transition(ev.TASK_RUNNING, "task_waiting", ev.TASK_READY),
+        *(Transition(s, "task_finished", t) for s in _TASK_OPEN for t in sorted(TASK_FINAL)),
+        # retry of the run
+        *(Transition(s, "task_reset", ev.TASK_PENDING) for s in sorted(TASK_FINAL)),
+        *(Transition(s, "task_reset", ev.TASK_RUNNING) for s in sorted(TASK_FINAL)),
+    }
+)
+
+RUN_TRANSITIONS: Final = frozenset(
+    {
+        Transition(ev.RUN_STATE_UNSPECIFIED, "run_created", ev.RUN_PENDING),
+        Transition(ev.RUN_PENDING, "run_started", ev.RUN_RUNNING),
+        Transition(ev.RUN_PENDING, "run_terminating", ev.RUN_CANCELING),
+        Transition(ev.RUN_RUNNING, "run_terminating", ev.RUN_CANCELING),
+        *(Transition(ev.RUN_PENDING, "run_finished", t) for t in sorted(RUN_FINAL)),
+        *(Transition(ev.RUN_RUNNING, "run_finished", t) for t in (ev.RUN_SUCCEEDED, ev.RUN_FAILED)),
+        Transition(ev.RUN_CANCELING, "run_finished", ev.RUN_CANCELED),
+        Transition(ev.RUN_FAILED, "run_retried", ev.RUN_RUNNING),
+        Transition(ev.RUN_CANCELED, "run_retried", ev.RUN_RUNNING),
+    }
+)
+
+ATTEMPT_TRANSITIONS: Final = frozenset(
+    {
+        Transition(ev.ATTEMPT_STATE_UNSPECIFIED, "attempt_started", ev.ATTEMPT_STARTING),
+        Transition(ev.ATTEMPT_STARTING, "attempt_launched", ev.ATTEMPT_RUNNING),
+        *(
+            Transition(s, "attempt_finished", t)
+            for s in (ev.ATTEMPT_STARTING, ev.ATTEMPT_RUNNING)
+            for t in sorted(ATTEMPT_FINAL)
+        ),
+    }
+)
+
+# Task state → what KFP's API calls it (RuntimeState) and what ML Metadata calls it (Execution.State); a cached task
+# is SUCCEEDED there and CACHED here.
+KFP_TASK_STATE: Final = {
+    ev.TASK_PENDING: "PENDING",
+    ev.TASK_READY: "PENDING",
+    ev.TASK_RUNNING: "RUNNING",
+    ev.TASK_SUCCEEDED: "SUCCEEDED",
+    ev.TASK_SKIPPED: "SKIPPED",
+    ev.TASK_FAILED: "FAILED",
+    ev.TASK_CANCELED: "CANCELED",
+}
+MLMD_TASK_STATE: Final = {
+    ev.TASK_PENDING: "NEW",
+    ev.TASK_READY: "NEW",
+    ev.TASK_RUNNING: "RUNNING",
+    ev.TASK_SUCCEEDED: "COMPLETE",
+    ev.TASK_SKIPPED: "CANCELED",
+    ev.TASK_FAILED: "FAILED",
+    ev.TASK_CANCELED: "CANCELED",
+}
+KFP_RUN_STATE: Final = {
+    ev.RUN_PENDING: "PENDING",
+    ev.RUN_RUNNING: "RUNNING",
+    ev.RUN_CANCELING: "CANCELING",
+    ev.RUN_SUCCEEDED: "SUCCEEDED",
+    ev.RUN_FAILED: "FAILED",
+    ev.RUN_CANCELED: "CANCELED",
+}
+# What a task with a final-status input is told about its upstream task (kfp-semantics 2.8 R).
+FINAL_STATUS: Final = {
+    ev.TASK_SUCCEEDED: "SUCCEEDED",
+    ev.TASK_SKIPPED: "SKIPPED",
+    ev.TASK_FAILED: "FAILED",
+    ev.TASK_CANCELED: "CANCELLED",
+}
+
+# Error.reason of tasks and runs: what clients may branch on.
+REASONS: Final = frozenset(
+    {
+        "UserError",  # exit code other than 0
+        "OutOfMemory",
+        "TimedOut",
+        "MissingOutput",  # exit code 0, but a declared output was not written
+        "WrongOutput",  # an output of the wrong type, or a value that cannot be stored
+        "OutputPath",  # an output that leaves its folder, is a link to elsewhere or not a plain file
+        "InputResolution",  # an input could not be resolved or has the wrong type
+        "ConditionFailed",  # the condition is no boolean or could not be evaluated
+        "MissingInput",  # an input artifact is not in the store
+        "Environment",  # the image or environment could not be made
+        "Launch",  # the executor could not start the attempt
+        "Resources",  # asks for more than there can be
+        "Lost",  # the attempt vanished
+        "Import",  # an importer failed
+        "TaskFailed",  # of a group or run: a task in it failed
+        "Canceled",
+        "DeadlineExceeded",  # of a run
+        "Internal",
+    }
+)
+
+
+def child_path(parent: str, key: str) -> str:
+    """Path of the task `key` in the DAG execution `parent` ("" = root)."""
+    return f"{parent}/{key}" if parent else key
+
+
+def iteration_path(loop: str, index: int) -> str:
+    """Path of a loop's iteration."""
+    return f"{loop}[{index}]"
+
+
+def parent_path(path: str) -> str:
+    """Path of the execution that holds this one: `a/b[2]/c` → `a/b[2]` → `a/b` → `a` → ""."""
+    if path.endswith("]"):
+        return path[: path.rindex("[")]
+    return path.rpartition("/")[0]
+
+
+def attempt_path(path: str, number: int) -> str:
+    """Path of an attempt: `train#2`."""
+    return f"{path}#{number}"
+
+
+def trace_id(run_id: str) -> str:
+    """A run's OpenTelemetry trace id: its UUID's 32 hex digits."""
+    return run_id.replace("-", "")
