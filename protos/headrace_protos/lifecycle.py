@@ -33,8 +33,8 @@ TASK_TRANSITIONS: Final = frozenset(
         Transition(ev.TASK_READY, "task_waiting", ev.TASK_READY),
         Transition(ev.TASK_PENDING, "task_started", ev.TASK_RUNNING),
         Transition(ev.TASK_READY, "task_started", ev.TASK_RUNNING),
-        # an attempt that failed with another one to come: back to waiting, and RUNNING again with the next attempt
-        Transition(ev.TASK_RUNNING, "task_waiting", ev.TASK_READY),
+        # between attempts a task stays RUNNING, as KFP's clients expect; waiting_on says BACKOFF or SLOTS
+        Transition(ev.TASK_RUNNING, "task_waiting", ev.TASK_RUNNING),
         *(Transition(s, "task_finished", t) for s in _TASK_OPEN for t in sorted(TASK_FINAL)),
         # retry of the run
         *(Transition(s, "task_reset", ev.TASK_PENDING) for s in sorted(TASK_FINAL)),

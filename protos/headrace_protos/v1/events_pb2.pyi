@@ -609,7 +609,9 @@ global___TaskCreated = TaskCreated
 
 @typing.final
 class TaskWaiting(google.protobuf.message.Message):
-    """PENDING → READY, or another cause for a READY one."""
+    """PENDING → READY, or another cause for a READY one; a RUNNING one (between attempts) stays RUNNING. Cleared by attempt_started
+    and task_finished. Appended only where the wait lasts: what is admitted in the same tick has none.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -1,0 +1,156 @@
+"""The executor port: how the scheduler starts and ends attempts, whatever runs them.
+
+Lives here: what goes over the seam, as immutable values. Implementations: process/, simulated/ (kubernetes/ later); each
+passes tests/ports. Called by driving.py. Admission (slots, limits) is the scheduler's: `launch` is called only for what
+fits `inventory()`; which accelerator a task gets is the executor's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from headrace_protos.v1 import attempts_pb2, events_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptId:
+    """What names an attempt everywhere: run (UUID text), task path, number from 1."""
+
+    run_id: str
+    path: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Resources that an attempt asks for: cores, bytes, accelerators. 0 = nothing asked."""
+
+    cpu: float = 0.0
+    memory: int = 0
+    accelerators: int = 0
+    accelerator_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputArtifact:
+    """A declared output artifact: schema and metadata as in the component's definition (metadata is JSON text)."""
+
+    name: str
+    schema_title: str = "system.Artifact"
+    schema_version: str = ""
+    instance_schema: str = ""
+    is_list: bool = False
+    metadata_json: str = ""
+
+
+# One argv element or env value: parts that the companion joins (headrace_companion.templates). A str is literal text.
+Template = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that one attempt needs. JSON-serialisable by construction; no credentials in it.
+
+    `parameters` are canonical JSON texts with component defaults applied; `inputs` are artifacts by input name;
+    `task_root` is the URI under which this attempt publishes: `<run root>/<path>/<attempt>`.
+    """
+
+    attempt: AttemptId
+    namespace: str
+    pipeline_name: str
+    run_name: str
+    task_key: str
+    image: str
+    command: Sequence[Template]
+    args: Sequence[Template]
+    env: Mapping[str, Template]
+    parameters: Mapping[str, str]
+    inputs: Mapping[str, events_pb2.ArtifactList]
+    output_parameters: Mapping[str, int]  # name → ParameterType
+    output_artifacts: Sequence[OutputArtifact]
+    optional_outputs: frozenset[str]
+    task_root: str
+    request: Request = field(default_factory=Request)
+    timeout_s: float = 0.0  # 0 = none
+    traceparent: str = ""
+    platform_json: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """The attempt exists: `handle` finds it again after a crash (pid and start time; Pod name and UID)."""
+
+    attempt: AttemptId
+    handle: str
+    node: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The attempt cannot start yet, and why (image, environment, volume): a sentence with numbers."""
+
+    attempt: AttemptId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The attempt has ended; told once it is certain, possibly more than once."""
+
+    attempt: AttemptId
+    result: attempts_pb2.AttemptResult
+
+
+ExecutorFact = Launched | Held | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What becomes of a request here: `granted` is what is accounted; `problem` = it can never run, and why."""
+
+    granted: Request
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What there is for attempts; None = unlimited (simulated)."""
+
+    node: str
+    cpu: float | None = None
+    memory: int | None = None
+    accelerators: int | None = None
+    accelerator_product: str = ""
+
+
+class Executor(Protocol):
+    """Starts and ends attempts. All calls are idempotent by attempt; none raises for a user's mistake: that is a fact."""
+
+    async def start(self, known: Sequence[tuple[AttemptId, str]]) -> None:
+        """Begin; `known` = attempts that the rows say are in flight, with handles. Survivors that are not among them are
+        ended before this returns; of those that are, each is followed, recovered from what it published, or told as LOST."""
+
+    async def adopt(self, known: Sequence[tuple[AttemptId, str]]) -> None:
+        """The same for attempts of shards that were taken over later."""
+
+    def inventory(self) -> Sequence[Inventory]:
+        """What there is, for admission."""
+
+    def place(self, request: Request) -> Placement:
+        """Pure: how a request would be met on this executor."""
+
+    async def launch(self, launch: Launch) -> None:
+        """Start it; facts follow. A second call for the same attempt has no effect."""
+
+    async def cancel(self, attempt: AttemptId) -> None:
+        """End it, with everything that it started; Finished(CANCELED) follows. Unknown attempts: Finished(CANCELED) too."""
+
+    def facts(self) -> AsyncIterator[Sequence[ExecutorFact]]:
+        """What happened, in batches, as soon as it did. One reader."""
+
+    async def close(self) -> None:
+        """End every attempt (embedded: processes do not outlive the platform) and free everything, within 5 s."""
