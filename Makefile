@@ -25,6 +25,7 @@ setup-test: $(BIN)/.test  ## the same with the test tools
 
 pins: setup  ## compile requirements/*.in to pins with hashes
 	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
 
 .venv-generate/.done: requirements/generate.txt
 	@test -x .venv-generate/bin/python || $(PYTHON) -m venv .venv-generate
@@ -37,3 +38,15 @@ generate: .venv-generate/.done  ## generate the code that is committed (protos)
 
 verify: .venv-generate/.done  ## prove that the generated code is current
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py --check
+
+# The official KFP SDK and client, which tests and `make examples` drive as a program of its own.
+.venv-kfp/.done: requirements/kfp-peer.txt
+	@test -x .venv-kfp/bin/python || $(PYTHON) -m venv .venv-kfp
+	.venv-kfp/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/kfp-peer.txt
+	@touch $@
+
+.PHONY: kfp-peer examples
+kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
+
+examples: .venv-kfp/.done  ## compile examples/*/pipeline.py with the official KFP SDK
+	.venv-kfp/bin/python tools/compile_examples.py
