@@ -1,0 +1,153 @@
+"""The one error that crosses services, and its form on the wire.
+
+`ServiceError` <-> google.rpc.Status with an ErrorInfo (and RetryInfo, BadRequest) in the standard status-details
+trailer. Only the table and pure conversions live here; `interceptors` applies them to calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import grpc
+from google.protobuf import duration_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+from headrace_protos.v1 import errors_pb2
+from headrace_protos.v1.errors_pb2 import ErrorReason
+
+DOMAIN: Final = "headrace.v1"
+STATUS_TRAILER: Final = "grpc-status-details-bin"
+# Default gRPC clients refuse metadata above 8 KB, the trailer travels in base64: what is longer is cut, and says so.
+LONGEST_MESSAGE: Final = 1_500
+LONGEST_DETAILS: Final = 3_500
+
+Reason = ErrorReason  # `Reason.NOT_FOUND`; the values are ints of the proto enum
+
+
+class Detail(NamedTuple):
+    """One problem of several: where it is, and what is wrong there."""
+
+    field: str
+    description: str
+
+
+class ServiceError(Exception):
+    """A call failed for REASON; MESSAGE is for people: what is wrong, with its name, and what to do next."""
+
+    def __init__(
+        self,
+        reason: ErrorReason.ValueType,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        details: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        self.details = tuple(Detail(*detail) for detail in details)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __repr__(self) -> str:
+        return f"ServiceError({Reason.Name(self.reason)}, {self.message!r})"
+
+
+CODES: Final[dict[int, grpc.StatusCode]] = {
+    errors_pb2.ERROR_REASON_UNSPECIFIED: grpc.StatusCode.UNKNOWN,
+    errors_pb2.INVALID_INPUT: grpc.StatusCode.INVALID_ARGUMENT,
+    errors_pb2.INVALID_SPEC: grpc.StatusCode.INVALID_ARGUMENT,
+    errors_pb2.INVALID_PARAMETERS: grpc.StatusCode.INVALID_ARGUMENT,
+    errors_pb2.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    errors_pb2.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    errors_pb2.WRONG_STATE: grpc.StatusCode.FAILED_PRECONDITION,
+    errors_pb2.SESSION_LOST: grpc.StatusCode.ABORTED,
+    errors_pb2.REVISION_CONFLICT: grpc.StatusCode.ABORTED,
+    errors_pb2.ATTEMPT_SUPERSEDED: grpc.StatusCode.FAILED_PRECONDITION,
+    errors_pb2.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    errors_pb2.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    errors_pb2.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    errors_pb2.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors_pb2.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    errors_pb2.NOT_IMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
+    errors_pb2.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors_pb2.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+# What a status without our ErrorInfo means: gRPC itself, or a server that is not ours, made it.
+FOREIGN: Final[dict[grpc.StatusCode, ErrorReason.ValueType]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_INPUT,
+    grpc.StatusCode.NOT_FOUND: Reason.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS: Reason.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION: Reason.WRONG_STATE,
+    grpc.StatusCode.PERMISSION_DENIED: Reason.FORBIDDEN,
+    grpc.StatusCode.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE,
+    grpc.StatusCode.UNAVAILABLE: Reason.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
+    grpc.StatusCode.UNIMPLEMENTED: Reason.NOT_IMPLEMENTED,
+}
+
+
+def code_of(reason: ErrorReason.ValueType, *, streaming: bool = False) -> grpc.StatusCode:
+    """The gRPC code of REASON: too large a request stream exhausts a resource, too large a value is a wrong argument."""
+    if reason == Reason.TOO_LARGE and streaming:
+        return grpc.StatusCode.RESOURCE_EXHAUSTED
+    return CODES[reason]
+
+
+def to_status(error: ServiceError, *, streaming: bool = False) -> status_pb2.Status:
+    """ERROR as the message that the trailer carries."""
+    code = code_of(error.reason, streaming=streaming)
+    status = status_pb2.Status(code=code.value[0], message=_cut(error.message, LONGEST_MESSAGE))
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=Reason.Name(error.reason), domain=DOMAIN))
+    if error.retry_after is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after * 1000))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    if error.details:
+        status.details.add().Pack(_bad_request(error.details))
+    return status
+
+
+def from_status(code: grpc.StatusCode, message: str, trailer: bytes | None) -> ServiceError:
+    """The error that a call ended with; TRAILER is the content of STATUS_TRAILER."""
+    reason = FOREIGN.get(code, Reason.INTERNAL)
+    status = status_pb2.Status()
+    try:
+        status.ParseFromString(trailer or b"")
+    except DecodeError:
+        status = status_pb2.Status()
+    info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
+    retry_after = None
+    for packed in status.details:
+        if packed.Unpack(info) and info.domain == DOMAIN and info.reason in Reason.keys():  # noqa: SIM118  # not a dict
+            reason = Reason.Value(info.reason)
+        elif packed.Unpack(retry):
+            retry_after = retry.retry_delay.ToMilliseconds() / 1000
+        else:
+            packed.Unpack(bad)
+    details = [(violation.field, violation.description) for violation in bad.field_violations]
+    return ServiceError(reason, status.message or message, retry_after=retry_after, details=details)
+
+
+def _bad_request(details: Sequence[Detail]) -> error_details_pb2.BadRequest:
+    kept = error_details_pb2.BadRequest()
+    room = LONGEST_DETAILS
+    for index, detail in enumerate(details):
+        field, description = _cut(detail.field, 300), _cut(detail.description, 500)
+        room -= len(field.encode(errors="replace")) + len(description.encode(errors="replace")) + 8
+        if room < 0:
+            kept.field_violations.add(field="", description=f"and {len(details) - index} more")
+            break
+        kept.field_violations.add(field=field, description=description)
+    return kept
+
+
+def _cut(text: str, longest: int) -> str:
+    raw = text.encode(errors="replace")
+    return raw.decode() if len(raw) <= longest else raw[: longest - 4].decode(errors="ignore") + " …"

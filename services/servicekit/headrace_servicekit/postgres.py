@@ -1,0 +1,268 @@
+"""Postgres for the services that own a schema: a pool, transactions that are retried, one error mapping, migrations.
+
+The only module that imports psycopg. Every statement takes its values as parameters; psycopg.Error never leaves.
+Works behind a transaction pooler: no session state, and server-side PREPARE is given up where the pooler cannot keep it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final, LiteralString, TypeVar
+
+import psycopg
+import psycopg_pool
+from psycopg import errors as pg
+from psycopg import sql
+
+from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.sqlfiles import Migration, load_migrations
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Mapping[str, Any] | Sequence[Any] | None
+
+ATTEMPTS: Final = 6  # of one transaction; conflicts of ours resolve at once, so more would hide a fault
+RETRIED: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+POOLER: Final = frozenset(
+    {"26000", "42P05"}
+)  # prepared statement unknown or known: a pooler changed the server under us
+GONE: Final = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})  # shutting down, starting, full house, a standby
+
+
+class QueryError(ServiceError):
+    """Postgres refused a statement: SQLSTATE and CONSTRAINT say why to the caller, who knows what they mean."""
+
+    def __init__(self, reason: Any, message: str, sqlstate: str, constraint: str = "") -> None:
+        super().__init__(reason, message)
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+
+class UniqueViolationError(QueryError):
+    """A row of that key exists; the caller names the thing."""
+
+
+class Transaction:
+    """One transaction (or one connection in autocommit): statements in, rows out."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        self.connection = connection
+
+    async def fetch(self, query: LiteralString, params: Params = None) -> list[Row]:
+        """All rows."""
+        cursor = await self.connection.execute(query, params)
+        return await cursor.fetchall()
+
+    async def fetch_one(self, query: LiteralString, params: Params = None) -> Row | None:
+        """The first row, or None."""
+        cursor = await self.connection.execute(query, params)
+        return await cursor.fetchone()
+
+    async def execute(self, query: LiteralString, params: Params = None) -> int:
+        """The number of rows that changed."""
+        cursor = await self.connection.execute(query, params)
+        return cursor.rowcount
+
+    async def notify(self, channel: str, payload: str = "") -> None:
+        """NOTIFY with parameters."""
+        await self.connection.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+
+
+class Database:
+    """A pool of connections to one database, opened by `async with`."""
+
+    def __init__(
+        self, url: str, *, name: str, min_size: int = 1, max_size: int = 4, wait: float = 5.0, prepare: bool = True
+    ) -> None:
+        self.url = url
+        self._name = name
+        self._wait = wait
+        self._prepare = prepare
+        self._pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]](
+            url,
+            kwargs={"autocommit": True, "application_name": name, "client_encoding": "utf8"},
+            min_size=min_size,
+            max_size=max_size,
+            timeout=wait,
+            max_idle=60.0,
+            num_workers=1,
+            configure=self._configure,
+            open=False,
+            name=name,
+        )
+
+    async def __aenter__(self) -> Database:
+        first = await connect(self.url, self._name)  # the pool would hide why it cannot connect behind a time-out
+        await first.close()
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close(timeout=2.0)
+
+    async def _configure(self, connection: psycopg.AsyncConnection[Row]) -> None:
+        connection.prepare_threshold = 3 if self._prepare else None
+
+    async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The answer of WORK, committed. WORK may run several times: it does nothing but statements.
+
+        A commit whose answer is lost is not tried again (nobody knows its end): UNAVAILABLE, and the caller's keys make
+        its own repetition safe.
+        """
+
+        async def attempt(connection: psycopg.AsyncConnection[Row], sent: list[bool]) -> T:
+            async with connection.transaction():
+                answer = await work(Transaction(connection))
+                sent.append(True)
+            return answer
+
+        return await self._attempts(attempt)
+
+    async def read(self, query: LiteralString, params: Params = None) -> list[Row]:
+        """All rows of one statement that changes nothing, without a transaction round it."""
+
+        async def attempt(connection: psycopg.AsyncConnection[Row], sent: list[bool]) -> list[Row]:
+            return await Transaction(connection).fetch(query, params)
+
+        return await self._attempts(attempt)
+
+    async def probe(self) -> None:
+        """Raise unless Postgres answers."""
+        await self.read("SELECT 1")
+
+    async def _attempts(self, attempt: Callable[[psycopg.AsyncConnection[Row], list[bool]], Awaitable[T]]) -> T:
+        for left in reversed(range(ATTEMPTS)):
+            sent: list[bool] = []
+            with mapped(self._name):
+                try:
+                    async with self._pool.connection() as connection:
+                        return await attempt(connection, sent)
+                except psycopg.Error as failed:
+                    if not left or not await self._again(failed, committing=bool(sent)):
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _again(self, failed: psycopg.Error, *, committing: bool) -> bool:
+        """Whether the same work may be tried on another connection."""
+        if failed.sqlstate in RETRIED:
+            return True
+        if failed.sqlstate in POOLER and self._prepare:
+            logger.warning("%s: a pooler stands before Postgres; statements are no longer prepared", self._name)
+            self._prepare = False
+            await self._pool.drain()
+            return True
+        if committing or isinstance(failed, psycopg_pool.PoolTimeout) or not _is_lost(failed):
+            return False
+        await self._pool.check()  # Postgres restarted: drop every connection that died with it
+        return True
+
+    @asynccontextmanager
+    async def listen(self, channel: LiteralString) -> AsyncIterator[AsyncIterator[str]]:
+        """The payloads sent to CHANNEL, over a connection of its own; ends with UNAVAILABLE when that is lost."""
+        with mapped(self._name):
+            connection = await connect(self.url, f"{self._name} listen")
+            async with connection:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                yield self._payloads(connection)
+
+    async def _payloads(self, connection: psycopg.AsyncConnection[Row]) -> AsyncIterator[str]:
+        with mapped(self._name):
+            async for notification in connection.notifies():
+                yield notification.payload
+
+
+async def connect(url: str, name: str) -> psycopg.AsyncConnection[Row]:
+    """One connection outside any pool."""
+    with mapped(name):
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, application_name=name, connect_timeout=10)
+
+
+def _is_lost(failed: psycopg.Error) -> bool:
+    state = failed.sqlstate
+    if state is None:
+        return isinstance(failed, psycopg.OperationalError)
+    return state in GONE or state.startswith("08")
+
+
+@contextmanager
+def mapped(name: str) -> Iterator[None]:
+    """Errors of psycopg inside leave as ServiceError."""
+    try:
+        yield
+    except psycopg.Error as failed:
+        raise _mapped(failed, name) from failed
+    except UnicodeEncodeError as failed:
+        raise ServiceError(Reason.INVALID_INPUT, f"{name}: a text holds a lone surrogate") from failed
+
+
+def _mapped(failed: psycopg.Error, name: str) -> ServiceError:
+    state, constraint = failed.sqlstate or "", failed.diag.constraint_name or ""
+    said = failed.diag.message_primary or str(failed).partition("\n")[0]
+    if _is_lost(failed):
+        return ServiceError(Reason.UNAVAILABLE, f"{name}: Postgres cannot be reached: {said}", retry_after=1.0)
+    if isinstance(failed, pg.UniqueViolation):
+        return UniqueViolationError(
+            Reason.ALREADY_EXISTS, f"{name}: a row of that key exists ({constraint})", state, constraint
+        )
+    if isinstance(failed, pg.DiskFull):
+        return ServiceError(Reason.STORAGE_FULL, f"{name}: the disk of Postgres is full: make room, then it goes on")
+    if isinstance(failed, pg.QueryCanceled):
+        return ServiceError(Reason.DEADLINE, f"{name}: a statement took too long: {said}")
+    if isinstance(failed, (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire)) or (
+        isinstance(failed, psycopg.DataError) and not state
+    ):
+        return ServiceError(Reason.INVALID_INPUT, f"{name}: a value cannot be stored: {said}")
+    return QueryError(Reason.INTERNAL, f"{name}: Postgres refused a statement ({state} {said})", state, constraint)
+
+
+async def migrate(url: str, schema: str, folder: Path) -> int:
+    """Bring SCHEMA to the newest migration of FOLDER; any number of processes may do it at once. Returns the version."""
+    migrations = load_migrations(folder)
+    name = f"migrations of {schema}"
+    connection = await connect(url, name)
+    with mapped(name):
+        async with connection:
+            return await _migrate(connection, schema, migrations)
+
+
+async def _migrate(connection: psycopg.AsyncConnection[Row], schema: str, migrations: list[Migration]) -> int:
+    table = sql.Identifier(schema, "schema_migrations")
+    applied = await _applied(connection, schema, table)
+    for migration in migrations:
+        if migration.version in applied:
+            if applied[migration.version] != migration.digest:
+                raise ServiceError(
+                    Reason.WRONG_STATE,
+                    f"migration {migration.name} of {schema} was changed after it was applied: restore it and add a new one",
+                )
+            continue
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"headrace {schema}",))
+            await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+            await connection.execute(
+                sql.SQL(
+                    "CREATE TABLE IF NOT EXISTS {} (version integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL,"
+                    " applied_at timestamptz NOT NULL DEFAULT now())"
+                ).format(table)
+            )
+            if migration.version in await _applied(connection, schema, table):
+                continue  # another process was first
+            await connection.execute(migration.statements)
+            await connection.execute(
+                sql.SQL("INSERT INTO {} (version, name, digest) VALUES (%s, %s, %s)").format(table),
+                (migration.version, migration.name, migration.digest),
+            )
+    return max([*applied, *(migration.version for migration in migrations)], default=0)
+
+
+async def _applied(connection: psycopg.AsyncConnection[Row], schema: str, table: sql.Identifier) -> dict[int, str]:
+    cursor = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".schema_migrations',))
+    found = await cursor.fetchone()
+    if found is None or found[0] is None:
+        return {}
+    cursor = await connection.execute(sql.SQL("SELECT version, digest FROM {}").format(table))
+    return dict(await cursor.fetchall())

@@ -1,0 +1,174 @@
+"""gRPC servers and channels: addresses, limits, health, reflection, and the interceptor pair on both ends.
+
+A server listens on a unix socket in a 0700 folder or on loopback TCP; anything else needs token checks, which do not exist yet,
+so it refuses. `serve` is what each service's entry point calls; `channel` is what its clients call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.interceptors import ServerInterceptor, SpanSink, client_interceptors
+from headrace_servicekit.settings import private_folder
+
+logger = logging.getLogger(__name__)
+LARGEST_MESSAGE: Final = 64 * 1024 * 1024
+_COMMON: Final[list[tuple[str, int]]] = [
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE),
+    ("grpc.max_metadata_size", 32 * 1024),
+]
+_SERVER: Final = [
+    *_COMMON,
+    ("grpc.so_reuseport", 0),  # with it a second platform would silently share the port
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+]
+_CLIENT: Final = [
+    *_COMMON,
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),  # internal calls never leave by a proxy
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gRPC service on a server: its full name, and the generated `add_…_to_server` bound to its servicer."""
+
+    name: str
+    register: Callable[[grpc.aio.Server], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A started server; `address` has the port that was really taken."""
+
+    address: str
+    server: grpc.aio.Server
+
+
+@asynccontextmanager
+async def serve(
+    address: str,
+    served: Sequence[Served],
+    *,
+    service: str,
+    probe: Callable[[], Awaitable[None]] | None = None,
+    probe_every: float = 5.0,
+    sink: SpanSink | None = None,
+    grace: float = 3.0,
+) -> AsyncIterator[Listening]:
+    """Serve SERVED at ADDRESS while the block runs; PROBE raises while the service SERVICE is not healthy."""
+    check_address(address)
+    server = grpc.aio.server(interceptors=[ServerInterceptor(service, sink)], options=_SERVER)
+    for one in served:
+        one.register(server)
+    checker = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    names = [one.name for one in served]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    bound = await _bind(server, address, service)
+    await _report(checker, names, probe)
+    await server.start()
+    prober = asyncio.create_task(_probing(checker, names, probe, probe_every), name=f"{service} health")
+    try:
+        yield Listening(bound, server)
+    finally:
+        prober.cancel()
+        with suppress(asyncio.CancelledError):
+            await prober
+        await checker.enter_graceful_shutdown()
+        await server.stop(grace)
+        if bound.startswith("unix:"):
+            Path(bound.removeprefix("unix:")).unlink(missing_ok=True)
+
+
+def channel(address: str) -> grpc.aio.Channel:
+    """A channel to ADDRESS whose calls raise ServiceError alone, and carry deadline and trace."""
+    return grpc.aio.insecure_channel(address, options=_CLIENT, interceptors=client_interceptors(address))
+
+
+def check_address(address: str) -> None:
+    """Refuse what would serve strangers: no token checks exist yet, so only unix sockets and loopback are safe."""
+    if address.startswith("unix:"):
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ServiceError(Reason.INVALID_INPUT, f"{address!r} is not an address; expected host:port or unix:/path")
+    host = host.strip("[]")
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    if host == "localhost":
+        return
+    raise ServiceError(
+        Reason.INVALID_INPUT,
+        f"refusing to listen on {address}: calls over the network would not be authenticated; use 127.0.0.1:{port}",
+    )
+
+
+async def _bind(server: grpc.aio.Server, address: str, service: str) -> str:
+    if address.startswith("unix:"):
+        path = Path(address.removeprefix("unix:"))
+        private_folder(path.parent)
+        if await asyncio.to_thread(_answers, path):
+            raise ServiceError(Reason.UNAVAILABLE, f"{service}: another process listens on {path}; stop it first")
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as refused:
+        raise ServiceError(
+            Reason.UNAVAILABLE,
+            f"{service}: cannot listen on {address}: it is in use; stop the other process or take another address",
+        ) from refused
+    if address.startswith("unix:"):
+        path.chmod(0o600)
+        return address
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _answers(path: Path) -> bool:
+    """Whether a live server holds the socket at PATH; a dead one's file is gRPC's to replace."""
+    if not os.path.lexists(path):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+async def _probing(checker: Any, names: Sequence[str], probe: Any, every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        await _report(checker, names, probe)
+
+
+async def _report(checker: Any, names: Sequence[str], probe: Callable[[], Awaitable[None]] | None) -> None:
+    status = health_pb2.HealthCheckResponse.SERVING
+    if probe is not None:
+        try:
+            await asyncio.wait_for(probe(), 3)
+        except Exception as unwell:  # noqa: BLE001  # any failure of a probe means the same: not serving
+            logger.warning("not healthy: %s", unwell)
+            status = health_pb2.HealthCheckResponse.NOT_SERVING
+    for name in ("", *names):
+        await checker.set(name, status)
