@@ -1,0 +1,103 @@
+"""Declared input parameters: what a task's input or a run's parameter becomes. Pure.
+
+Rules of kfp-semantics 2.5 to 2.8: an input that is absent or null takes its default, else null if it is optional,
+else it is a problem. The apiserver calls `check_run_parameters` once at submission; the engine calls `resolve_input`
+for every task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from headrace_ir.values import (
+    ParameterType,
+    Value,
+    ValueProblem,
+    check_literals,
+    coerce,
+    conform,
+    declared_type,
+    decode,
+)
+from headrace_protos.v1 import plan_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One input parameter of a component; `default` None means that there is none (a null default says the same)."""
+
+    name: str
+    type: ParameterType | None = None
+    default: Value = None
+    optional: bool = False
+    literals: tuple[Value, ...] = ()
+
+
+def declaration_of(definition: plan_pb2.ParameterDef) -> Declaration:
+    """The declaration that a Plan holds."""
+    return Declaration(
+        definition.name,
+        declared_type(definition.type),
+        decode(definition.default_json) if definition.HasField("default_json") else None,
+        definition.optional,
+        tuple(decode(text) for text in definition.literals_json),
+    )
+
+
+_ROOT_REFUSED: Final = frozenset({ParameterType.TASK_FINAL_STATUS})
+
+
+def resolve_input(declaration: Declaration, given: Value, *, null_is_value: bool = False) -> Value:
+    """What the input becomes, given the resolved value (None: absent or null) of its source.
+
+    `null_is_value`: the null was given as an item of a loop, so that a STRING input takes it as "" instead of missing
+    it.
+    """
+    subject = f"input '{declaration.name}'"
+    if given is None and null_is_value and declaration.type == ParameterType.STRING:
+        given = ""
+    if given is None:
+        given = declaration.default
+    if given is None:
+        if declaration.optional:
+            return None
+        wanted = f" ({declaration.type})" if declaration.type else ""
+        raise ValueProblem(f"{subject}{wanted} has no value: its source gave none and it has no default")
+    value = coerce(subject, declaration.type, given)
+    check_literals(subject, value, declaration.literals)
+    return value
+
+
+def check_run_parameters(
+    declarations: Mapping[str, Declaration], given: Mapping[str, Value]
+) -> tuple[dict[str, Value], list[str]]:
+    """The run's parameters with defaults applied, and every problem as a sentence (then nothing may be created)."""
+    problems: list[str] = []
+    known = ", ".join(declarations) or "none"
+    problems += [
+        f"parameter '{name}' is unknown: the pipeline has {known}" for name in given if name not in declarations
+    ]
+    values: dict[str, Value] = {}
+    for name, declaration in declarations.items():
+        try:
+            values[name] = _run_parameter(declaration, name in given, given.get(name))
+        except ValueProblem as problem:
+            problems.append(problem.sentence)
+    return values, problems
+
+
+def _run_parameter(declaration: Declaration, is_given: bool, given: Value) -> Value:
+    subject = f"parameter '{declaration.name}'"
+    if declaration.type in _ROOT_REFUSED:
+        raise ValueProblem(f"{subject} is declared {declaration.type}, which only a task's input can be")
+    missing = not is_given or (given is None and declaration.optional)
+    if missing and declaration.default is None:
+        if declaration.optional:
+            return None
+        wanted = f" ({declaration.type})" if declaration.type else ""
+        raise ValueProblem(f"{subject}{wanted} is missing: give it a value")
+    value = conform(subject, declaration.type, declaration.default if missing else given)
+    check_literals(subject, value, declaration.literals)
+    return value
