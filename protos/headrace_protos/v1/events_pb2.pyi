@@ -740,9 +740,12 @@ class AttemptLaunched(google.protobuf.message.Message):
     HANDLE_FIELD_NUMBER: builtins.int
     NODE_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
+    LOG_URI_FIELD_NUMBER: builtins.int
     handle: builtins.str
     """the executor's: pid and start time, or Pod name and UID"""
     node: builtins.str
+    log_uri: builtins.str
+    """grows while the attempt runs"""
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -751,8 +754,9 @@ class AttemptLaunched(google.protobuf.message.Message):
         handle: builtins.str = ...,
         node: builtins.str = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
+        log_uri: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["handle", b"handle", "node", b"node", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["handle", b"handle", "log_uri", b"log_uri", "node", b"node", "warnings", b"warnings"]) -> None: ...
 
 global___AttemptLaunched = AttemptLaunched
 

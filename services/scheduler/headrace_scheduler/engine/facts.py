@@ -77,6 +77,7 @@ class AttemptLaunched:
     handle: str
     node: str = ""
     warnings: tuple[str, ...] = ()
+    log_uri: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class Launched:
     handle: str
     node: str = ""
     warnings: tuple[str, ...] = ()
+    log_uri: str = ""  # grows while the attempt runs
 
 
 @dataclass(frozen=True, slots=True)
