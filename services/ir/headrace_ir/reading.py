@@ -1,0 +1,131 @@
+"""Reading a pipeline: from an uploaded file or a JSON object to a `Package`, with every shape problem kept for the report.
+
+The one place where the IR's outer forms are known: yaml, json, archives, several documents, inline specs. What can be
+understood in spite of a problem is understood, so that one report names everything. Called by the apiserver (uploads,
+create run), the CLI's `validate`, and the conformance suite; the graph is judged by `validating`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace_ir.archives import extract
+from headrace_ir.documents import read_json, read_yaml
+from headrace_ir.loading import load_spec
+from headrace_ir.model import Spec
+from headrace_ir.problems import Problem, SpecError, hint
+from headrace_ir.schema import describe, read_message, shape
+
+SCHEMA_VERSION = "2.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A pipeline as given (`pipeline_spec`, `platform_spec`: JSON objects) and as understood (`spec`)."""
+
+    pipeline_spec: dict[str, Any]
+    platform_spec: dict[str, Any] | None
+    spec: Spec
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON object in which the API carries it: the bare spec, or both under their names."""
+        if self.platform_spec is None:
+            return self.pipeline_spec
+        return {"pipeline_spec": self.pipeline_spec, "platform_spec": self.platform_spec}
+
+
+def read_package(data: bytes, filename: str) -> Package:
+    """The pipeline in a file. Raises `SpecError` where there is none to be found; lesser problems are in the package."""
+    content, name = extract(data, filename)
+    documents = [read_json(content)] if name.lower().endswith(".json") else read_yaml(content)
+    documents = [document for document in documents if document is not None]
+    if len(documents) == 1 and isinstance(documents[0], dict):
+        return read_spec(documents[0])
+    return _read_documents(documents)
+
+
+def read_spec(document: Any) -> Package:
+    """The pipeline in a JSON object: a bare spec, or `{pipeline_spec, platform_spec}` as the API carries both."""
+    if isinstance(document, dict) and document.keys() & {"pipeline_spec", "pipelineSpec"}:
+        parts = dict(document)
+        pipeline = parts.pop("pipeline_spec", None) or parts.pop("pipelineSpec", None)
+        platform = parts.pop("platform_spec", None) or parts.pop("platformSpec", None)
+        extra = [
+            Problem(key, f"unknown field '{key}'; {hint(key, ('pipeline_spec', 'platform_spec'), kind='fields')}")
+            for key, value in parts.items()
+            if value is not None
+        ]
+        return _assemble(pipeline, platform, extra)
+    return _read_documents([document])
+
+
+def _read_documents(documents: Sequence[Any]) -> Package:
+    found: dict[str, tuple[int, Any]] = {}
+    problems: list[Problem] = []
+    for number, document in enumerate(documents, start=1):
+        kind = _recognise(document)
+        if kind == "argo":
+            raise SpecError.of(
+                "this is an Argo Workflow (KFP v1), which is not supported: compile the pipeline with KFP SDK 2 or later"
+            )
+        place = f"document {number}" if len(documents) > 1 else ""
+        if kind is None:
+            problems.append(Problem(place, _unrecognised(document)))
+        elif kind in found:
+            problems.append(
+                Problem(place, f"a second {kind} spec; a file holds one (the first is document {found[kind][0]})")
+            )
+        else:
+            found[kind] = (number, document)
+    if "pipeline" not in found:
+        message = "there is no pipeline spec in it (an object with 'pipelineInfo', 'root' and 'schemaVersion')"
+        raise SpecError(problems or [Problem("", "the file is empty" if not documents else message)])
+    platform = found["platform"][1] if "platform" in found else None
+    return _assemble(found["pipeline"][1], platform, problems)
+
+
+def _recognise(document: Any) -> str | None:
+    """What a document wants to be. Half-right pipeline documents count, so that what is wrong in them can be said."""
+    if not isinstance(document, dict):
+        return None
+    if str(document.get("apiVersion", "")).startswith("argoproj.io"):
+        return "argo"
+    if "platforms" in document:
+        return "platform"
+    if sum(key in shape("PipelineSpec").fields for key in document) >= 2:
+        return "pipeline"
+    return None
+
+
+def _unrecognised(document: Any) -> str:
+    if not isinstance(document, dict):
+        return f"expected a pipeline spec, got {describe(document)}"
+    known = [*shape("PipelineSpec").shown, "platforms"]
+    hints = [f"'{key}': {hint(key, known, kind='fields')}" for key in list(document)[:3]]
+    return "neither a pipeline spec nor a platform spec" + (f" ({'; '.join(hints)})" if hints else "")
+
+
+def _assemble(pipeline: Any, platform: Any, problems: list[Problem]) -> Package:
+    found = list(problems)
+    if not isinstance(pipeline, dict):
+        raise SpecError.of(f"expected a pipeline spec, got {describe(pipeline)}", "pipeline_spec")
+    tree = read_message(pipeline, "PipelineSpec", "", found)
+    raw_deployment = tree.get("deployment_spec", {})
+    deployment = read_message(raw_deployment, "PipelineDeploymentConfig", "deploymentSpec", found, tolerant=True)
+    platforms = {}
+    if platform is not None:
+        platforms = read_message(platform, "PlatformSpec", "", found).get("platforms", {})
+        found.extend(_pipeline_config_problems(platforms))
+    spec = load_spec(tree, deployment, platforms)
+    return Package(pipeline, platform, spec, tuple(found))
+
+
+def _pipeline_config_problems(platforms: dict[str, Any]) -> list[Problem]:
+    if "kubernetes" in platforms or not platforms:
+        return []
+    names = ", ".join(f"'{name}'" for name in platforms)
+    return [Problem("platforms", f"expected an entry 'kubernetes', got only {names}")]

@@ -1,0 +1,28 @@
+"""Static validation: everything that can be known to be wrong before anything is stored, reported at once.
+
+`validate` is what upload, create run and `headrace validate` call. The checks live in `checks/`, one module for each
+subject; each yields problems and none depends on another having passed.
+"""
+
+from __future__ import annotations
+
+from headrace_ir.checks import executors, graphs, headers, platforms, policies, tasks
+from headrace_ir.problems import Problem, SpecError
+from headrace_ir.reading import Package
+
+_CHECKS = (headers.check, tasks.check, graphs.check, policies.check, executors.check, platforms.check)
+
+
+def validate(package: Package) -> list[Problem]:
+    """Every problem of a pipeline, each once: what reading found, then the checks in the order of the subjects."""
+    found = list(package.problems)
+    for check in _CHECKS:
+        found.extend(check(package.spec))
+    return list(dict.fromkeys(found))
+
+
+def ensure_valid(package: Package) -> None:
+    """Raise `SpecError` with every problem, if there is one."""
+    problems = validate(package)
+    if problems:
+        raise SpecError(problems)
