@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fixtures.fix_kfp_peer import ROOT, peer_environment
 
 

@@ -1,0 +1,73 @@
+"""What is expected of each file of the corpus: reads expected.yaml and prepares a file for both sides.
+
+Pure but for reading files; used by the conformance run and by its oracle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One row of expected.yaml; expected.yaml's head says what each field means."""
+
+    name: str
+    kind: str
+    end: str
+    issue: int
+    parameters: dict[str, Any]
+    draws: tuple[str, ...]
+    tasks: dict[str, str]
+    cuts: tuple[tuple[str, str], ...]
+    oracle: bool
+    note: str
+
+    @property
+    def runs(self) -> bool:
+        return self.end in ("SUCCEEDED", "FAILED")
+
+    def arguments(self, scratch: Path) -> dict[str, Any]:
+        """The run's parameters; `{scratch}` in a text is a folder of this run's own."""
+        return {
+            name: value.replace("{scratch}", str(scratch)) if isinstance(value, str) else value
+            for name, value in self.parameters.items()
+        }
+
+
+def read_expected(path: Path = HERE / "expected.yaml") -> list[Expected]:
+    table: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())
+    return [_row(name, dict(fields)) for name, fields in table.items()]
+
+
+def _row(name: str, fields: dict[str, Any]) -> Expected:
+    row = Expected(
+        name=name,
+        kind=fields.pop("class"),
+        end=fields.pop("end"),
+        issue=fields.pop("issue"),
+        parameters=fields.pop("parameters", {}),
+        draws=tuple(fields.pop("draws", ())),
+        tasks=fields.pop("tasks", {}),
+        cuts=tuple((cut["find"], cut["put"]) for cut in fields.pop("cuts", ())),
+        oracle=fields.pop("oracle", True),
+        note=fields.pop("note", ""),
+    )
+    if fields:
+        raise ValueError(f"expected.yaml: {name}: unknown fields {', '.join(sorted(fields))}")
+    return row
+
+
+def cut(text: str, row: Expected) -> str:
+    """The file as both sides run it: long waits shortened where the row says so."""
+    for find, put in row.cuts:
+        if find not in text:
+            raise ValueError(f"expected.yaml: {row.name}: {find!r} is not in the file")
+        text = text.replace(find, put)
+    return text
