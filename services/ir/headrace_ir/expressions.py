@@ -1,7 +1,7 @@
 """The syntax of the condition language: text to tree (kfp-semantics 5.4, a subset of CEL). Pure.
 
 A hand-written lexer and precedence parser, bounded in length and depth. What a tree means is `conditions`, which is
-what the rest of the engine imports. Why not a CEL library: docs/adr/0003-condition-language.md.
+what others import. Why not a CEL library: docs/adr/0003-condition-language.md.
 """
 
 from __future__ import annotations
