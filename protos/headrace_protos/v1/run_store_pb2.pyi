@@ -240,18 +240,22 @@ class DeliverResponse(google.protobuf.message.Message):
     INBOX_ID_FIELD_NUMBER: builtins.int
     SHARD_FIELD_NUMBER: builtins.int
     REPEATED_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
     inbox_id: builtins.int
     shard: builtins.int
     repeated: builtins.bool
     """the key was known"""
+    run_id: builtins.str
+    """the run of the item; of a repeated create: the one that the first made"""
     def __init__(
         self,
         *,
         inbox_id: builtins.int = ...,
         shard: builtins.int = ...,
         repeated: builtins.bool = ...,
+        run_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["inbox_id", b"inbox_id", "repeated", b"repeated", "shard", b"shard"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["inbox_id", b"inbox_id", "repeated", b"repeated", "run_id", b"run_id", "shard", b"shard"]) -> None: ...
 
 global___DeliverResponse = DeliverResponse
 
