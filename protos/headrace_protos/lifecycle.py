@@ -7,6 +7,7 @@ so that all parts make the same ones.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, NamedTuple
 
 from headrace_protos.v1 import events_pb2 as ev
@@ -154,3 +155,16 @@ def attempt_path(path: str, number: int) -> str:
 def trace_id(run_id: str) -> str:
     """A run's OpenTelemetry trace id: its UUID's 32 hex digits."""
     return run_id.replace("-", "")
+
+
+def shard_of(run_id: str, shards: int) -> int:
+    """The shard that drives a run: by the last 16 bits of its UUID, which are random in a UUIDv7."""
+    return int(run_id[-4:], 16) % shards
+
+
+def span_id(run_id: str, path: str, attempt: int, phase: str) -> str:
+    """The 16 hex digits of a span made from events: the same whoever makes it, and however often.
+
+    `attempt` is 0 for the spans of a task or run; `phase` is a word of `Span.phase` in run_query.proto.
+    """
+    return hashlib.sha256(f"{run_id}/{path}#{attempt}/{phase}".encode()).hexdigest()[:16]
