@@ -8,6 +8,7 @@ so that all parts make the same ones.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import Final, NamedTuple
 
 from headrace_protos.v1 import events_pb2 as ev
@@ -155,6 +156,11 @@ def attempt_path(path: str, number: int) -> str:
 def trace_id(run_id: str) -> str:
     """A run's OpenTelemetry trace id: its UUID's 32 hex digits."""
     return run_id.replace("-", "")
+
+
+def task_id(run_id: str, path: str) -> str:
+    """A task's UUID: a function of its run and path ("" = the run's root)."""
+    return str(uuid.uuid5(uuid.UUID(run_id), path))
 
 
 def shard_of(run_id: str, shards: int) -> int:
