@@ -1,0 +1,123 @@
+"""Carries out the engine's commands against cache, executor and importer, off the tick's path; answers come back as facts.
+
+Every kind has a queue that is drained in batches by one task, so that a tick never waits for a service and calls are
+few. Called by driving.py; what could not be carried out is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from headrace_scheduler.caching import RENEW_EVERY_S, CacheClient
+from headrace_scheduler.engine.commands import (
+    AskCache,
+    CancelAttempt,
+    Command,
+    CommitCache,
+    Import,
+    ReleaseCache,
+    StartAttempt,
+)
+from headrace_scheduler.engine.facts import Fact
+from headrace_scheduler.executors.port import AttemptId, Executor
+from headrace_scheduler.importing import import_artifact
+from headrace_servicekit.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Told = Callable[[str, Fact], None]
+COMMIT_AGAIN_S = 2.0
+LARGEST_BATCH = 500
+
+
+class Dispatcher:
+    """`told(run_id, fact)` is called for every answer. `async with` runs the queues."""
+
+    def __init__(self, cache: CacheClient, executor: Executor, told: Told) -> None:
+        self._cache = cache
+        self._executor = executor
+        self._told = told
+        self._asks: asyncio.Queue[tuple[str, AskCache]] = asyncio.Queue()
+        self._settles: asyncio.Queue[tuple[str, CommitCache | ReleaseCache]] = asyncio.Queue()
+        self._starts: asyncio.Queue[tuple[str, StartAttempt | CancelAttempt]] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Dispatcher:
+        loops = (self._asking, self._settling, self._starting, self._renewing)
+        self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """The loops, for whoever watches that none has died."""
+        return self._tasks
+
+    def dispatch(self, run_id: str, command: Command) -> None:
+        """Queue one command; its events, if it has any, are durable."""
+        match command:
+            case AskCache():
+                self._asks.put_nowait((run_id, command))
+            case StartAttempt() | CancelAttempt():
+                self._starts.put_nowait((run_id, command))
+            case CommitCache() | ReleaseCache():
+                self._settles.put_nowait((run_id, command))
+            case Import():
+                self._told(run_id, import_artifact(run_id, command))
+            case _:
+                raise TypeError(f"not a command of the dispatcher: {command!r}")
+
+    async def _asking(self) -> None:
+        while True:
+            asked = await _batch(self._asks)
+            for run_id, fact in await self._cache.ask(asked):
+                self._told(run_id, fact)
+
+    async def _starting(self) -> None:
+        """Launches follow one another: the executor's `launch` returns as soon as the attempt is on its way."""
+        while True:
+            for run_id, command in await _batch(self._starts):
+                attempt = AttemptId(run_id, command.path, command.number)
+                if isinstance(command, StartAttempt):
+                    await self._executor.launch(command.launch)
+                else:
+                    await self._executor.cancel(attempt)
+
+    async def _settling(self) -> None:
+        while True:
+            batch = await _batch(self._settles)
+            commits = [(run, c) for run, c in batch if isinstance(c, CommitCache)]
+            releases = [(run, c) for run, c in batch if isinstance(c, ReleaseCache)]
+            try:
+                if commits:
+                    await self._cache.commit(commits)
+                if releases:
+                    await self._cache.release(releases)
+            except ServiceError as down:
+                logger.warning("the cache does not answer, %d results wait to be stored: %s", len(commits), down)
+                await asyncio.sleep(COMMIT_AGAIN_S)
+                for item in batch:
+                    self._settles.put_nowait(item)
+
+    async def _renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            try:
+                await self._cache.renew()
+            except ServiceError as down:
+                logger.warning("cannot renew cache reservations: %s", down)
+
+
+async def _batch(queue: asyncio.Queue[T]) -> list[T]:
+    """What is in the queue now, at least one."""
+    items = [await queue.get()]
+    while not queue.empty() and len(items) < LARGEST_BATCH:
+        items.append(queue.get_nowait())
+    return items

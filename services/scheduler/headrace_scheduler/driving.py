@@ -1,0 +1,314 @@
+"""The driver: holds the runs of this replica's shards, and turns facts into events and commands, tick by tick.
+
+A tick takes every run that has facts, steps each (pure), appends all their events in one transaction, and then carries out
+the commands. Nothing else appends. A run that the append refuses is dropped and loaded again; the others commit. The loops
+that feed it (inbox, executor, session) only leave facts and set a signal. Started by server.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from headrace_protos.lifecycle import shard_of
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.admitting import Admission
+from headrace_scheduler.claiming import Session
+from headrace_scheduler.dispatching import Dispatcher
+from headrace_scheduler.drives import Advance, Drive, advance
+from headrace_scheduler.engine.commands import Admit, CancelAttempt, Command, StartAttempt, WakeAt
+from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
+from headrace_scheduler.executors.port import AttemptId, Executor
+from headrace_scheduler.failing import failed_run
+from headrace_scheduler.receiving import Receiver
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_servicekit.errors import Reason, ServiceError
+
+logger = logging.getLogger(__name__)
+AGAIN_S = 0.5
+FREEING = frozenset({"attempt_finished", "task_finished"})
+
+
+def now_us() -> int:
+    """The wall clock in microseconds; the engine gets it as a fact."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a driver works with; made by server.py."""
+
+    store: Any
+    session: Session
+    receiver: Receiver
+    executor: Executor
+    admission: Admission
+    settings: SchedulerSettings
+
+
+class Driver:
+    """One replica's runs. `tick()` is one step of the world; `run()` ticks for ever."""
+
+    def __init__(self, parts: Parts, clock: Callable[[], int] = now_us) -> None:
+        self._load: Callable[[Sequence[str]], Awaitable[None]] = _not_attached
+        self._store = parts.store
+        self._session = parts.session
+        self._receiver = parts.receiver
+        self._executor = parts.executor
+        self._admission = parts.admission
+        self._settings = parts.settings
+        self._clock = clock
+        self._drives: dict[str, Drive] = {}
+        self._dirty: dict[str, None] = {}
+        self._timers: list[tuple[int, str]] = []
+        self._signal = asyncio.Event()
+        self._dispatcher: Dispatcher | None = None
+        self._roots: dict[AttemptId, str] = {}  # where attempts in flight publish
+
+    def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
+        """Who carries out the commands, and who loads runs again that an append refused."""
+        self._dispatcher = dispatcher
+        self._load = load
+
+    def writes(self, uri: str) -> bool:
+        """Whether an attempt in flight may still add to the object (a log)."""
+        return any(uri.startswith(f"{root}/") for root in self._roots.values())
+
+    # ---- what the feeding loops call
+
+    def tell(self, run_id: str, fact: Fact) -> None:
+        """Leave a fact for the run's next tick; facts for runs that are not held here have no effect."""
+        drive = self._drives.get(run_id)
+        if drive is not None:
+            drive.facts.append(fact)
+            self._touch(run_id)
+
+    def holds(self, run_id: str) -> bool:
+        """Whether the run is loaded here."""
+        return run_id in self._drives
+
+    def deliver(self, item: rs.InboxItem, fact: Fact | None) -> None:
+        """An inbox item for a loaded run; the next append of the run consumes it."""
+        drive = self._drives[item.request.run_id]
+        if fact is not None:
+            drive.facts.append(fact)
+        if item.request.WhichOneof("item") == "delete":
+            drive.deleting = True
+        drive.consumed.append(item.inbox_id)
+        self._touch(item.request.run_id)
+
+    def adopt(self, drive: Drive, commands: Iterable[Command]) -> None:
+        """A run that was loaded: from now on it is driven here."""
+        self._drives[drive.run_id] = drive
+        self._carry_out(drive, commands)
+        self._touch(drive.run_id)
+
+    def drop_shards(self, shards: frozenset[int]) -> list[AttemptId]:
+        """Forget the runs of shards that are no longer held; the attempts that were in flight."""
+        dropped = [d for d in self._drives.values() if shard_of(d.run_id, self._session.shards) in shards]
+        return [attempt for drive in dropped for attempt in self.drop(drive)]
+
+    def drop(self, drive: Drive) -> list[AttemptId]:
+        """Forget one run; its attempts in flight."""
+        self._drives.pop(drive.run_id, None)
+        self._dirty.pop(drive.run_id, None)
+        in_flight = [AttemptId(drive.run_id, path, number) for path, number, _ in drive.state.in_flight()]
+        self._admission.free_run(drive.run_id)
+        for attempt in in_flight:
+            self._roots.pop(attempt, None)
+        return in_flight
+
+    @property
+    def runs(self) -> int:
+        """How many runs are loaded."""
+        return len(self._drives)
+
+    # ---- the loop
+
+    async def run(self) -> None:
+        """Tick whenever there is something to do."""
+        while True:
+            await self._wait()
+            if self._session.confirmed:
+                await self.tick()
+            else:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _wait(self) -> None:
+        late = (self._timers[0][0] - self._clock()) / 1e6 if self._timers else self._settings.queue_notice_s
+        pause = min(late, self._settings.queue_notice_s if self._admission.waiting else late)
+        if not self._signal.is_set():
+            with suppress(TimeoutError):  # then a timer is due, or it is time to tell who waits
+                await asyncio.wait_for(self._signal.wait(), max(pause, 0.001))
+        self._signal.clear()
+
+    async def tick(self) -> None:
+        """Step every run that has facts, append, carry out."""
+        now = self._clock()
+        self._ring(now)
+        self._admit_waiting(now)
+        dirty, self._dirty = self._dirty, {}
+        batch: list[tuple[Drive, Advance]] = []
+        size = 0
+        for run_id in dirty:
+            drive = self._drives.get(run_id)
+            if drive is None:
+                continue
+            step = self._advance(drive, now)
+            if step.events or drive.consumed:
+                batch.append((drive, step))
+                size += len(step.events)
+                if size >= self._settings.tick_events:
+                    await self._append(batch)
+                    batch, size = [], 0
+            else:
+                self._committed(drive, step)
+        if batch:
+            await self._append(batch)
+
+    def _advance(self, drive: Drive, now: int) -> Advance:
+        facts, drive.facts = drive.facts, []
+        try:
+            return advance(drive, facts, now, self._ask_admission)
+        except (
+            Exception
+        ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
+            logger.exception("run %s cannot go on", drive.run_id)
+            return Advance(drive.state, failed_run(drive.state, fault, now), (), more=False)
+
+    async def _append(self, batch: Sequence[tuple[Drive, Advance]]) -> None:
+        request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
+        consumed = {}
+        for drive, step in batch:
+            consumed[drive.run_id] = list(drive.consumed)
+            one = request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, events=step.events)
+            one.consumed.extend(drive.consumed)
+        answer = await self._until_stored(request)
+        if answer is None:
+            return
+        for (drive, step), result in zip(batch, answer.runs, strict=True):
+            if result.outcome == rs.COMMITTED:
+                del drive.consumed[: len(consumed[drive.run_id])]
+                self._committed(drive, step)
+            else:
+                await self._refused(drive, step, result)
+
+    async def _until_stored(self, request: rs.AppendRequest) -> rs.AppendResponse | None:
+        """Append until the store answers; None: this session is over, and its runs with it."""
+        while self._session.confirmed:
+            try:
+                answer: rs.AppendResponse = await self._store.Append(request)
+                return answer
+            except ServiceError as refused:
+                if refused.reason == Reason.SESSION_LOST:
+                    break
+                logger.warning("cannot append, trying again: %s", refused)
+                await asyncio.sleep(AGAIN_S)
+        self.drop_shards(frozenset(range(self._session.shards)))
+        return None
+
+    def _committed(self, drive: Drive, step: Advance) -> None:
+        drive.state = step.state.settle()
+        self._carry_out(drive, step.commands)
+        for event in step.events:
+            if event.WhichOneof("kind") in FREEING:
+                self._admission.free((drive.run_id, event.path))
+                self._roots.pop(AttemptId(drive.run_id, event.path, event.attempt), None)
+        if self._admission.waiting:
+            self._signal.set()
+        if step.more or drive.facts or drive.consumed:
+            self._touch(drive.run_id)
+        elif drive.state.is_terminal:
+            self._ended(drive)
+
+    def _ended(self, drive: Drive) -> None:
+        """Nothing is left to decide: forget the run, unless it is to be deleted."""
+        if not drive.deleting:
+            self.drop(drive)
+            return
+        task = asyncio.create_task(self._delete(drive), name=f"delete {drive.run_id}")
+        task.add_done_callback(_log_failure)
+
+    async def _delete(self, drive: Drive) -> None:
+        request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
+        request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, delete=True)
+        await self._until_stored(request)
+        self.drop(drive)
+
+    async def _refused(self, drive: Drive, step: Advance, result: rs.RunAppended) -> None:
+        if result.outcome == rs.REFUSED_INVALID and not _is_failure(step.events):
+            logger.error("run %s: its events were refused: %s", drive.run_id, result.message)
+            fault = RuntimeError(f"its events were refused: {result.message}")
+            failed = Advance(drive.state, failed_run(drive.state, fault, self._clock()), (), more=False)
+            await self._append([(drive, failed)])
+            return
+        logger.warning("run %s: append refused (%s); loading it again", drive.run_id, result.message)
+        consumed = list(drive.consumed)
+        self.drop(drive)
+        self._receiver.forget(consumed)
+        await self._load([drive.run_id])
+
+    # ---- commands
+
+    def _carry_out(self, drive: Drive, commands: Iterable[Command]) -> None:
+        assert self._dispatcher is not None, "attach() comes before the first tick"
+        asked: list[Admit] = []
+        for command in commands:
+            if isinstance(command, WakeAt):
+                heapq.heappush(self._timers, (command.at_us, drive.run_id))
+            elif isinstance(command, Admit):
+                asked.append(command)
+            else:
+                if isinstance(command, (StartAttempt, CancelAttempt)) and not self._session.confirmed:
+                    continue  # another replica may hold the shard by now; `pending` asks again if it does not
+                if isinstance(command, StartAttempt):
+                    self._roots[command.launch.attempt] = command.launch.task_root
+                    self._admission.hold((drive.run_id, command.path), command.launch.request)
+                self._dispatcher.dispatch(drive.run_id, command)
+        for fact in self._ask_admission(drive.run_id, asked):
+            self.tell(drive.run_id, fact)
+
+    def _ask_admission(self, run_id: str, asked: Sequence[Admit]) -> list[Fact]:
+        facts: list[Fact] = []
+        now = self._clock()
+        for command in asked:
+            placement = self._executor.place(command.request)
+            if placement.problem:
+                facts.append(Unplaceable(command.path, placement.problem))
+            elif self._admission.ask((run_id, command.path), placement.granted, now):
+                facts.append(Admitted(command.path))
+        return facts
+
+    def _admit_waiting(self, now: int) -> None:
+        for run_id, path in self._admission.admit(now):
+            self.tell(run_id, Admitted(path))
+        for (run_id, path), sentence in self._admission.untold(now, int(self._settings.queue_notice_s * 1e6)):
+            self.tell(run_id, Queued(path, sentence))
+
+    def _ring(self, now: int) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            self._touch(heapq.heappop(self._timers)[1])
+
+    def _touch(self, run_id: str) -> None:
+        self._dirty[run_id] = None
+        self._signal.set()
+
+
+async def _not_attached(run_ids: Sequence[str]) -> None:
+    raise RuntimeError(f"attach() comes before the first tick; cannot load {run_ids}")
+
+
+def _is_failure(events: Sequence[ev.Event]) -> bool:
+    return bool(events) and events[-1].WhichOneof("kind") == "run_finished"
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("%s failed", task.get_name(), exc_info=task.exception())

@@ -1,0 +1,82 @@
+"""headrace.v1.ArtifactAccess: the artifact store, read and written on behalf of apiserver and persistence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import grpc
+from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing
+
+from headrace_protos.v1 import scheduler_pb2 as pb
+from headrace_protos.v1 import scheduler_pb2_grpc
+from headrace_servicekit.errors import Reason, ServiceError
+
+Context = grpc.aio.ServicerContext
+CHUNK = 256 * 1024
+FOLLOW_EVERY_S = 0.15
+
+
+class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
+    """`growing(uri)` tells whether an attempt in flight may still add to the object."""
+
+    def __init__(self, store: ArtifactStore, growing: Callable[[str], bool]) -> None:
+        self._store = store
+        self._growing = growing
+
+    async def Read(self, request: pb.ReadRequest, context: Context) -> AsyncIterator[pb.ReadResponse]:  # noqa: N802
+        """Chunks from `offset`; with `follow` until the attempt that writes it has ended."""
+        key = self._key(request.uri)
+        offset, left = request.offset, request.limit or None
+        while left is None or left > 0:
+            growing = request.follow and self._growing(request.uri)
+            data = await self._read(key, offset, min(CHUNK, left or CHUNK), missing_ok=growing)
+            if data:
+                yield pb.ReadResponse(data=data)
+                offset += len(data)
+                left = None if left is None else left - len(data)
+            elif growing:
+                await asyncio.sleep(FOLLOW_EVERY_S)
+            else:
+                return
+
+    async def Put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse:  # noqa: N802
+        """Write a small object whole."""
+        await asyncio.to_thread(self._store.put_bytes, self._key(request.uri), request.data)
+        return pb.PutResponse()
+
+    async def Exists(self, request: pb.ExistsRequest, context: Context) -> pb.ExistsResponse:  # noqa: N802
+        """Which are there."""
+        return pb.ExistsResponse(exists=await exists(self._store, request.uris))
+
+    async def Delete(self, request: pb.DeleteObjectsRequest, context: Context) -> pb.DeleteObjectsResponse:  # noqa: N802
+        """Delete each, and what lies below it."""
+        for uri in request.uris:
+            await asyncio.to_thread(self._store.delete, self._key(uri.rstrip("/")))
+        return pb.DeleteObjectsResponse()
+
+    async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:
+        try:
+            return await asyncio.to_thread(self._store.read, key, offset, length)
+        except ObjectMissing:
+            if missing_ok:
+                return b""
+            raise ServiceError(Reason.NOT_FOUND, f"nothing is stored at {self._store.uri(key)}") from None
+        except KeyRefused as refused:
+            raise ServiceError(Reason.INVALID_INPUT, str(refused)) from refused
+
+    def _key(self, uri: str) -> str:
+        key = self._store.key(uri)
+        if key is None:
+            raise ServiceError(Reason.INVALID_INPUT, f"{uri!r} is not in the artifact store {self._store.root}")
+        return key
+
+
+async def exists(store: ArtifactStore, uris: Sequence[str]) -> list[bool]:
+    """Which of the URIs are there; those outside the store are somebody else's to keep, and count as there."""
+
+    def look() -> list[bool]:
+        keys = [store.key(uri) for uri in uris]
+        return [key is None or store.exists(key) for key in keys]
+
+    return await asyncio.to_thread(look)

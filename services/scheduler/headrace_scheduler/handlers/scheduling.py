@@ -1,0 +1,81 @@
+"""headrace.v1.Scheduler and headrace.v1.Attempts: hints and placement for the apiserver, reports from companions."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import grpc
+
+from headrace_protos.lifecycle import attempt_path
+from headrace_protos.v1 import attempts_pb2, attempts_pb2_grpc, plan_pb2, scheduler_pb2, scheduler_pb2_grpc
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.admitting import Admission
+from headrace_scheduler.executors.port import Executor
+from headrace_scheduler.placing import requests_of
+from headrace_scheduler.receiving import Receiver
+
+Context = grpc.aio.ServicerContext
+
+
+class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
+    """Hints, placement, inventory."""
+
+    def __init__(self, receiver: Receiver, executor: Executor, admission: Admission, *, fixed: bool) -> None:
+        self._receiver = receiver
+        self._executor = executor
+        self._admission = admission
+        self._fixed = fixed
+
+    async def Wake(self, request: scheduler_pb2.WakeRequest, context: Context) -> scheduler_pb2.WakeResponse:  # noqa: N802
+        """Something was delivered."""
+        self._receiver.look()
+        return scheduler_pb2.WakeResponse()
+
+    async def CheckPlacement(  # noqa: N802
+        self, request: scheduler_pb2.CheckPlacementRequest, context: Context
+    ) -> scheduler_pb2.CheckPlacementResponse:
+        """Every static resource request against this executor; a problem only where the cluster is declared fixed."""
+        answer = scheduler_pb2.CheckPlacementResponse()
+        for label, wanted in requests_of(plan_pb2.Plan.FromString(request.plan)):
+            placement = self._executor.place(wanted)
+            if placement.problem:
+                kind = answer.problems if self._fixed else answer.warnings
+                kind.append(f"{label}: {placement.problem}")
+            answer.warnings.extend(f"{label}: {warning}" for warning in placement.warnings)
+        return answer
+
+    async def Inventory(  # noqa: N802
+        self, request: scheduler_pb2.InventoryRequest, context: Context
+    ) -> scheduler_pb2.InventoryResponse:
+        """What there is; what is used is accounted over all nodes, and told on the first."""
+        answer = scheduler_pb2.InventoryResponse()
+        used = self._admission.used
+        for node in self._executor.inventory():
+            answer.nodes.add(
+                name=node.node or os.uname().nodename,
+                cpu=node.cpu or 0,
+                memory=node.memory or 0,
+                accelerators=node.accelerators or 0,
+                accelerator_product=node.accelerator_product,
+            )
+        if answer.nodes:
+            first = answer.nodes[0]
+            first.cpu_used, first.memory_used, first.accelerators_used = used.cpu, used.memory, used.accelerators
+        return answer
+
+
+class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
+    """Reports of companions: stored in the inbox before they are acknowledged."""
+
+    def __init__(self, store: Any, receiver: Receiver) -> None:
+        self._store = store
+        self._receiver = receiver
+
+    async def Report(self, request: attempts_pb2.ReportRequest, context: Context) -> attempts_pb2.ReportResponse:  # noqa: N802
+        """Deliver it under the attempt's name, so that a repeated report has no effect."""
+        report = rs.Report(path=request.path, attempt=request.attempt, result=request.result.SerializeToString())
+        key = f"report:{request.run_id}/{attempt_path(request.path, request.attempt)}"
+        await self._store.Deliver(rs.DeliverRequest(key=key, run_id=request.run_id, report=report))
+        self._receiver.look()
+        return attempts_pb2.ReportResponse()

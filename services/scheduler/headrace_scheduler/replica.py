@@ -1,0 +1,180 @@
+"""One scheduler replica: its session, the loading of runs, and the loops that feed the driver. Made by server.py.
+
+Order at a start: session, shards, the runs' rows, then the executor with every attempt that the rows know (survivors of a
+former life are followed, recovered or ended), then commands. Nothing is launched before that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from headrace_protos.v1 import plan_pb2
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.claiming import RENEW_EVERY_S, Session
+from headrace_scheduler.dispatching import Dispatcher
+from headrace_scheduler.drives import Drive
+from headrace_scheduler.driving import Driver, now_us
+from headrace_scheduler.engine import PlanIndex, RunState, pending
+from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched, Fact
+from headrace_scheduler.executors.port import AttemptId, Executor, ExecutorFact, Finished, Held, Launched
+from headrace_scheduler.receiving import Receiver, fact_of
+from headrace_servicekit.errors import Reason, ServiceError
+
+logger = logging.getLogger(__name__)
+AGAIN_S = 1.0
+
+
+class Replica:
+    """`async with` runs it; `failed` is done when one of its loops has died, which is a fault of ours."""
+
+    def __init__(
+        self,
+        store: Any,
+        session: Session,
+        receiver: Receiver,
+        executor: Executor,
+        driver: Driver,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._receiver = receiver
+        self._executor = executor
+        self._driver = driver
+        self._dispatcher = dispatcher
+        self._started = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Replica:
+        self._driver.attach(self._dispatcher, self.load_runs)
+        await self._open()
+        await self._dispatcher.__aenter__()
+        loops = (self._renewing, self._receiving, self._receiver.watch, self._listening, self._driver.run)
+        self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._dispatcher.__aexit__(*exc)
+        await self._executor.close()
+        try:
+            await self._session.close()
+        except ServiceError as gone:
+            logger.warning("the session was not handed over, its shards are free in 10 s: %s", gone)
+
+    async def failed(self) -> None:
+        """Waits; raises what a loop died of."""
+        done, _ = await asyncio.wait([*self._tasks, *self._dispatcher.tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    # ---- session and shards
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                await self._session.open()
+                change = await self._session.renew()
+                await self._load_shards(change.claimed)
+            except ServiceError as away:
+                if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
+                    raise
+                logger.warning("persistence does not answer, trying again: %s", away)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
+
+    async def _renewing(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            try:
+                change = await self._session.renew()
+                await self._give_up(change.lost)
+                if change.claimed:
+                    await self._load_shards(change.claimed)
+                    self._receiver.look()
+            except ServiceError as refused:
+                if refused.reason != Reason.SESSION_LOST:
+                    logger.warning("cannot renew the session: %s", refused)
+                    continue
+                logger.warning("the session has expired; every run is dropped and loaded again")
+                await self._give_up(self._session.held)
+                await self._open()
+                self._receiver.reset()
+
+    async def _give_up(self, shards: frozenset[int]) -> None:
+        for attempt in self._driver.drop_shards(shards) if shards else ():
+            await self._executor.cancel(attempt)
+
+    # ---- loading
+
+    async def _load_shards(self, shards: frozenset[int]) -> None:
+        if shards:
+            await self._load(rs.LoadRunsRequest(shards=sorted(shards)))
+
+    async def load_runs(self, run_ids: Sequence[str]) -> None:
+        """Load exactly these, terminal ones too."""
+        await self._load(rs.LoadRunsRequest(run_ids=run_ids))
+
+    async def _load(self, request: rs.LoadRunsRequest) -> None:
+        request.session_id, request.epoch = self._session.session_id, self._session.epoch
+        loaded: list[Drive] = []
+        async for snapshot in self._store.LoadRuns(request):
+            index = PlanIndex(plan_pb2.Plan.FromString(snapshot.plan))
+            loaded.append(Drive(index, RunState.load(index, snapshot)))
+        known = [
+            (AttemptId(drive.run_id, path, number), handle)
+            for drive in loaded
+            for path, number, handle in drive.state.in_flight()
+        ]
+        if not self._started:
+            await self._executor.start(known)
+            self._started = True
+        elif known:
+            await self._executor.adopt(known)
+        for drive in loaded:
+            if not self._driver.holds(drive.run_id):
+                self._driver.adopt(drive, pending(drive.plan, drive.state, now_us()))
+
+    # ---- feeding
+
+    async def _receiving(self) -> None:
+        while True:
+            await self._receiver.wait()
+            if not self._session.confirmed:
+                continue
+            try:
+                for item in await self._receiver.fetch():
+                    await self._receive(item)
+            except ServiceError as away:
+                if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
+                    logger.error("cannot read the inbox: %s", away)
+                self._receiver.reset()
+
+    async def _receive(self, item: rs.InboxItem) -> None:
+        run_id = item.request.run_id
+        if not self._driver.holds(run_id):
+            await self.load_runs([run_id])
+        if self._driver.holds(run_id):
+            self._driver.deliver(item, fact_of(item.request))
+
+    async def _listening(self) -> None:
+        async for batch in self._executor.facts():
+            for fact in batch:
+                self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
+
+
+def _engine_fact(fact: ExecutorFact) -> Fact:
+    path, number = fact.attempt.path, fact.attempt.number
+    match fact:
+        case Launched():
+            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri)
+        case Held():
+            return AttemptHeld(path, number, fact.detail)
+        case Finished():
+            return AttemptEnded(path, number, fact.result)

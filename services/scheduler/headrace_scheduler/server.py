@@ -1,0 +1,85 @@
+"""Starts a scheduler replica with its gRPC services; called by `headrace serve scheduler` and the composition root."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from headrace_companion.store import ArtifactStore
+from headrace_companion.stores import make_store
+
+from headrace_protos.v1 import attempts_pb2_grpc, cache_pb2_grpc, run_store_pb2_grpc, scheduler_pb2_grpc
+from headrace_scheduler.admitting import Admission
+from headrace_scheduler.caching import CacheClient
+from headrace_scheduler.claiming import Session
+from headrace_scheduler.dispatching import Dispatcher
+from headrace_scheduler.driving import Driver, Parts
+from headrace_scheduler.executors.port import Executor
+from headrace_scheduler.executors.simulated import SimulatedExecutor
+from headrace_scheduler.handlers.artifacts import ArtifactService, exists
+from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerService
+from headrace_scheduler.receiving import Receiver
+from headrace_scheduler.replica import Replica
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_servicekit.server import Served, channel, serve
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started replica: where it listens, and the loops to watch."""
+
+    address: str
+    replica: Replica
+
+
+@asynccontextmanager
+async def running(settings: SchedulerSettings) -> AsyncIterator[Running]:
+    """The scheduler while the block runs."""
+    async with AsyncExitStack() as stack:
+        persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
+        cache = await stack.enter_async_context(channel(settings.address_of("cache")))
+        store = run_store_pb2_grpc.RunStoreStub(persistence)
+        artifacts = make_store(settings.artifacts())
+        executor = make_executor(settings, artifacts)
+        session = Session(store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
+        receiver = Receiver(store, session)
+        admission = Admission(executor.inventory(), settings.default_cpu)
+        driver = Driver(Parts(store, session, receiver, executor, admission, settings))
+        client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
+        replica = Replica(store, session, receiver, executor, driver, Dispatcher(client, executor, driver.tell))
+        scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
+        attempts = AttemptsService(store, receiver)
+        access = ArtifactService(artifacts, driver.writes)
+        served = [
+            Served(
+                "headrace.v1.Scheduler",
+                lambda server: scheduler_pb2_grpc.add_SchedulerServicer_to_server(scheduling, server),
+            ),
+            Served(
+                "headrace.v1.Attempts",
+                lambda server: attempts_pb2_grpc.add_AttemptsServicer_to_server(attempts, server),
+            ),
+            Served(
+                "headrace.v1.ArtifactAccess",
+                lambda server: scheduler_pb2_grpc.add_ArtifactAccessServicer_to_server(access, server),
+            ),
+        ]
+        await stack.enter_async_context(replica)
+        listening = await stack.enter_async_context(
+            serve(settings.address_of("scheduler"), served, service="scheduler")
+        )
+        yield Running(listening.address, replica)
+
+
+def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Executor:
+    """The executor that HEADRACE_EXECUTOR names."""
+    if settings.executor == "simulated":
+        return SimulatedExecutor(settings.simulated_seconds)
+    if settings.executor == "process":
+        from headrace_scheduler.executors.process import ProcessExecutor
+
+        return ProcessExecutor(settings, artifacts)
+    raise NotImplementedError("HEADRACE_EXECUTOR=kubernetes is not built yet; use process")
