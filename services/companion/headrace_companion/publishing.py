@@ -1,0 +1,170 @@
+"""Publishing a finished attempt: parameters, artifacts, and `attempt.json` as the last object.
+
+Blocking; the executor calls it in a thread after the whole process group has ended. Without exit code 0 no output is
+registered: what lies in the output folder is kept as marked partial results. Called by the process executor and, in a
+Pod, by the companion.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
+from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
+from headrace_companion.results import (
+    ATTEMPT_FILE,
+    PARTIAL,
+    RESERVED,
+    AttemptResult,
+    Failure,
+    FailureKind,
+    PublishedArtifact,
+)
+from headrace_companion.staging import Staged
+from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an output artifact belongs: its URI, the local content to store there, and the input that it passes on."""
+
+    uri: str
+    local: Path | None = None
+    origin: ArtifactValue | None = None
+
+
+def publish(assignment: Assignment, staged: Staged, ended: AttemptResult, store: ArtifactStore) -> AttemptResult:
+    """The final result of an attempt whose process has ended; stores everything that belongs to it."""
+    publisher = Publisher(assignment, staged, store)
+    result = publisher.with_outputs(ended) if ended.failure is None else ended
+    return replace(result, partial=publisher.keep_partial()) if result.failure is not None else result
+
+
+def seal(assignment: Assignment, result: AttemptResult, store: ArtifactStore) -> None:
+    """Store `attempt.json`: after this the attempt is complete, whatever happens to the report."""
+    store.put_bytes(f"{prefix_key(assignment.prefix, store)}/{ATTEMPT_FILE}", result.to_json().encode())
+
+
+def sealed(prefix: str, store: ArtifactStore) -> AttemptResult | None:
+    """The result of an attempt that was published completely, else None."""
+    key = f"{prefix_key(prefix, store)}/{ATTEMPT_FILE}"
+    return AttemptResult.from_json(store.read(key)) if store.exists(key) else None
+
+
+def prefix_key(prefix: str, store: ArtifactStore) -> str:
+    key = store.key(prefix)
+    if key is None:
+        raise StoreError(f"the output prefix {prefix} lies outside the artifact store {store.root}")
+    return key
+
+
+@dataclass
+class Publisher:
+    """One attempt's publishing; remembers what it has stored, for outputs that name the same file."""
+
+    assignment: Assignment
+    staged: Staged
+    store: ArtifactStore
+    done: dict[Path, tuple[str, Stored]] = field(default_factory=dict)
+
+    def with_outputs(self, ended: AttemptResult) -> AttemptResult:
+        try:
+            said = read_metadata_file(self.staged.folders)
+            parameters = collect_parameters(self.assignment, self.staged.folders, said.parameters)
+            artifacts = {
+                name: self._output(name, declared, said.artifacts.get(name, ()))
+                for name, declared in self.assignment.output_artifacts.items()
+            }
+        except OutputRefused as error:
+            return replace(ended, failure=Failure(FailureKind.BAD_OUTPUT, str(error)))
+        except (StoreError, OSError) as error:
+            failure = Failure(FailureKind.INFRASTRUCTURE, f"outputs could not be stored: {error}")
+            return replace(ended, failure=failure)
+        return replace(ended, parameters=parameters, artifacts=artifacts)
+
+    def _output(
+        self, name: str, declared: OutputArtifact, said: tuple[ArtifactEntry, ...]
+    ) -> tuple[PublishedArtifact, ...]:
+        """A single artifact takes the first entry, a list registers every entry."""
+        entries = said if declared.is_list and said else said[:1] or (ArtifactEntry(),)
+        try:
+            return tuple(self._entry(name, declared, entry) for entry in entries)
+        except SourceRefused as error:
+            raise OutputRefused(f"output artifact {name!r}: {error}") from error
+
+    def _entry(self, name: str, declared: OutputArtifact, entry: ArtifactEntry) -> PublishedArtifact:
+        place = self._place(name, entry)
+        passed_on = place.origin.metadata if place.origin else {}
+        published = PublishedArtifact(
+            name=entry.name or name,
+            uri=place.uri,
+            type=declared.type,
+            metadata={**declared.metadata, **passed_on, **(entry.metadata or {})},
+        )
+        if place.local is None:
+            return published
+        uri, stored = self._stored(place.uri, place.local)
+        if stored is None:
+            return published
+        return replace(published, uri=uri, size=stored.size, digest=stored.digest)
+
+    def _stored(self, uri: str, local: Path) -> tuple[str, Stored | None]:
+        """Store local content at a URI, once; what user code did not write is None."""
+        if local in self.done:
+            return self.done[local]
+        key = prefix_key(uri, self.store)
+        if os.path.lexists(local):
+            stored = self.store.put(key, local, within=self.staged.folders.top, move=True)
+        elif self.store.exists(key):  # it came along with the folder of another output
+            stored = self.store.describe(key)
+        else:
+            return uri, None
+        self.done[local] = (uri, stored)
+        return uri, stored
+
+    def _place(self, name: str, entry: ArtifactEntry) -> Place:
+        folders = self.staged.folders
+        default = folders.output(name)
+        said = entry.uri or str(default)
+        custom = folders.work / entry.custom_path if entry.custom_path else None
+        if "://" in said:
+            return self._elsewhere(name, said, custom)
+        path = Path(os.path.normpath(folders.outputs / said))
+        for local, origin in self.staged.origins.items():
+            if path == Path(local) or Path(local) in path.parents:
+                below = str(path.relative_to(local))
+                return Place(origin.uri if below == "." else f"{origin.uri}/{below}", origin=origin)
+        if folders.outputs not in path.parents:
+            raise OutputRefused(
+                f"output artifact {name!r} is at {said}, outside the task's output folder; write it beneath {default}"
+            )
+        relative = str(path.relative_to(folders.outputs))
+        if relative.split("/", 1)[0] in RESERVED:
+            raise OutputRefused(f"output artifact {name!r} may not be called {relative!r}; Headrace keeps that name")
+        return Place(self._uri(relative), custom or path)
+
+    def _elsewhere(self, name: str, uri: str, custom: Path | None) -> Place:
+        """A URI that user code chose: registered as it is; only beneath our own prefix is there something to store."""
+        key, prefix = self.store.key(uri), prefix_key(self.assignment.prefix, self.store)
+        if key is None or not key.startswith(prefix + "/"):
+            if custom is not None:
+                raise OutputRefused(f"output artifact {name!r} has a path of its own and a URI elsewhere ({uri})")
+            return Place(uri)
+        return Place(uri, custom or self.staged.folders.outputs / key[len(prefix) + 1 :])
+
+    def _uri(self, relative: str) -> str:
+        return self.store.uri(f"{prefix_key(self.assignment.prefix, self.store)}/{relative}")
+
+    def keep_partial(self) -> tuple[PublishedArtifact, ...]:
+        """What a failed attempt had written so far, under a name that says so. Never worth another failure."""
+        kept: list[PublishedArtifact] = []
+        for name, declared in self.assignment.output_artifacts.items():
+            try:
+                uri, stored = self._stored(self._uri(f"{PARTIAL}/{name}"), self.staged.folders.output(name))
+            except (SourceRefused, StoreError, OSError):
+                continue
+            if stored is not None:
+                kept.append(PublishedArtifact(name, uri, declared.type, declared.metadata, stored.size, stored.digest))
+        return tuple(kept)
