@@ -6,11 +6,14 @@ running and publishing read nothing else about the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace_companion.values import Json, ParameterType
+from headrace_companion.templates import Part
+from headrace_ir.values import Declared, Value
+
+Template = Sequence[Part | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,17 @@ class ArtifactValue:
 
     name: str
     uri: str
-    type: Mapping[str, Json]
-    metadata: Mapping[str, Json] = field(default_factory=dict)
+    type: Mapping[str, Value]
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+    artifact_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputArtifact:
     """A declared output artifact."""
 
-    type: Mapping[str, Json]
-    metadata: Mapping[str, Json] = field(default_factory=dict)
+    type: Mapping[str, Value]
+    metadata: Mapping[str, Value] = field(default_factory=dict)
     is_list: bool = False
 
 
@@ -37,16 +41,18 @@ class Assignment:
     """One attempt of one task.
 
     `prefix` is the URI beneath which this attempt publishes; nothing else publishes there. `parameters` have the
-    component's defaults filled in. `platform` holds the placeholders that the engine resolves, by their whole text.
+    component's defaults filled in. `platform` has the texts of the late platform placeholders (workspace_path).
     """
 
     attempt: str
     prefix: str
-    argv: tuple[str, ...]
-    parameters: Mapping[str, Json]
-    input_artifacts: Mapping[str, tuple[ArtifactValue, ...]]
-    output_parameters: Mapping[str, ParameterType]
+    argv: Sequence[Template]
+    env: Mapping[str, Template]
+    parameters: Mapping[str, Value]
+    input_artifacts: Mapping[str, Sequence[ArtifactValue]]
+    output_parameters: Mapping[str, Declared]
     output_artifacts: Mapping[str, OutputArtifact]
+    optional_outputs: frozenset[str] = frozenset()
     platform: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """Reading what a finished process says about its outputs: ExecutorOutput and parameter files.
 
-Reads local files only; publishing stores what this finds. All problems become OutputRefused with the output's name.
+Reads local files only; the rules for values are `headrace_ir.outputs`, storing is `publishing`. Every problem becomes
+OutputRefused with the output's name in it.
 """
 
 from __future__ import annotations
@@ -9,26 +10,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from headrace_companion import beneath
 from headrace_companion.assignment import Assignment, Folders
+from headrace_companion.results import Reason
 from headrace_companion.store import SourceRefused
-from headrace_companion.values import (
-    MAX_VALUE_BYTES,
-    Json,
-    ParameterType,
-    ValueRefused,
-    canonical,
-    checked,
-    load,
-    parse_file,
-)
+from headrace_ir.outputs import check_output, read_output_file
+from headrace_ir.values import MAX_VALUE_BYTES, Declared, Value, ValueProblem, declared_type, decode, encode
 
-MAX_METADATA_BYTES = 64 * 1024 * 1024
+MAX_METADATA_BYTES: Final = MAX_VALUE_BYTES
 
 
 class OutputRefused(Exception):  # noqa: N818 - read as a statement
     """An output is missing or wrong; the message names it."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class ArtifactEntry:
 
     name: str | None = None
     uri: str | None = None
-    metadata: Mapping[str, Json] | None = None
+    metadata: Mapping[str, Value] | None = None
     custom_path: str | None = None
 
 
@@ -45,22 +44,25 @@ class ArtifactEntry:
 class ExecutorOutput:
     """The output metadata file, read strictly."""
 
-    parameters: Mapping[str, Json]
+    parameters: Mapping[str, Value]
     artifacts: Mapping[str, tuple[ArtifactEntry, ...]]
 
 
 def read_local(path: Path, within: Path, limit: int) -> bytes | None:
     """A regular file beneath `within`, or None where there is none."""
     parts = beneath.parts_within(within, path)
-    try:
-        with beneath.folder_of(within, parts[:-1]) as parent:
+    with beneath.folder_of(within, parts[:-1]) as parent:
+        try:
             os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
-            with open(beneath.open_file(parent, parts[-1], "/".join(parts)), "rb") as file:
-                content = file.read(limit + 1)
-    except FileNotFoundError:
-        return None
-    if len(content) > limit:
-        raise SourceRefused(f"is longer than {limit:,} bytes; write it as an artifact")
+        except FileNotFoundError:
+            return None
+        with open(beneath.open_file(parent, parts[-1], "/".join(parts)), "rb") as file:
+            content = file.read(limit + 1)
+            if len(content) > limit:
+                size = os.fstat(file.fileno()).st_size
+                raise SourceRefused(
+                    f"is {size} bytes long, above the limit of {limit}: write large data to an artifact"
+                )
     return content
 
 
@@ -68,78 +70,98 @@ def read_metadata_file(folders: Folders) -> ExecutorOutput:
     """A missing file is an empty output."""
     try:
         content = read_local(folders.metadata_file, folders.outputs, MAX_METADATA_BYTES)
-        return parse_executor_output(content.decode("utf-8")) if content is not None else ExecutorOutput({}, {})
-    except (SourceRefused, ValueRefused) as error:
-        raise OutputRefused(f"the output metadata file {error}") from error
-    except UnicodeDecodeError as error:
-        raise OutputRefused(f"the output metadata file is not UTF-8 text (byte {error.start})") from error
+        return parse_executor_output(content) if content is not None else ExecutorOutput({}, {})
+    except SourceRefused as error:
+        raise OutputRefused(Reason.OUTPUT_PATH, f"what the task returned {error}") from error
+    except ValueProblem as problem:
+        raise OutputRefused(Reason.WRONG_OUTPUT, f"what the task returned {problem.sentence}") from problem
 
 
-def parse_executor_output(document: str) -> ExecutorOutput:
+def parse_executor_output(document: bytes) -> ExecutorOutput:
     """ExecutorOutput from its JSON text; unknown fields are refused."""
-    held = _struct(load(document), "it")
-    _only(held, {"parameterValues", "artifacts"}, "it")
+    held = _struct(decode(document), "the output metadata file")
+    _only(held, {"parameterValues", "artifacts"}, "the output metadata file")
     artifacts: dict[str, tuple[ArtifactEntry, ...]] = {}
     for name, entry in _struct(held.get("artifacts"), "artifacts").items():
-        inner = _struct(entry, f"artifacts[{name!r}]")
-        _only(inner, {"artifacts"}, f"artifacts[{name!r}]")
+        where = f"artifacts['{name}']"
+        inner = _struct(entry, where)
+        _only(inner, {"artifacts"}, where)
         listed = inner.get("artifacts") or []
         if not isinstance(listed, list):
-            raise ValueRefused(f"has no list in artifacts[{name!r}]")
-        artifacts[name] = tuple(_entry(_struct(one, f"artifacts[{name!r}]"), name) for one in listed)
+            raise ValueProblem(f"is wrong: {where} must hold a list")
+        artifacts[name] = tuple(_entry(_struct(one, where), where) for one in listed)
     return ExecutorOutput(_struct(held.get("parameterValues"), "parameterValues"), artifacts)
 
 
-def _entry(held: dict[str, Json], name: str) -> ArtifactEntry:
-    known = {"name", "uri", "metadata", "custom_path", "customPath", "type", "artifactId", "artifact_id"}
-    _only(held, known, f"artifacts[{name!r}]")
+def _entry(held: dict[str, Any], where: str) -> ArtifactEntry:
+    _only(held, {"name", "uri", "metadata", "custom_path", "customPath", "type", "artifactId", "artifact_id"}, where)
     metadata = held.get("metadata")
-    if metadata is not None:
-        checked(metadata, ParameterType.STRUCT)
     return ArtifactEntry(
-        name=_words(held.get("name"), name),
-        uri=_words(held.get("uri"), name),
-        metadata=_struct(metadata, "metadata") if metadata is not None else None,
-        custom_path=_words(held.get("custom_path") or held.get("customPath"), name),
+        name=_words(held.get("name"), where),
+        uri=_words(held.get("uri"), where),
+        metadata=_struct(metadata, f"{where}.metadata") if metadata is not None else None,
+        custom_path=_words(held.get("custom_path") or held.get("customPath"), where),
     )
 
 
-def _struct(value: Json, where: str) -> dict[str, Json]:
+def _struct(value: Value, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueRefused(f"is wrong: {where} must be an object")
+        raise ValueProblem(f"is wrong: {where} must be an object")
     return value
 
 
-def _only(held: Mapping[str, Json], known: set[str], where: str) -> None:
+def _only(held: Mapping[str, Any], known: set[str], where: str) -> None:
     unknown = sorted(set(held) - known)
     if unknown:
-        raise ValueRefused(f"is wrong: {where} has the unknown field {unknown[0]!r}")
+        raise ValueProblem(f"is wrong: {where} has the unknown field '{unknown[0]}'")
 
 
-def _words(value: Json, name: str) -> str | None:
+def _words(value: Any, where: str) -> str | None:
     if value is None or value == "":
         return None
-    checked(value, ParameterType.STRING)
-    return str(value)
+    if not isinstance(value, str):
+        raise ValueProblem(f"is wrong: {where} has a name, URI or path that is not a string")
+    return value
 
 
-def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[str, Json]) -> dict[str, str]:
-    """Every declared output parameter as canonical JSON text: from the metadata file, else from its own file."""
-    collected: dict[str, str] = {}
-    for name, declared in assignment.output_parameters.items():
+def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[str, Value]) -> dict[str, str]:
+    """Every declared output parameter as canonical JSON text: from the metadata file, else from its own file.
+
+    Extra keys that user code returned are kept, as KFP does.
+    """
+    collected = {name: encode(value) for name, value in said.items() if name not in assignment.output_parameters}
+    problems: list[OutputRefused] = []
+    for name in assignment.output_parameters:
         try:
-            value = checked(said[name], declared) if name in said else _from_file(name, declared, folders)
-        except (ValueRefused, SourceRefused) as error:
-            raise OutputRefused(f"output parameter {name!r} {error}") from error
-        collected[name] = canonical(value)
+            text = _parameter(name, assignment, folders, said)
+        except ValueProblem as problem:
+            problems.append(OutputRefused(Reason.WRONG_OUTPUT, problem.sentence))
+        except SourceRefused as error:
+            problems.append(OutputRefused(Reason.OUTPUT_PATH, f"output '{name}' {error}"))
+        except OutputRefused as missing:
+            problems.append(missing)
+        else:
+            if text is not None:
+                collected[name] = text
+    if problems:
+        raise OutputRefused(problems[0].reason, "; ".join(map(str, problems)))
     return collected
 
 
-def _from_file(name: str, declared: ParameterType, folders: Folders) -> Json:
-    # A STRING value may grow a little as JSON text; the limit on that text is checked by `checked`.
+def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mapping[str, Value]) -> str | None:
+    declared = assignment.output_parameters[name]
+    if name in said:
+        return encode(check_output(name, declared, said[name]))
     content = read_local(folders.parameter(name), folders.parameters, MAX_VALUE_BYTES)
-    if content is None:
-        raise ValueRefused(f"was not written; the component declares it as {declared}")
-    return parse_file(content, declared)
+    if content is not None:
+        return encode(read_output_file(name, declared, content))
+    if name in assignment.optional_outputs:
+        return None
+    raise OutputRefused(Reason.MISSING_OUTPUT, f"output '{name}' ({_type_name(declared)}) was not written")
+
+
+def _type_name(declared: Declared) -> str:
+    kind = declared_type(declared)
+    return kind.value if kind else "any type"

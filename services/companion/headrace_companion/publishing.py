@@ -19,8 +19,8 @@ from headrace_companion.results import (
     RESERVED,
     AttemptResult,
     Failure,
-    FailureKind,
     PublishedArtifact,
+    Reason,
 )
 from headrace_companion.staging import Staged
 from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError
@@ -78,9 +78,9 @@ class Publisher:
                 for name, declared in self.assignment.output_artifacts.items()
             }
         except OutputRefused as error:
-            return replace(ended, failure=Failure(FailureKind.BAD_OUTPUT, str(error)))
+            return replace(ended, failure=Failure(error.reason, str(error)))
         except (StoreError, OSError) as error:
-            failure = Failure(FailureKind.INFRASTRUCTURE, f"outputs could not be stored: {error}")
+            failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {error}")
             return replace(ended, failure=failure)
         return replace(ended, parameters=parameters, artifacts=artifacts)
 
@@ -92,7 +92,7 @@ class Publisher:
         try:
             return tuple(self._entry(name, declared, entry) for entry in entries)
         except SourceRefused as error:
-            raise OutputRefused(f"output artifact {name!r}: {error}") from error
+            raise OutputRefused(Reason.OUTPUT_PATH, f"output artifact '{name}': {error}") from error
 
     def _entry(self, name: str, declared: OutputArtifact, entry: ArtifactEntry) -> PublishedArtifact:
         place = self._place(name, entry)
@@ -102,6 +102,7 @@ class Publisher:
             uri=place.uri,
             type=declared.type,
             metadata={**declared.metadata, **passed_on, **(entry.metadata or {})},
+            artifact_id=place.origin.artifact_id if place.origin else "",
         )
         if place.local is None:
             return published
@@ -138,11 +139,14 @@ class Publisher:
                 return Place(origin.uri if below == "." else f"{origin.uri}/{below}", origin=origin)
         if folders.outputs not in path.parents:
             raise OutputRefused(
-                f"output artifact {name!r} is at {said}, outside the task's output folder; write it beneath {default}"
+                Reason.OUTPUT_PATH,
+                f"output artifact '{name}' is at {said}, outside the task's output folder; write it beneath {default}",
             )
         relative = str(path.relative_to(folders.outputs))
         if relative.split("/", 1)[0] in RESERVED:
-            raise OutputRefused(f"output artifact {name!r} may not be called {relative!r}; Headrace keeps that name")
+            raise OutputRefused(
+                Reason.OUTPUT_PATH, f"output artifact '{name}' may not be called '{relative}'; Headrace keeps that name"
+            )
         return Place(self._uri(relative), custom or path)
 
     def _elsewhere(self, name: str, uri: str, custom: Path | None) -> Place:
@@ -150,7 +154,9 @@ class Publisher:
         key, prefix = self.store.key(uri), prefix_key(self.assignment.prefix, self.store)
         if key is None or not key.startswith(prefix + "/"):
             if custom is not None:
-                raise OutputRefused(f"output artifact {name!r} has a path of its own and a URI elsewhere ({uri})")
+                raise OutputRefused(
+                    Reason.OUTPUT_PATH, f"output artifact '{name}' has a path of its own and a URI elsewhere ({uri})"
+                )
             return Place(uri)
         return Place(uri, custom or self.staged.folders.outputs / key[len(prefix) + 1 :])
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from headrace_companion.values import Json
+from headrace_ir.values import Value
 
 ATTEMPT_FILE: Final = "attempt.json"
 LOG_FILE: Final = "executor-logs"
@@ -21,28 +21,43 @@ RESERVED: Final = frozenset({ATTEMPT_FILE, LOG_FILE, PARTIAL})
 FORMAT: Final = 1
 
 
-class FailureKind(StrEnum):
-    """Who has to do something about a failure; each kind has its own retry budget."""
+class Reason(StrEnum):
+    """The words of `lifecycle.REASONS` that an attempt can end with."""
 
-    USER_CODE = "USER_CODE"
-    BAD_OUTPUT = "BAD_OUTPUT"
-    OUT_OF_MEMORY = "OUT_OF_MEMORY"
-    TIMED_OUT = "TIMED_OUT"
-    CANCELED = "CANCELED"
-    INPUT_MISSING = "INPUT_MISSING"
-    ENVIRONMENT = "ENVIRONMENT"
-    RESOURCES = "RESOURCES"
-    INFRASTRUCTURE = "INFRASTRUCTURE"
-    LOST = "LOST"
+    USER_ERROR = "UserError"
+    OUT_OF_MEMORY = "OutOfMemory"
+    TIMED_OUT = "TimedOut"
+    MISSING_OUTPUT = "MissingOutput"
+    WRONG_OUTPUT = "WrongOutput"
+    OUTPUT_PATH = "OutputPath"
+    MISSING_INPUT = "MissingInput"
+    ENVIRONMENT = "Environment"
+    LAUNCH = "Launch"
+    RESOURCES = "Resources"
+    LOST = "Lost"
+    CANCELED = "Canceled"
+    INTERNAL = "Internal"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why an attempt failed: a sentence for the user and the last lines of its log."""
 
-    kind: FailureKind
+    reason: Reason
     message: str
     log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds since the epoch; 0 where it was not reached."""
+
+    admitted: float = 0.0
+    environment_ready: float = 0.0
+    staged: float = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+    published: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +66,16 @@ class PublishedArtifact:
 
     name: str
     uri: str
-    type: Mapping[str, Json]
-    metadata: Mapping[str, Json]
+    type: Mapping[str, Value]
+    metadata: Mapping[str, Value]
     size: int | None = None
     digest: str | None = None
+    artifact_id: str = ""  # of an artifact that the task only passed on
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The end of one attempt. `parameters` are canonical JSON texts. Times are seconds since the epoch."""
+    """The end of one attempt. `parameters` are canonical JSON texts."""
 
     attempt: str
     exit_code: int | None
@@ -70,17 +86,14 @@ class AttemptResult:
     partial: tuple[PublishedArtifact, ...] = ()
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
-    log_size: int = 0
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    published_at: float = 0.0
+    times: Times = field(default_factory=Times)
 
     @property
     def succeeded(self) -> bool:
         return self.failure is None
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"), default=dict)
+        return json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, document: str | bytes) -> AttemptResult:
@@ -91,9 +104,10 @@ class AttemptResult:
         artifacts = held.pop("artifacts")
         partial = held.pop("partial")
         return cls(
-            failure=Failure(FailureKind(failure.pop("kind")), **failure) if failure else None,
+            failure=Failure(Reason(failure.pop("reason")), **failure) if failure else None,
             artifacts={name: tuple(PublishedArtifact(**one) for one in many) for name, many in artifacts.items()},
             partial=tuple(PublishedArtifact(**one) for one in partial),
+            times=Times(**held.pop("times")),
             warnings=tuple(held.pop("warnings")),
             **held,
         )
