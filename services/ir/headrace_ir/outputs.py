@@ -26,20 +26,20 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def check_output(name: str, declared: Declared, value: Value) -> Value:
-    """An output value from user code's metadata file, checked against its declared type; null passes (4.5, G47)."""
-    if value is None:
+def check_output(name: str, declared: Declared, value: Value, *, optional: bool = False) -> Value:
+    """An output value from user code's metadata file, checked against its declared type; null passes if optional (G47)."""
+    if value is None and optional:
         return None
     return conform(f"output '{name}'", declared, value)
 
 
-def decode_output(name: str, declared: Declared, text: str | bytes) -> Value:
+def decode_output(name: str, declared: Declared, text: str | bytes, *, optional: bool = False) -> Value:
     """The same from JSON text, as a report carries it."""
     try:
         value = decode(text)
     except ValueProblem as problem:
         raise ValueProblem(f"output '{name}' {problem.sentence}") from None
-    return check_output(name, declared, value)
+    return check_output(name, declared, value, optional=optional)
 
 
 def read_output_file(name: str, declared: Declared, content: bytes) -> Value:

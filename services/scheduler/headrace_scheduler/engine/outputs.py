@@ -24,7 +24,7 @@ def check_parameters(
     problems: list[str] = []
     for name, text in reported.items():
         try:
-            values[name] = decode_output(name, declared.get(name), text)
+            values[name] = decode_output(name, declared.get(name), text, optional=name in optional)
         except ValueProblem as problem:
             problems.append(problem.sentence)
     for name, kind in declared.items():
