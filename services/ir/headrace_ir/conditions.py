@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from headrace_ir.values import Value, ValueProblem, decode, describe, equal, kind_of, text_of
 from headrace_ir.expressions import (
     INT_MAX,
     INT_MIN,
@@ -32,6 +31,7 @@ from headrace_ir.expressions import (
     Unary,
     parse_tree,
 )
+from headrace_ir.values import Value, ValueProblem, decode, describe, equal, kind_of, text_of
 
 __all__ = ["ConditionProblem", "Expression", "decide", "evaluate", "parse", "select", "variables"]
 

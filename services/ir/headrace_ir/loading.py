@@ -37,8 +37,10 @@ _LEGACY_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE", "STRING": "
 _EXECUTOR_KINDS = ("container", "importer", "resolver", "custom_job")
 
 
-def load_spec(tree: Tree, deployment: Tree, platforms: Mapping[str, Tree]) -> Spec:
-    """The model of a pipeline spec tree, its deployment config tree and its platform trees by name."""
+def load_spec(tree: Tree, deployment: Tree, platforms: Mapping[str, Tree], config_document: Tree) -> Spec:
+    """The model of a pipeline spec tree, its deployment config tree and its platform trees by name; the pipeline config
+    also as it was written.
+    """
     info = tree.get("pipeline_info", {})
     kubernetes = platforms.get("kubernetes", {})
     settings: Mapping[str, Tree] = kubernetes.get("deployment_spec", {}).get("executors", {})
@@ -60,7 +62,13 @@ def load_spec(tree: Tree, deployment: Tree, platforms: Mapping[str, Tree]) -> Sp
         executors=executors,
         kubernetes=settings,
         pipeline_config=kubernetes.get("pipelineConfig", {}),
+        pipeline_config_document=config_document,
         other_platforms=tuple(name for name in platforms if name != "kubernetes"),
+        ignored_platform_specs=tuple(
+            f"components.{name}.singlePlatformSpecs"
+            for name, entry in tree.get("components", {}).items()
+            if entry.get("single_platform_specs")
+        ),
     )
 
 

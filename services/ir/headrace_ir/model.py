@@ -242,4 +242,7 @@ class Spec:
     executors: Mapping[str, Executor]
     kubernetes: Mapping[str, Mapping[str, Any]]
     pipeline_config: Mapping[str, Any]
+    """Read and in snake_case, for checks; `pipeline_config_document` is the same as written."""
+    pipeline_config_document: Mapping[str, Any] = field(default_factory=dict)
     other_platforms: tuple[str, ...] = ()
+    ignored_platform_specs: tuple[str, ...] = ()

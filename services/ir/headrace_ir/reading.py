@@ -113,18 +113,28 @@ def _assemble(pipeline: Any, platform: Any, problems: list[Problem]) -> Package:
     found = list(problems)
     if not isinstance(pipeline, dict):
         raise SpecError.of(f"expected a pipeline spec, got {describe(pipeline)}", "pipeline_spec")
-    tree = read_message(pipeline, "PipelineSpec", "", found)
-    raw_deployment = tree.get("deployment_spec", {})
-    deployment = read_message(raw_deployment, "PipelineDeploymentConfig", "deploymentSpec", found, tolerant=True)
+    deployment_key = "deployment_spec" if "deployment_spec" in pipeline else "deploymentSpec"
+    rest = {key: value for key, value in pipeline.items() if key != deployment_key}
+    tree = read_message(rest, "PipelineSpec", "", found)
+    # A Struct on paper, but one of known shape, and no value of a run: the limits of values do not apply to it.
+    raw_deployment = pipeline.get(deployment_key) or tree.get("deployment_spec", {})
+    deployment = read_message(raw_deployment, "PipelineDeploymentConfig", deployment_key, found, tolerant=True)
     platforms = {}
     if platform is not None:
         platforms = read_message(platform, "PlatformSpec", "", found).get("platforms", {})
-        found.extend(_pipeline_config_problems(platforms))
-    spec = load_spec(tree, deployment, platforms)
+        found.extend(_platform_problems(platforms))
+    spec = load_spec(tree, deployment, platforms, _config_document(platform))
     return Package(pipeline, platform, spec, tuple(found))
 
 
-def _pipeline_config_problems(platforms: dict[str, Any]) -> list[Problem]:
+def _config_document(platform: Any) -> dict[str, Any]:
+    """The pipeline's own platform settings as written, for those who interpret them."""
+    for key in ("platforms", "kubernetes", "pipelineConfig"):
+        platform = platform.get(key) if isinstance(platform, dict) else None
+    return platform if isinstance(platform, dict) else {}
+
+
+def _platform_problems(platforms: dict[str, Any]) -> list[Problem]:
     if "kubernetes" in platforms or not platforms:
         return []
     names = ", ".join(f"'{name}'" for name in platforms)

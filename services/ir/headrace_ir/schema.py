@@ -7,13 +7,13 @@ Value could not do. The messages' module is imported at first use, because the C
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from headrace_ir.problems import Problem, hint, nearest
+from headrace_ir.values import ValueProblem, canonical, encode
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -170,16 +170,18 @@ class _Reader:
 
     def _struct(self, value: Any, field: Field, path: str) -> dict[str, Any]:
         if isinstance(value, dict):
-            self._value(value, field, path)
-            return value
+            result: dict[str, Any] | None = self._value(value, field, path)
+            return result or {}
         self._report(path, f"expected an object, got {describe(value)}")
         return {}
 
     def _value(self, value: Any, field: Field, path: str) -> Any:
-        if not is_json(value):
-            self._report(path, "not a JSON value (a number that is not finite, or a value nested more than 200 deep)")
+        try:
+            encode(value)
+            return canonical(value)
+        except ValueProblem as problem:
+            self._report(path, f"the value {problem.sentence}")
             return None
-        return value
 
     def _report(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -202,21 +204,6 @@ def describe(value: Any) -> str:
 def is_text(value: str) -> bool:
     """Whether a name can travel in messages and in Postgres text columns."""
     return (value.isascii() and "\0" not in value) or not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
-
-
-def is_json(value: Any, depth: int = 200) -> bool:
-    """Whether a value can be written as JSON text: plain kinds, text keys, finite numbers, bounded depth."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if value is None or isinstance(value, (str, int)):
-        return True
-    if depth == 0:
-        return False
-    if isinstance(value, list):
-        return all(is_json(entry, depth - 1) for entry in value)
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and is_json(entry, depth - 1) for key, entry in value.items())
-    return False
 
 
 @cache

@@ -99,7 +99,7 @@ def test_all_misspelt_fields_are_reported_at_once_with_the_nearest_name():
         ("root", [], "root: expected an object with named fields, got a list"),
         ("components", [], "components: expected an object with named entries, got a list"),
         ("sdkVersion", "a\0b", "sdkVersion: the text is not valid Unicode"),
-        ("deploymentSpec", "x", "deploymentSpec: expected an object, got 'x'"),
+        ("deploymentSpec", "x", "deploymentSpec: expected an object with named fields, got 'x'"),
         ("defaultPipelineRoot", True, "defaultPipelineRoot: expected text, got true (put it in quotes)"),
     ],
 )
@@ -144,8 +144,13 @@ def test_a_constant_that_json_cannot_hold_is_reported():
     for _ in range(300):
         deep = [deep]
     found = messages(read_spec(simple(constant(deep))))
-    assert any("not a JSON value" in text for text in found)
-    assert any("not a JSON value" in text for text in messages(read_spec(simple(float("inf")))))
+    assert any("runtimeValue.constant: the value is nested deeper than 100 levels" in text for text in found)
+    for value, reason in [
+        (float("inf"), "an infinite number"),
+        ("a\0", "a NUL character"),
+        (10**400, "beyond the range"),
+    ]:
+        assert any(reason in text for text in messages(read_spec(simple(value))))
 
 
 def test_unknown_fields_of_executors_pass_unless_they_resemble_a_known_one():

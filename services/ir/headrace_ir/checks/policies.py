@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,8 @@ from headrace_ir.checks.scopes import Scope, scopes
 from headrace_ir.checks.tasks import output_type
 from headrace_ir.model import Component, Input, Loop, Retry, Source, Spec, Task
 from headrace_ir.problems import Problem, hint
-from headrace_ir.schema import describe, is_json
+from headrace_ir.schema import describe
+from headrace_ir.values import ValueProblem, decode
 
 _ITERABLE = frozenset({"", "LIST", "STRING"})
 
@@ -70,10 +70,9 @@ def _raw_items(loop: Loop, component: Component | None) -> Iterator[Problem]:
 def parse_items(text: str) -> Any:
     """The items of a `raw` iterator; None where the text is not usable JSON."""
     try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
+        return decode(text)
+    except ValueProblem:
         return None
-    return items if is_json(items) else None
 
 
 def _input_items(scope: Scope, task: Task, loop: Loop) -> Iterator[Problem]:
