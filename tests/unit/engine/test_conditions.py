@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from headrace_scheduler.engine.expressions import MAX_DEPTH, MAX_LENGTH
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace_ir.values import ValueProblem, canonical
 from headrace_scheduler.engine.conditions import ConditionProblem, decide, evaluate, parse, select, variables
-from headrace_scheduler.engine.expressions import MAX_DEPTH, MAX_LENGTH
 
 PARAMETERS = {
     "X": "heads",
@@ -415,7 +415,18 @@ TOKENS = st.sampled_from(
         "parseJson(",
         "has(",
         "'",
-    , X("X"), X("n"), X("d"), X("list"), X("struct"), X("null"), "9223372036854775807", "1e308", "\\", "é", " "]
+        X("X"),
+        X("n"),
+        X("d"),
+        X("list"),
+        X("struct"),
+        X("null"),
+        "9223372036854775807",
+        "1e308",
+        "\\",
+        "é",
+        " ",
+    ]
 )
 
 
