@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from headrace_scheduler.engine.expressions import MAX_DEPTH, MAX_LENGTH
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_ir.expressions import MAX_DEPTH, MAX_LENGTH
 from headrace_ir.values import ValueProblem, canonical
 from headrace_scheduler.engine.conditions import ConditionProblem, decide, evaluate, parse, select, variables
 
