@@ -48,5 +48,10 @@ verify: .venv-generate/.done  ## prove that the generated code is current
 .PHONY: kfp-peer examples
 kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
 
+.PHONY: conformance
+CORPUS ?= ../shared/kfp-ir
+conformance: $(BIN)/.test .venv-kfp/.done  ## run a folder of compiled pipelines here and on kfp.local, and compare (CORPUS=folder)
+	PYTHONPATH=tests $(BIN)/python -m corpus.conformance $(CORPUS) $(if $(ONLY),--only '$(ONLY)')
+
 examples: .venv-kfp/.done  ## compile examples/*/pipeline.py with the official KFP SDK
 	.venv-kfp/bin/python tools/compile_examples.py

@@ -24,6 +24,7 @@ class Expected:
     issue: int
     parameters: dict[str, Any]
     draws: tuple[str, ...]
+    varies: tuple[str, ...]
     tasks: dict[str, str]
     cuts: tuple[tuple[str, str], ...]
     oracle: bool
@@ -54,6 +55,7 @@ def _row(name: str, fields: dict[str, Any]) -> Expected:
         issue=fields.pop("issue"),
         parameters=fields.pop("parameters", {}),
         draws=tuple(fields.pop("draws", ())),
+        varies=tuple(fields.pop("varies", ())),
         tasks=fields.pop("tasks", {}),
         cuts=tuple((cut["find"], cut["put"]) for cut in fields.pop("cuts", ())),
         oracle=fields.pop("oracle", True),
