@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeAlias
 
 import grpc
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing
@@ -12,7 +13,7 @@ from headrace_protos.v1 import scheduler_pb2 as pb
 from headrace_protos.v1 import scheduler_pb2_grpc
 from headrace_servicekit.errors import Reason, ServiceError
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 CHUNK = 256 * 1024
 FOLLOW_EVERY_S = 0.15
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -15,7 +15,7 @@ from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.placing import requests_of
 from headrace_scheduler.receiving import Receiver
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):

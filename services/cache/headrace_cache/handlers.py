@@ -1,0 +1,80 @@
+"""headrace.v1.Cache: the wire side of the store; registered by server.py."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import grpc
+
+from headrace_cache.fingerprint import canonical, closeness, fingerprint, first_difference
+from headrace_cache.store import CacheStore
+from headrace_protos.v1 import cache_pb2, cache_pb2_grpc, events_pb2
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class CacheService(cache_pb2_grpc.CacheServicer):
+    """See cache.proto for what each call promises."""
+
+    def __init__(self, store: CacheStore) -> None:
+        self._store = store
+
+    async def Lookup(self, request: cache_pb2.LookupRequest, context: Context) -> cache_pb2.LookupResponse:  # noqa: N802
+        """Keys for all, entries for those that there are."""
+        keys = [fingerprint(one) for one in request.ingredients]
+        found = await self._store.lookup(keys)
+        answer = cache_pb2.LookupResponse()
+        for key in keys:
+            hit = answer.hits.add(key=key)
+            entry = found.get(key)
+            if entry is not None:
+                hit.found, hit.origin, hit.created_at_us = True, entry.origin, entry.created_at_us
+                hit.outputs.CopyFrom(events_pb2.Values.FromString(entry.outputs))
+        return answer
+
+    async def Reserve(self, request: cache_pb2.ReserveRequest, context: Context) -> cache_pb2.ReserveResponse:  # noqa: N802
+        """The first of several for one key is granted, the rest learn who has it."""
+        outcomes = await self._store.reserve(request.reservations)
+        answer = cache_pb2.ReserveResponse()
+        served: set[str] = set()
+        for wanted in request.reservations:
+            one = outcomes.get(wanted.key)
+            mine = one is not None and one.token != "" and (wanted.key not in served or one.holder == wanted.holder)
+            served.add(wanted.key)
+            reserved = answer.reserved.add(key=wanted.key, granted=mine)
+            if one is not None:
+                reserved.expires_after_s = one.expires_after_s
+                reserved.holder = "" if mine else one.holder
+                reserved.token = one.token if mine else ""
+        return answer
+
+    async def Commit(self, request: cache_pb2.CommitRequest, context: Context) -> cache_pb2.CommitResponse:  # noqa: N802
+        """Entries in, reservations out."""
+        if request.entries:
+            await self._store.commit(request.entries)
+        return cache_pb2.CommitResponse()
+
+    async def Release(self, request: cache_pb2.ReleaseRequest, context: Context) -> cache_pb2.ReleaseResponse:  # noqa: N802
+        """Reservations out."""
+        if request.reservations:
+            await self._store.release(request.reservations)
+        return cache_pb2.ReleaseResponse()
+
+    async def Invalidate(  # noqa: N802
+        self, request: cache_pb2.InvalidateRequest, context: Context
+    ) -> cache_pb2.InvalidateResponse:
+        """Entries out."""
+        dropped = await self._store.invalidate(request.keys, request.run_id, request.uri_prefix)
+        return cache_pb2.InvalidateResponse(dropped=dropped)
+
+    async def Explain(self, request: cache_pb2.ExplainRequest, context: Context) -> cache_pb2.ExplainResponse:  # noqa: N802
+        """Beside the nearest entry of the same component."""
+        key = fingerprint(request.ingredients)
+        answer = cache_pb2.ExplainResponse(key=key, found=key in await self._store.lookup([key]))
+        ours = canonical(request.ingredients)
+        entries = await self._store.nearest(request.ingredients)
+        if entries:
+            nearest, origin, theirs = max(entries, key=lambda entry: closeness(ours, canonical(entry[2])))
+            answer.nearest_key, answer.nearest_origin = nearest, origin
+            answer.first_difference = first_difference(ours, canonical(theirs))
+        return answer

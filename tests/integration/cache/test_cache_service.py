@@ -1,0 +1,136 @@
+"""The cache service on a real Postgres: lookups, single flight, commits, invalidation, explanations."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from headrace_cache.server import CacheSettings, running
+from headrace_cache.store import QUERIES
+from headrace_protos.v1 import cache_pb2 as pb
+from headrace_protos.v1 import cache_pb2_grpc, events_pb2
+from headrace_servicekit.postgres import Database
+from headrace_servicekit.server import channel
+
+
+@pytest.fixture
+async def cache(database_url, tmp_path):
+    settings = CacheSettings(home=tmp_path, database_url=database_url)
+    async with running(settings) as service, channel(service.address) as wire:
+        yield cache_pb2_grpc.CacheStub(wire)
+
+
+def ingredients(lr: str = "0.1") -> pb.Ingredients:
+    return pb.Ingredients(namespace="default", pipeline_name="p", component="comp-train", parameters={"lr": lr})
+
+
+def outputs(uri: str = "file:///a/b") -> events_pb2.Values:
+    values = events_pb2.Values(parameters={"Output": events_pb2.Value(json='"x"')})
+    values.artifacts["model"].artifacts.add(uri=uri, artifact_id="a")
+    return values
+
+
+async def key_of(cache, of: pb.Ingredients) -> str:
+    return (await cache.Lookup(pb.LookupRequest(ingredients=[of]))).hits[0].key
+
+
+async def commit(cache, of: pb.Ingredients, *, token: str = "", origin: str = "run-1/train") -> str:
+    key = await key_of(cache, of)
+    entry = pb.Entry(key=key, token=token, origin=origin, outputs=outputs(), ingredients=of)
+    await cache.Commit(pb.CommitRequest(entries=[entry]))
+    return key
+
+
+async def test_a_miss_then_a_hit_with_what_was_committed(cache):
+    answer = await cache.Lookup(pb.LookupRequest(ingredients=[ingredients(), ingredients("0.2")]))
+    assert [hit.found for hit in answer.hits] == [False, False]
+    await commit(cache, ingredients())
+    answer = await cache.Lookup(pb.LookupRequest(ingredients=[ingredients(), ingredients("0.2")]))
+    assert [hit.found for hit in answer.hits] == [True, False]
+    assert answer.hits[0].outputs == outputs()
+    assert answer.hits[0].origin == "run-1/train"
+    assert answer.hits[0].created_at_us > 0
+
+
+async def test_single_flight_the_second_learns_who_holds_the_key(cache):
+    first = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a")]))
+    second = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r2/a")]))
+    assert first.reserved[0].granted
+    assert not second.reserved[0].granted
+    assert second.reserved[0].holder == "r1/a"
+    assert 0 < second.reserved[0].expires_after_s <= 60
+    await cache.Release(pb.ReleaseRequest(reservations=[pb.Reservation(key="k", token=first.reserved[0].token)]))
+    third = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r2/a")]))
+    assert third.reserved[0].granted
+
+
+async def test_of_many_at_once_exactly_one_is_granted(cache):
+    wanted = [pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder=f"r{i}/a")]) for i in range(20)]
+    answers = await asyncio.gather(*(cache.Reserve(one) for one in wanted))
+    assert sum(answer.reserved[0].granted for answer in answers) == 1
+
+
+async def test_two_in_one_call_for_one_key(cache):
+    both = [pb.Reservation(key="k", holder="r1/a"), pb.Reservation(key="k", holder="r1/b")]
+    answer = await cache.Reserve(pb.ReserveRequest(reservations=both))
+    assert [one.granted for one in answer.reserved] == [True, False]
+    assert answer.reserved[1].holder == "r1/a"
+
+
+async def test_renewing_with_the_token_keeps_it(cache):
+    first = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a")]))
+    token = first.reserved[0].token
+    again = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a", token=token)]))
+    assert again.reserved[0].granted
+    assert again.reserved[0].token == token
+
+
+async def test_a_commit_spends_the_token(cache):
+    key = await key_of(cache, ingredients())
+    reserved = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder="r1/a")]))
+    await commit(cache, ingredients(), token=reserved.reserved[0].token)
+    other = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder="r2/a")]))
+    assert other.reserved[0].granted
+
+
+async def test_a_foreign_token_releases_nothing(cache):
+    await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a")]))
+    stolen = pb.Reservation(key="k", token="00000000-0000-0000-0000-000000000000")
+    await cache.Release(pb.ReleaseRequest(reservations=[stolen]))
+    other = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r2/a")]))
+    assert not other.reserved[0].granted
+
+
+@pytest.mark.parametrize(
+    ("request_", "dropped"),
+    [
+        (pb.InvalidateRequest(run_id="run-1"), 1),
+        (pb.InvalidateRequest(run_id="run-2"), 0),
+        (pb.InvalidateRequest(uri_prefix="file:///a/"), 1),
+        (pb.InvalidateRequest(uri_prefix="file:///b/"), 0),
+        (pb.InvalidateRequest(), 0),
+    ],
+)
+async def test_invalidate(cache, request_, dropped):
+    await commit(cache, ingredients())
+    assert (await cache.Invalidate(request_)).dropped == dropped
+    found = (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()]))).hits[0].found
+    assert found == (dropped == 0)
+
+
+async def test_explain_names_the_field_that_differs(cache):
+    key = await commit(cache, ingredients("0.1"))
+    answer = await cache.Explain(pb.ExplainRequest(ingredients=ingredients("0.2")))
+    assert not answer.found
+    assert (answer.nearest_key, answer.nearest_origin) == (key, "run-1/train")
+    assert answer.first_difference == "parameters.lr"
+
+
+async def test_every_query_prepares(cache, database_url):
+    async with Database(database_url, name="test") as database:
+
+        async def prepare(t) -> None:
+            for number, name in enumerate(QUERIES):
+                await t.execute(f"PREPARE q{number} AS {QUERIES.positional(name)}")
+
+        await database.transaction(prepare)
