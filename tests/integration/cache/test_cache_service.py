@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from headrace_cache.server import CacheSettings, running
 from headrace_cache.store import QUERIES
 from headrace_protos.v1 import cache_pb2 as pb

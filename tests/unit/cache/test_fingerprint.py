@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headrace_cache.fingerprint import canonical, fingerprint, first_difference
 from headrace_protos.v1 import cache_pb2
 

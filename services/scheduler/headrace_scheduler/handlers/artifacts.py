@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
-from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing
 
+from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing
 from headrace_protos.v1 import scheduler_pb2 as pb
 from headrace_protos.v1 import scheduler_pb2_grpc
 from headrace_servicekit.errors import Reason, ServiceError
