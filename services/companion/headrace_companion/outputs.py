@@ -153,7 +153,7 @@ def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[s
 def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mapping[str, Value]) -> str | None:
     declared = assignment.output_parameters[name]
     if name in said:
-        return encode(check_output(name, declared, said[name]))
+        return encode(check_output(name, declared, said[name], optional=name in assignment.optional_outputs))
     content = read_local(folders.parameter(name), folders.parameters, MAX_VALUE_BYTES)
     if content is not None:
         return encode(read_output_file(name, declared, content))
