@@ -1,0 +1,153 @@
+"""The server verbs of the `headrace` command, found by the entry-point group `headrace.commands`.
+
+Each is a function from arguments to an exit code. Imports are inside: `headrace up --help` must not load four services.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+BAD_INPUT = 2
+SERVICES = ("apiserver", "scheduler", "persistence", "cache", "postgres")
+
+
+def up(argv: Sequence[str]) -> int:
+    """Run the whole platform in the foreground."""
+    parser = argparse.ArgumentParser(prog="headrace up", description=up.__doc__)
+    parser.add_argument("--home", help="data folder (HEADRACE_HOME; default ~/.local/share/headrace)")
+    parser.add_argument(
+        "--http", metavar="HOST:PORT", help="REST address (default 127.0.0.1:8888; port 0 = a free one)"
+    )
+    parser.add_argument(
+        "--grpc", metavar="HOST:PORT", help="gRPC address (default 127.0.0.1:8887; port 0 = a free one)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    options = parser.parse_args(argv)
+    environ = dict(os.environ)
+    given = {
+        "HEADRACE_HOME": options.home,
+        "HEADRACE_HTTP_ADDRESS": options.http,
+        "HEADRACE_GRPC_ADDRESS": options.grpc,
+    }
+    environ.update({name: value for name, value in given.items() if value})
+    say = _silent if options.quiet else _say
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        from headrace_embedded.composing import platform
+
+        async with platform(environ, say) as one:
+            say(
+                f"headrace is up: REST and web page http://{one.http_address}, gRPC {one.grpc_address}, data {one.home}"
+            )
+            say("stop it with Ctrl-C")
+            watch = asyncio.create_task(_end_with(one.replica), name="watch the scheduler")
+            try:
+                yield
+            finally:
+                watch.cancel()
+                say("stopping")
+
+    return _serving(environ, running)
+
+
+def serve(argv: Sequence[str]) -> int:
+    """Run one service in the foreground."""
+    parser = argparse.ArgumentParser(prog="headrace serve", description=serve.__doc__)
+    parser.add_argument("name", choices=SERVICES, help="which one")
+    options = parser.parse_args(argv)
+    environ = dict(os.environ)
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        async with _service(options.name, environ) as one:
+            _say(f"{options.name} is up{_where(one)}")
+            watch = asyncio.create_task(_end_with(getattr(one, "replica", None)), name="watch the scheduler")
+            try:
+                yield
+            finally:
+                watch.cancel()
+
+    return _serving(environ, running)
+
+
+def validate(argv: Sequence[str]) -> int:
+    """Check a pipeline file and print every problem with its place."""
+    parser = argparse.ArgumentParser(prog="headrace validate", description=validate.__doc__)
+    parser.add_argument("file", type=Path, help="IR YAML or JSON, zip or tar.gz")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    options = parser.parse_args(argv)
+    from headrace_embedded.validating import validate_file
+
+    return validate_file(options.file, as_json=options.output == "json")
+
+
+def _service(name: str, environ: dict[str, str]) -> AbstractAsyncContextManager[Any]:
+    from headrace_servicekit.settings import Settings, load
+
+    if name == "postgres":
+        from headrace_embedded.postgres import BundledPostgres
+
+        return BundledPostgres(load(Settings, environ).home, progress=_say)
+    if name == "persistence":
+        from headrace_persistence import server as persistence
+
+        return persistence.running(load(persistence.PersistenceSettings, environ))
+    if name == "cache":
+        from headrace_cache import server as cache
+
+        return cache.running(load(cache.CacheSettings, environ))
+    if name == "scheduler":
+        from headrace_scheduler import server as scheduler
+        from headrace_scheduler.settings import SchedulerSettings
+
+        return scheduler.running(load(SchedulerSettings, environ))
+    from headrace_apiserver import server as apiserver
+
+    return apiserver.running(load(apiserver.ApiserverSettings, environ))
+
+
+def _where(one: Any) -> str:
+    if hasattr(one, "dsn"):
+        return f": HEADRACE_DATABASE_URL={one.dsn()}"
+    addresses = [getattr(one, name) for name in ("http_address", "grpc_address", "address") if hasattr(one, name)]
+    return f" on {', '.join(addresses)}" if addresses else ""
+
+
+async def _end_with(replica: Any) -> None:
+    """A scheduler loop that died is a fault of ours: end the process, so that a supervisor or a user sees it."""
+    if replica is None:
+        return
+    try:
+        await replica.failed()
+    except Exception as fault:  # noqa: BLE001  # whatever it was, the platform cannot go on without its scheduler
+        print(f"headrace: the scheduler stopped: {type(fault).__name__}: {fault}; see the log above", file=sys.stderr)
+        os.kill(os.getpid(), 15)
+
+
+def _serving(environ: dict[str, str], running: Any) -> int:
+    from headrace_servicekit.errors import ServiceError
+    from headrace_servicekit.lifecycle import run_until_signal, set_up_logging
+    from headrace_servicekit.settings import Settings, SettingsError, load
+
+    try:
+        set_up_logging(load(Settings, environ).log_level)
+        return run_until_signal(running)
+    except (ServiceError, SettingsError) as failed:
+        print(f"headrace: {failed}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _silent(sentence: str) -> None:
+    """Nothing is said."""

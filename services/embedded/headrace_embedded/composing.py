@@ -1,0 +1,66 @@
+"""The composition root: Postgres and the four services in one process, over the same gRPC as on a cluster.
+
+The only module that imports several services. Order: lock, Postgres, persistence, cache, scheduler, apiserver; the reverse at
+the end. Started by commands.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace_apiserver import server as apiserver
+from headrace_cache import server as cache
+from headrace_embedded.holding import announced, held
+from headrace_embedded.postgres import BundledPostgres
+from headrace_persistence import server as persistence
+from headrace_scheduler import server as scheduler
+from headrace_scheduler.replica import Replica
+from headrace_scheduler.settings import SchedulerSettings
+from headrace_servicekit.settings import Settings, load, private_folder, sockets_folder
+
+Environ = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What is up: the addresses that clients use, and the replica whose end is everybody's."""
+
+    home: Path
+    http_address: str
+    grpc_address: str
+    replica: Replica
+
+
+@asynccontextmanager
+async def platform(environ: Environ, progress: Callable[[str], None]) -> AsyncIterator[Platform]:
+    """The whole platform while the block runs; `progress` gets a sentence for each stage."""
+    settings = load(Settings, environ)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(held(settings.home))
+        private_folder(sockets_folder(settings.home))
+        database_url = settings.database_url
+        if database_url is None:
+            progress("starting Postgres")
+            database = await stack.enter_async_context(BundledPostgres(settings.home, progress=progress))
+            database_url = database.dsn()
+        inner = {**environ, "HEADRACE_DATABASE_URL": database_url, "HEADRACE_HOME": str(settings.home)}
+        progress("starting the services")
+        await stack.enter_async_context(persistence.running(load(persistence.PersistenceSettings, inner)))
+        await stack.enter_async_context(cache.running(load(cache.CacheSettings, inner)))
+        driving = load(SchedulerSettings, {**inner, "HEADRACE_TAKE_OVER": "true"})
+        replica = (await stack.enter_async_context(scheduler.running(driving))).replica
+        api = await stack.enter_async_context(apiserver.running(load(apiserver.ApiserverSettings, inner)))
+        facts = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "http_address": api.http_address,
+            "grpc_address": api.grpc_address,
+            "sockets": str(sockets_folder(settings.home)),
+        }
+        stack.enter_context(announced(settings.home, facts))
+        yield Platform(settings.home, api.http_address, api.grpc_address, replica)
