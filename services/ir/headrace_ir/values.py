@@ -28,6 +28,7 @@ MAX_DEPTH: Final = 100
 # Doubles hold integers exactly up to here; above, an integral float keeps its exponent form in JSON text.
 _EXACT: Final = 2**53
 _SHOWN: Final = 60
+_PIECES: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 class ValueProblem(ValueError):  # noqa: N818 - "problem" is the project's word for what a user can cause
@@ -233,8 +234,13 @@ def describe(value: Value) -> str:
     """Kind and shortened JSON of a value, for sentences: `STRING "abc"`."""
     if value is None:
         return "null"
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    return f"{kind_of(value)} {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
+    shown = ""
+    # Piece by piece, and no more than is shown: a value may have megabytes.
+    for piece in _PIECES.iterencode(value[: _SHOWN + 1] if isinstance(value, str) else value):
+        shown += piece[: _SHOWN + 1]
+        if len(shown) > _SHOWN:
+            return f"{kind_of(value)} {shown[:_SHOWN]}…"
+    return f"{kind_of(value)} {shown}"
 
 
 # --- declared types ---------------------------------------------------------------------------------------------------

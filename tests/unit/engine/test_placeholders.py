@@ -27,6 +27,7 @@ from headrace_scheduler.engine.placeholders import (
     constant_parts,
     expand_argv,
     expand_argv_now,
+    late_constants,
     resolve_constants,
     substitute,
     substitute_value,
@@ -242,6 +243,20 @@ def test_a_constant_may_hold_a_path_that_only_the_companion_knows():
     scope = Scope({"where": "…"}, late_parameters={"where": parts})
     argv = expand_argv(["--to={{$.inputs.parameters['where']}}"], scope)
     assert join_all(argv, RESOLVER) == ["--to=/tmp/output_metadata.json of 3"]
+
+
+def test_only_constants_that_hold_references_are_late():
+    inputs = {
+        "disk": "{{$.workspace_path}}/x",
+        "plain": "{{$.pipeline_job_name}}",
+        "n": 3,
+        "given": "{{$.workspace_path}}",  # not a constant of the IR
+    }
+    late = late_constants(inputs, ["disk", "plain", "n"], SCOPE.platform, SCOPE.late_platform)
+    assert late == {"disk": [{"p": "workspace_path"}, {"t": "/x"}]}
+    scope = Scope(inputs, late_parameters=late)
+    argv = expand_argv(["{{$.inputs.parameters['disk']}}", "{{$.inputs.parameters['given']}}"], scope)
+    assert join_all(argv, RESOLVER) == ["/kfp-workspace/x", "{{$.workspace_path}}"]
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,8 @@ def test_what_does_not_conform(declared, given_value, sentence):
 
 def test_long_values_are_shortened_in_sentences():
     assert describe("x" * 100) == 'STRING "' + "x" * 59 + "…"
+    assert describe([1] * 1_000_000) == "LIST [" + "1," * 29 + "1…"
+    assert describe(["x" * 1_000_000]) == 'LIST ["' + "x" * 58 + "…"
 
 
 def test_declared_types_have_the_numbers_of_the_plan():

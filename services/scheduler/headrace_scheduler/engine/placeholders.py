@@ -161,6 +161,20 @@ def resolve_constants(
     return {name: constant(value, scope) if name in named else value for name, value in inputs.items()}
 
 
+def late_constants(
+    inputs: Mapping[str, Value], constants: Iterable[str], platform: Mapping[str, str], late_platform: frozenset[str]
+) -> dict[str, Parts]:
+    """`Scope.late_parameters` of a task: the parts of those constant strings that hold references."""
+    scope = Scope(parameters=inputs, platform=platform, late_platform=late_platform)
+    late: dict[str, Parts] = {}
+    for name in constants:
+        value = inputs.get(name)
+        parts = constant_parts(value, scope) if isinstance(value, str) else []
+        if any("p" in part for part in parts):
+            late[name] = parts
+    return late
+
+
 def expand_argv(elements: Iterable[str], scope: Scope) -> list[Parts]:
     """Command or args as templates: structures resolved first (lists splice elements), then flat placeholders."""
     argv: list[Parts] = []
