@@ -1,0 +1,82 @@
+"""Reading the log of a task's attempt, finished or live.
+
+The log lies in the artifact store from the moment the attempt is launched. Following reads to its end, and again when the
+attempt may have written more, until it has ended. Called by handlers.headrace_runs and gateway.logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from headrace_apiserver.backends import Backends
+from headrace_protos import lifecycle
+from headrace_protos.v1 import run_query_pb2, runs_pb2, scheduler_pb2
+from headrace_servicekit.errors import Reason, ServiceError
+
+POLL: Final = 0.25  # seconds between two looks at a live log
+
+
+async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> AsyncIterator[runs_pb2.LogsResponse]:
+    """The bytes from request.offset on; with follow, until the attempt has ended."""
+    offset = request.offset
+    if offset < 0:
+        raise ServiceError(Reason.INVALID_INPUT, f"offset is {offset}; it cannot be negative")
+    number = request.attempt
+    while True:
+        task = await _task(backends, request.run_id, request.path)
+        attempt = _attempt(task, number, follow=request.follow)
+        # Looked at before the read: what an ended attempt wrote is all there.
+        ended = task.state in lifecycle.TASK_FINAL if attempt is None else attempt.state in lifecycle.ATTEMPT_FINAL
+        if attempt is not None:
+            number = attempt.number
+            async for data in _read(backends, attempt.log_uri, offset):
+                offset += len(data)
+                yield runs_pb2.LogsResponse(data=data, attempt=number)
+        if ended or not request.follow:
+            return
+        await asyncio.sleep(POLL)
+
+
+async def _task(backends: Backends, run_id: str, path: str) -> run_query_pb2.Task:
+    if not path:
+        raise ServiceError(Reason.INVALID_INPUT, "path is empty; name the task, such as train or for-loop-1[0]/train")
+    request = run_query_pb2.ListTasksRequest(run_id=run_id, path=path)
+    found: run_query_pb2.ListTasksResponse = await backends.run_query.ListTasks(request)
+    if not found.tasks:
+        raise ServiceError(
+            Reason.NOT_FOUND, f"Task {path} not found in run {run_id}; `headrace runs get` lists its tasks"
+        )
+    return found.tasks[0]
+
+
+def _attempt(task: run_query_pb2.Task, number: int, *, follow: bool) -> run_query_pb2.Attempt | None:
+    """The attempt asked for, 0 for the last; None where it may still come."""
+    for attempt in reversed(task.attempts):
+        if number in (0, attempt.number):
+            return attempt
+    if number and (not follow or task.state in lifecycle.TASK_FINAL):
+        raise ServiceError(
+            Reason.NOT_FOUND, f"Task {task.path} has no attempt {number}; it has had {len(task.attempts)}"
+        )
+    if task.cached and task.cached_from:
+        raise ServiceError(
+            Reason.NOT_FOUND, f"Task {task.path} was taken from the cache: its log is that of {task.cached_from}"
+        )
+    if not follow or task.state in lifecycle.TASK_FINAL:
+        raise ServiceError(Reason.NOT_FOUND, f"Task {task.path} has no log: it has not run")
+    return None
+
+
+async def _read(backends: Backends, uri: str, offset: int) -> AsyncIterator[bytes]:
+    """Nothing where the log does not exist (yet): an attempt that failed before its launch has none."""
+    if not uri:
+        return
+    try:
+        async for response in backends.artifacts.Read(scheduler_pb2.ReadRequest(uri=uri, offset=offset)):
+            if response.data:
+                yield response.data
+    except ServiceError as missing:
+        if missing.reason != Reason.NOT_FOUND:
+            raise

@@ -1,0 +1,141 @@
+"""A pipeline file or spec to what a run needs: the checked spec as JSON text, the Plan, and the run's inputs.
+
+Pure; the work of reading is CPU-bound, so callers run it in a thread. Every problem is reported at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headrace_ir.documents import read_json
+from headrace_ir.outputs import read_output_file
+from headrace_ir.parameters import check_run_parameters, declaration_of
+from headrace_ir.plan import compile_valid
+from headrace_ir.problems import Problem, SpecError, format_problems
+from headrace_ir.reading import Package, read_package, read_spec
+from headrace_ir.validating import validate
+from headrace_ir.values import Value, ValueProblem, decode, encode
+from headrace_protos.v1 import events_pb2, plan_pb2
+from headrace_servicekit.errors import Reason, ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A spec without problems."""
+
+    spec_json: str
+    plan: plan_pb2.Plan
+
+    @property
+    def name(self) -> str:
+        """pipelineInfo.name."""
+        return self.plan.pipeline_name
+
+
+def compiled_file(data: bytes, filename: str) -> Compiled:
+    """The pipeline in an uploaded file: YAML, JSON, zip or gzip tarball."""
+    try:
+        return _compiled(read_package(data, filename))
+    except SpecError as wrong:
+        raise invalid_spec(wrong.problems) from None
+
+
+def compiled_document(document: Any) -> Compiled:
+    """The pipeline in a JSON object: a bare spec, or both documents under their names."""
+    try:
+        return _compiled(read_spec(document))
+    except SpecError as wrong:
+        raise invalid_spec(wrong.problems) from None
+
+
+def compiled_text(spec_json: str) -> Compiled:
+    """The same from the object's JSON text."""
+    try:
+        return _compiled(read_spec(read_json(spec_json.encode())))
+    except SpecError as wrong:
+        raise invalid_spec(wrong.problems) from None
+
+
+def _compiled(package: Package) -> Compiled:
+    problems = validate(package)
+    if problems:
+        raise SpecError(problems)
+    text = json.dumps(package.document, ensure_ascii=False, separators=(",", ":"))
+    return Compiled(text, compile_valid(package))
+
+
+def invalid_spec(problems: tuple[Problem, ...] | list[Problem]) -> ServiceError:
+    """All problems, in the message and as details."""
+    return ServiceError(
+        Reason.INVALID_SPEC,
+        format_problems(problems),
+        details=[(problem.path, problem.message) for problem in problems],
+    )
+
+
+def parsed_texts(plan: plan_pb2.Plan, texts: Mapping[str, str]) -> dict[str, Value]:
+    """Parameters from a command line: text, read by the declared type; what cannot be read is judged by run_inputs."""
+    declared = {definition.name: definition for definition in plan.dags[0].parameters}
+    values: dict[str, Value] = {}
+    for name, text in texts.items():
+        try:
+            values[name] = read_output_file(name, declared[name].type, text.encode()) if name in declared else text
+        except ValueProblem:
+            values[name] = text
+    return values
+
+
+def parameters_of(text: str) -> dict[str, Value]:
+    """The object in parameters_json."""
+    if not text:
+        return {}
+    try:
+        value = decode(text)
+    except ValueProblem as wrong:
+        raise ServiceError(Reason.INVALID_PARAMETERS, f"parameters_json {wrong.sentence}") from None
+    if not isinstance(value, dict):
+        raise ServiceError(Reason.INVALID_PARAMETERS, "parameters_json must be a JSON object of names and values")
+    return value
+
+
+def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Value], artifacts: Mapping[str, str]) -> events_pb2.Values:
+    """The root DAG's inputs, defaults applied; or every problem with them."""
+    root = plan.dags[0]
+    declarations = {definition.name: declaration_of(definition) for definition in root.parameters}
+    values, problems = check_run_parameters(declarations, given)
+    inputs = events_pb2.Values(
+        parameters={name: events_pb2.Value(json=encode(value)) for name, value in values.items()}
+    )
+    problems += _add_artifacts(inputs, root, artifacts)
+    if problems:
+        message = "; ".join(problems) if len(problems) < 3 else f"{len(problems)} problems:\n  " + "\n  ".join(problems)
+        raise ServiceError(Reason.INVALID_PARAMETERS, message, details=[("", problem) for problem in problems])
+    return inputs
+
+
+def _add_artifacts(inputs: events_pb2.Values, root: plan_pb2.DagTemplate, given: Mapping[str, str]) -> list[str]:
+    declared = {definition.name: definition for definition in root.artifacts}
+    known = ", ".join(declared) or "none"
+    problems = [f"artifact '{name}' is unknown: the pipeline takes {known}" for name in given if name not in declared]
+    for name, definition in declared.items():
+        uri = given.get(name, "")
+        kind = definition.schema_title or "artifact"
+        if not uri:
+            if not definition.optional:
+                problems.append(f"artifact '{name}' ({kind}) is missing: give its URI")
+        elif "://" not in uri or "\0" in uri:
+            problems.append(
+                f"artifact '{name}' ({kind}) is {uri[:100]!r}: expected a URI such as file:///data/x or s3://bucket/x"
+            )
+        else:
+            inputs.artifacts[name].artifacts.add(
+                name=name,
+                uri=uri,
+                schema_title=definition.schema_title,
+                schema_version=definition.schema_version,
+                instance_schema=definition.instance_schema,
+            )
+    return problems
