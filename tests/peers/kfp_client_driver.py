@@ -260,7 +260,7 @@ def scenario_upload_pipeline(client: kfp.Client) -> None:
     assert client.get_pipeline(made.pipeline_id).display_name == name
     versions = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
     assert [one.display_name for one in versions] == [name]
-    spec = versions[0].pipeline_spec
+    spec = client.get_pipeline_version(made.pipeline_id, versions[0].pipeline_version_id).pipeline_spec
     assert spec["pipelineInfo"]["name"] == "hello", spec
     assert set(spec["root"]["dag"]["tasks"]) == {"greet", "count-letters"}
     by_name = client.pipelines.pipeline_service_get_pipeline_by_name(name=name)
@@ -287,8 +287,9 @@ def scenario_upload_archives(client: kfp.Client) -> None:
             archive.add(HELLO, "pipeline.yaml")
         for package in (zipped, tarred):
             made = client.upload_pipeline(str(package), pipeline_name=fresh("packed"))
-            versions = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
-            assert versions[0].pipeline_spec["pipelineInfo"]["name"] == "hello"
+            version = client.list_pipeline_versions(made.pipeline_id).pipeline_versions[0]
+            got = client.get_pipeline_version(made.pipeline_id, version.pipeline_version_id)
+            assert got.pipeline_spec["pipelineInfo"]["name"] == "hello"
 
 
 def scenario_upload_a_version_and_run_it(client: kfp.Client) -> None:
@@ -448,6 +449,11 @@ def scenario_upload_errors(client: kfp.Client) -> None:
         long = refused(400, lambda: uploads.upload_pipeline(str(HELLO), name="x" * 129))
         assert "128" in long, long
     refused(404, lambda: client.upload_pipeline_version(str(HELLO), fresh("v"), pipeline_id=UNKNOWN))
+
+
+def scenario_what_is_not_built_says_so(client: kfp.Client) -> None:
+    message = refused(501, client.list_recurring_runs)
+    assert "recurring runs" in message, message
 
 
 def scenario_retry_of_a_failed_run(client: kfp.Client) -> None:

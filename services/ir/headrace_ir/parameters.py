@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from headrace_ir.problems import nearest
 from headrace_ir.values import (
     ParameterType,
     Value,
@@ -70,15 +71,21 @@ def resolve_input(declaration: Declaration, given: Value, *, null_is_value: bool
     return value
 
 
+def check_parameters(plan: plan_pb2.Plan, given: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
+    """`check_run_parameters` for the inputs that a Plan's root declares."""
+    return check_run_parameters({entry.name: declaration_of(entry) for entry in plan.dags[0].parameters}, given)
+
+
 def check_run_parameters(
     declarations: Mapping[str, Declaration], given: Mapping[str, Value]
 ) -> tuple[dict[str, Value], list[str]]:
     """The run's parameters with defaults applied, and every problem as a sentence (then nothing may be created)."""
     problems: list[str] = []
-    known = ", ".join(declarations) or "none"
-    problems += [
-        f"parameter '{name}' is unknown: the pipeline has {known}" for name in given if name not in declarations
-    ]
+    for name in given:
+        if name not in declarations:
+            meant = nearest(name, declarations)
+            end = f"did you mean '{meant}'?" if meant else f"the pipeline has {', '.join(declarations) or 'none'}"
+            problems.append(f"parameter '{name}' is unknown: {end}")
     values: dict[str, Value] = {}
     for name, declaration in declarations.items():
         try:

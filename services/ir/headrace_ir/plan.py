@@ -51,11 +51,6 @@ def compile_plan(package: Package) -> pb.Plan:
     return _compile(package.spec)
 
 
-def compile_valid(package: Package) -> pb.Plan:
-    """The same for a caller that has just validated, so that the work is not done twice."""
-    return _compile(package.spec)
-
-
 @dataclass(slots=True)
 class _Compilation:
     """What grows while components are visited: indexes of DAGs and executors, in the order of their discovery."""

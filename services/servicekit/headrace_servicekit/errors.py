@@ -26,9 +26,7 @@ LONGEST_DETAILS: Final = 3_500
 Reason = ErrorReason  # `Reason.NOT_FOUND`; the values are ints of the proto enum
 
 
-class Detail(NamedTuple):
-    """One problem of several: where it is, and what is wrong there."""
-
+class Detail(NamedTuple):  # one problem of several: where it is, and what is wrong there
     field: str
     description: str
 
@@ -45,19 +43,14 @@ class ServiceError(Exception):
         details: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
+        self.reason, self.message, self.retry_after = reason, message, retry_after
         self.details = tuple(Detail(*detail) for detail in details)
-
-    def __str__(self) -> str:
-        return self.message
 
     def __repr__(self) -> str:
         return f"ServiceError({Reason.Name(self.reason)}, {self.message!r})"
 
 
-CODES: Final[dict[int, grpc.StatusCode]] = {
+CODES: Final[dict[ErrorReason.ValueType, grpc.StatusCode]] = {
     errors_pb2.ERROR_REASON_UNSPECIFIED: grpc.StatusCode.UNKNOWN,
     errors_pb2.INVALID_INPUT: grpc.StatusCode.INVALID_ARGUMENT,
     errors_pb2.INVALID_SPEC: grpc.StatusCode.INVALID_ARGUMENT,
@@ -77,27 +70,21 @@ CODES: Final[dict[int, grpc.StatusCode]] = {
     errors_pb2.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors_pb2.INTERNAL: grpc.StatusCode.INTERNAL,
 }
-# What a status without our ErrorInfo means: gRPC itself, or a server that is not ours, made it.
-FOREIGN: Final[dict[grpc.StatusCode, ErrorReason.ValueType]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: Reason.INVALID_INPUT,
-    grpc.StatusCode.NOT_FOUND: Reason.NOT_FOUND,
-    grpc.StatusCode.ALREADY_EXISTS: Reason.ALREADY_EXISTS,
-    grpc.StatusCode.FAILED_PRECONDITION: Reason.WRONG_STATE,
-    grpc.StatusCode.PERMISSION_DENIED: Reason.FORBIDDEN,
-    grpc.StatusCode.UNAUTHENTICATED: Reason.UNAUTHENTICATED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
-    grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE,
-    grpc.StatusCode.UNAVAILABLE: Reason.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
-    grpc.StatusCode.UNIMPLEMENTED: Reason.NOT_IMPLEMENTED,
-}
+# What a status without our ErrorInfo means (gRPC itself, or a server that is not ours, made it): the first reason of its code.
+FOREIGN: Final = (
+    {code: reason for reason, code in reversed(CODES.items())}
+    | {
+        grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+        grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
+        grpc.StatusCode.UNKNOWN: Reason.INTERNAL,
+        grpc.StatusCode.ABORTED: Reason.INTERNAL,
+    }
+)
 
 
 def code_of(reason: ErrorReason.ValueType, *, streaming: bool = False) -> grpc.StatusCode:
     """The gRPC code of REASON: too large a request stream exhausts a resource, too large a value is a wrong argument."""
-    if reason == Reason.TOO_LARGE and streaming:
-        return grpc.StatusCode.RESOURCE_EXHAUSTED
-    return CODES[reason]
+    return grpc.StatusCode.RESOURCE_EXHAUSTED if streaming and reason == Reason.TOO_LARGE else CODES[reason]
 
 
 def to_status(error: ServiceError, *, streaming: bool = False) -> status_pb2.Status:

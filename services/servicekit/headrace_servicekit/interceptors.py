@@ -11,31 +11,23 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 
 from headrace_servicekit import deadlines, tracing
 from headrace_servicekit.errors import STATUS_TRAILER, Reason, ServiceError, code_of, from_status, to_status
-from headrace_servicekit.telemetry import Span
+from headrace_servicekit.telemetry import Span, SpanSink
 
 logger = logging.getLogger(__name__)
 TRACEPARENT = "traceparent"
-UNTRACED = ("/grpc.health.", "/grpc.reflection.")
-
-
-class SpanSink(Protocol):
-    """Where live spans go; never blocks."""
-
-    def offer(self, *spans: Span) -> None: ...
 
 
 class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
     """Wraps every handler of one server."""
 
     def __init__(self, service: str, sink: SpanSink | None = None) -> None:
-        self._service = service
-        self._sink = sink
+        self._service, self._sink = service, sink
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
@@ -43,48 +35,21 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        method = handler_call_details.method
-        made = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
-        kind = ("stream" if handler.request_streaming else "unary") + (
-            "_stream" if handler.response_streaming else "_unary"
-        )
+        method, streamed = handler_call_details.method, handler.request_streaming
+        kind = f"{'stream' if streamed else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
         behaviour = getattr(handler, kind)
-        wrapped = self._streaming if handler.response_streaming else self._unary
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        return make(wrapped(behaviour, method, request_streaming=handler.request_streaming), **made)
+        work = _streaming(behaviour) if handler.response_streaming else behaviour
 
-    def _unary(self, behaviour: Any, method: str, *, request_streaming: bool) -> Any:
         async def call(request: Any, context: Any) -> Any:
-            return await self._run(method, context, request_streaming, lambda: behaviour(request, context))
+            return await self._run(method, context, streamed, lambda: work(request, context))
 
-        return call
+        make = getattr(grpc, f"{kind}_rpc_method_handler")
+        return make(call, handler.request_deserializer, handler.response_serializer)
 
-    def _streaming(self, behaviour: Any, method: str, *, request_streaming: bool) -> Any:
-        async def stream(request: Any, context: Any) -> None:
-            responses = behaviour(request, context)
-            if not hasattr(responses, "__aiter__"):  # a coroutine that writes to the context itself
-                await responses
-                return
-            try:
-                async for response in responses:
-                    await context.write(response)
-            finally:
-                await responses.aclose()
-
-        async def call(request: Any, context: Any) -> None:
-            await self._run(method, context, request_streaming, lambda: stream(request, context))
-
-        return call
-
-    async def _run(self, method: str, context: Any, request_streaming: bool, work: Callable[[], Awaitable[Any]]) -> Any:
-        started = time.time_ns()
-        caller = _caller(context)
-        here = None if caller is None else tracing.TraceContext(caller.trace_id, tracing.new_span_id(), caller.sampled)
-        # Each call has a task of its own, so nothing set here reaches another call.
-        tracing.enter(here)
+    async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Awaitable[Any]]) -> Any:
+        started, caller = time.time_ns(), _caller(context)
+        here = caller and tracing.TraceContext(caller.trace_id, tracing.new_span_id(), caller.sampled)
+        tracing.enter(here)  # each call has a task of its own, so nothing set here reaches another call
         error: ServiceError | None = None
         try:
             deadlines.admit(context.time_remaining(), method)
@@ -94,16 +59,44 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except Exception as fault:  # noqa: BLE001  # the boundary of the service: logged once, and told in our own words
-            error = _internal(fault, method, self._service)
+            error = self._internal(fault, method)
         finally:
-            if here is not None and caller is not None and caller.sampled and self._sink is not None:
-                self._sink.offer(_live_span(self._service, method, caller, here, started, error))
-        status = to_status(error, streaming=request_streaming)
-        await context.abort(
-            code_of(error.reason, streaming=request_streaming),
-            status.message[:1000],
-            ((STATUS_TRAILER, status.SerializeToString()),),
-        )
+            if caller and here and here.sampled and self._sink is not None:
+                self._sink.offer(self._live_span(method, caller.span_id, here, started, error))
+        status, code = to_status(error, streaming=streamed), code_of(error.reason, streaming=streamed)
+        await context.abort(code, status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
+
+    def _internal(self, fault: Exception, method: str) -> ServiceError:
+        incident = uuid.uuid4().hex[:12]
+        logger.error("%s failed in %s (incident %s)", method, self._service, incident, exc_info=fault)
+        message = f"a fault of Headrace in {self._service}: report it with its log's lines about incident {incident}"
+        return ServiceError(Reason.INTERNAL, message)
+
+    def _live_span(
+        self, method: str, parent: str, here: tracing.TraceContext, started: int, error: ServiceError | None
+    ) -> Span:
+        name = method.lstrip("/")
+        attributes = {"headrace.source": "live", "rpc.system": "grpc", "rpc.method": name}
+        if error is not None:
+            attributes["headrace.error_reason"] = Reason.Name(error.reason)
+        status = "" if error is None else error.message
+        ids = (here.trace_id, here.span_id, parent)
+        return Span(*ids, name, started, time.time_ns(), attributes, status, service=self._service)
+
+
+def _streaming(behaviour: Any) -> Callable[[Any, Any], Awaitable[None]]:
+    async def stream(request: Any, context: Any) -> None:
+        responses = behaviour(request, context)
+        if not hasattr(responses, "__aiter__"):  # a coroutine that writes to the context itself
+            await responses
+            return
+        try:
+            async for response in responses:
+                await context.write(response)
+        finally:
+            await responses.aclose()
+
+    return stream
 
 
 def _caller(context: Any) -> tracing.TraceContext | None:
@@ -113,43 +106,6 @@ def _caller(context: Any) -> tracing.TraceContext | None:
     return None
 
 
-def _internal(fault: Exception, method: str, service: str) -> ServiceError:
-    incident = uuid.uuid4().hex[:12]
-    logger.error("%s failed in %s (incident %s)", method, service, incident, exc_info=fault)
-    return ServiceError(
-        Reason.INTERNAL,
-        f"a fault of Headrace in {service}, {method}: please report it with the lines of its log about incident {incident}",
-    )
-
-
-def _live_span(  # noqa: PLR0917  # one call, the facts of one span
-    service: str,
-    method: str,
-    caller: tracing.TraceContext,
-    here: tracing.TraceContext,
-    started: int,
-    error: ServiceError | None,
-) -> Span:
-    attributes: dict[str, str | int | float | bool] = {
-        "headrace.source": "live",
-        "rpc.system": "grpc",
-        "rpc.method": method.lstrip("/"),
-    }
-    if error is not None:
-        attributes["headrace.error_reason"] = Reason.Name(error.reason)
-    return Span(
-        trace_id=here.trace_id,
-        span_id=here.span_id,
-        parent_id=caller.span_id,
-        name=method.lstrip("/"),
-        start_ns=started,
-        end_ns=time.time_ns(),
-        attributes=attributes,
-        status="" if error is None else error.message,
-        service=service,
-    )
-
-
 class _Client:
     """What the four client interceptors share; grpc.aio wants a class of its own for each kind of call."""
 
@@ -157,8 +113,7 @@ class _Client:
         self._target = target
 
     def _prepared(self, details: Any, default: float | None) -> Any:
-        timeout = deadlines.inner_timeout(details.timeout, default=default)
-        metadata = details.metadata
+        timeout, metadata = deadlines.inner_timeout(details.timeout, default=default), details.metadata
         context = tracing.current()
         if context is not None:
             metadata = grpc.aio.Metadata(*(metadata or ()))
@@ -189,40 +144,28 @@ class _Client:
         return from_status(failed.code(), message, trailer)
 
 
-class _UnaryUnary(_Client, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class _UnaryUnary(_Client, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         return await self._answer(await continuation(self._prepared(client_call_details, deadlines.DEFAULT), request))
 
 
-class _UnaryStream(_Client, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class _UnaryStream(_Client, grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         return self._answers(await continuation(self._prepared(client_call_details, None), request))
 
 
-class _StreamUnary(_Client, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class _StreamUnary(_Client, grpc.aio.StreamUnaryClientInterceptor):  # type: ignore[type-arg]
     async def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
-        return _Mapped(self, await continuation(self._prepared(client_call_details, None), request_iterator))
+        call = await continuation(self._prepared(client_call_details, None), request_iterator)
+        await self._answer(call)
+        return call  # awaited again by grpc.aio, which finds the answer there
 
 
-class _StreamStream(_Client, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
+class _StreamStream(_Client, grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]
     async def intercept_stream_stream(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
         return self._answers(await continuation(self._prepared(client_call_details, None), request_iterator))
 
 
-class _Mapped:
-    """A stream-unary call whose answer's errors are ours: grpc.aio awaits what that interceptor returns."""
-
-    def __init__(self, client: _Client, call: Any) -> None:
-        self._client = client
-        self._call = call
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
-
-    def __await__(self) -> Any:
-        return self._client._answer(self._call).__await__()
-
-
 def client_interceptors(target: str) -> list[Any]:
-    """The client side for a channel to TARGET."""
+    """The client side for a channel to TARGET; requests of a stream come from an iterator, never by `write`."""
     return [_UnaryUnary(target), _UnaryStream(target), _StreamUnary(target), _StreamStream(target)]

@@ -32,14 +32,17 @@ POOLER: Final = frozenset(
 )  # prepared statement unknown or known: a pooler changed the server under us
 GONE: Final = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})  # shutting down, starting, full house, a standby
 
+VERSIONS: Final = "schema_migrations"  # in each schema: what was applied
+FIRST: Final = """CREATE SCHEMA IF NOT EXISTS {}; CREATE TABLE {} (
+    version integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"""
+
 
 class QueryError(ServiceError):
     """Postgres refused a statement: SQLSTATE and CONSTRAINT say why to the caller, who knows what they mean."""
 
-    def __init__(self, reason: Any, message: str, sqlstate: str, constraint: str = "") -> None:
+    def __init__(self, reason: Any, message: str, sqlstate: str, constraint: str) -> None:
         super().__init__(reason, message)
-        self.sqlstate = sqlstate
-        self.constraint = constraint
+        self.sqlstate, self.constraint = sqlstate, constraint
 
 
 class UniqueViolationError(QueryError):
@@ -54,18 +57,15 @@ class Transaction:
 
     async def fetch(self, query: LiteralString, params: Params = None) -> list[Row]:
         """All rows."""
-        cursor = await self.connection.execute(query, params)
-        return await cursor.fetchall()
+        return await (await self.connection.execute(query, params)).fetchall()
 
     async def fetch_one(self, query: LiteralString, params: Params = None) -> Row | None:
         """The first row, or None."""
-        cursor = await self.connection.execute(query, params)
-        return await cursor.fetchone()
+        return await (await self.connection.execute(query, params)).fetchone()
 
     async def execute(self, query: LiteralString, params: Params = None) -> int:
         """The number of rows that changed."""
-        cursor = await self.connection.execute(query, params)
-        return cursor.rowcount
+        return (await self.connection.execute(query, params)).rowcount
 
     async def notify(self, channel: str, payload: str = "") -> None:
         """NOTIFY with parameters."""
@@ -75,13 +75,8 @@ class Transaction:
 class Database:
     """A pool of connections to one database, opened by `async with`."""
 
-    def __init__(
-        self, url: str, *, name: str, min_size: int = 1, max_size: int = 4, wait: float = 5.0, prepare: bool = True
-    ) -> None:
-        self.url = url
-        self._name = name
-        self._wait = wait
-        self._prepare = prepare
+    def __init__(self, url: str, *, name: str, min_size: int = 1, max_size: int = 4, wait: float = 5.0) -> None:
+        self.url, self._name, self._prepare = url, name, True
         self._pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]](
             url,
             kwargs={"autocommit": True, "application_name": name, "client_encoding": "utf8"},
@@ -125,10 +120,7 @@ class Database:
     async def read(self, query: LiteralString, params: Params = None) -> list[Row]:
         """All rows of one statement that changes nothing, without a transaction round it."""
 
-        async def attempt(connection: psycopg.AsyncConnection[Row], sent: list[bool]) -> list[Row]:
-            return await Transaction(connection).fetch(query, params)
-
-        return await self._attempts(attempt)
+        return await self._attempts(lambda connection, _: Transaction(connection).fetch(query, params))
 
     async def probe(self) -> None:
         """Raise unless Postgres answers."""
@@ -205,16 +197,13 @@ def _mapped(failed: psycopg.Error, name: str) -> ServiceError:
     if _is_lost(failed):
         return ServiceError(Reason.UNAVAILABLE, f"{name}: Postgres cannot be reached: {said}", retry_after=1.0)
     if isinstance(failed, pg.UniqueViolation):
-        return UniqueViolationError(
-            Reason.ALREADY_EXISTS, f"{name}: a row of that key exists ({constraint})", state, constraint
-        )
+        said = f"{name}: a row of that key exists ({constraint})"
+        return UniqueViolationError(Reason.ALREADY_EXISTS, said, state, constraint)
     if isinstance(failed, pg.DiskFull):
         return ServiceError(Reason.STORAGE_FULL, f"{name}: the disk of Postgres is full: make room, then it goes on")
     if isinstance(failed, pg.QueryCanceled):
         return ServiceError(Reason.DEADLINE, f"{name}: a statement took too long: {said}")
-    if isinstance(failed, (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire)) or (
-        isinstance(failed, psycopg.DataError) and not state
-    ):
+    if state in ("22021", "22P05") or (isinstance(failed, psycopg.DataError) and not state):  # no such character
         return ServiceError(Reason.INVALID_INPUT, f"{name}: a value cannot be stored: {said}")
     return QueryError(Reason.INTERNAL, f"{name}: Postgres refused a statement ({state} {said})", state, constraint)
 
@@ -230,39 +219,35 @@ async def migrate(url: str, schema: str, folder: Path) -> int:
 
 
 async def _migrate(connection: psycopg.AsyncConnection[Row], schema: str, migrations: list[Migration]) -> int:
-    table = sql.Identifier(schema, "schema_migrations")
-    applied = await _applied(connection, schema, table)
+    applied = await _applied(connection, schema)
     for migration in migrations:
+        if applied.get(migration.version, migration.digest) != migration.digest:
+            changed = f"migration {migration.name} of {schema} was changed after it was applied"
+            raise ServiceError(Reason.WRONG_STATE, f"{changed}: restore it and add a new one")
         if migration.version in applied:
-            if applied[migration.version] != migration.digest:
-                raise ServiceError(
-                    Reason.WRONG_STATE,
-                    f"migration {migration.name} of {schema} was changed after it was applied: restore it and add a new one",
-                )
             continue
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"headrace {schema}",))
-            await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-            await connection.execute(
-                sql.SQL(
-                    "CREATE TABLE IF NOT EXISTS {} (version integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL,"
-                    " applied_at timestamptz NOT NULL DEFAULT now())"
-                ).format(table)
-            )
-            if migration.version in await _applied(connection, schema, table):
-                continue  # another process was first
-            await connection.execute(migration.statements)
-            await connection.execute(
-                sql.SQL("INSERT INTO {} (version, name, digest) VALUES (%s, %s, %s)").format(table),
-                (migration.version, migration.name, migration.digest),
-            )
+            if migration.version not in await _applied(connection, schema):  # else another process was first
+                await _apply(connection, schema, migration)
     return max([*applied, *(migration.version for migration in migrations)], default=0)
 
 
-async def _applied(connection: psycopg.AsyncConnection[Row], schema: str, table: sql.Identifier) -> dict[int, str]:
-    cursor = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".schema_migrations',))
-    found = await cursor.fetchone()
-    if found is None or found[0] is None:
+async def _apply(connection: psycopg.AsyncConnection[Row], schema: str, migration: Migration) -> None:
+    if migration.version == 1:
+        await connection.execute(sql.SQL(FIRST).format(sql.Identifier(schema), sql.Identifier(schema, VERSIONS)))
+    await connection.execute(migration.statements)
+    insert = sql.SQL("INSERT INTO {} (version, name, digest) VALUES (%s, %s, %s)")
+    values = (migration.version, migration.name, migration.digest)
+    await connection.execute(insert.format(sql.Identifier(schema, VERSIONS)), values)
+
+
+async def _applied(connection: psycopg.AsyncConnection[Row], schema: str) -> dict[int, str]:
+    # Not to_regclass: its answer may come from this session's cache, older than the lock that we waited for.
+    there = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
+    if await (await connection.execute(there, (schema, VERSIONS))).fetchone() is None:
         return {}
-    cursor = await connection.execute(sql.SQL("SELECT version, digest FROM {}").format(table))
+    cursor = await connection.execute(
+        sql.SQL("SELECT version, digest FROM {}").format(sql.Identifier(schema, VERSIONS))
+    )
     return dict(await cursor.fetchall())

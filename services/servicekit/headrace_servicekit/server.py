@@ -22,8 +22,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from headrace_servicekit.errors import Reason, ServiceError
-from headrace_servicekit.interceptors import ServerInterceptor, SpanSink, client_interceptors
+from headrace_servicekit.interceptors import ServerInterceptor, client_interceptors
 from headrace_servicekit.settings import private_folder
+from headrace_servicekit.telemetry import SpanSink
 
 logger = logging.getLogger(__name__)
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024

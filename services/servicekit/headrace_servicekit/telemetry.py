@@ -1,13 +1,16 @@
-"""Spans out by OTLP: a small bounded queue that never slows a caller, and one exporter behind it.
+"""A finished span as plain values, and where spans go.
 
-Live spans come from `interceptors`, spans made from events come from persistence; both are plain `Span` values. Nothing is
-started unless the standard OTEL_EXPORTER_OTLP_* variables name an endpoint.
+Live spans come from `interceptors`, spans made from events from persistence; both go to the same sink, which the composition
+root makes (`headrace_embedded.exporting`: OTLP, when an endpoint is set).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+Value = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,13 @@ class Span:
     name: str
     start_ns: int
     end_ns: int
-    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    attributes: Mapping[str, Value] = field(default_factory=dict)
     status: str = ""
     links: tuple[tuple[str, str], ...] = ()  # (trace id, span id)
     service: str = "headrace"
+
+
+class SpanSink(Protocol):
+    """Takes spans; never blocks, never raises."""
+
+    def offer(self, *spans: Span) -> None: ...

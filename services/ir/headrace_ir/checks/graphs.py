@@ -25,7 +25,7 @@ def _task_cycles(scope: Scope) -> Iterator[Problem]:
         if len(cycle) == 1:
             yield Problem(tasks[cycle[0]].path, "the task waits for itself")
         else:
-            shown = " → ".join([*cycle, cycle[0]])
+            shown = " → ".join([*cycle[::-1], cycle[-1]])
             yield Problem(f"{scope.dag.path}.tasks", f"a cycle: these tasks wait for each other: {shown}")
 
 
@@ -40,7 +40,7 @@ def _component_cycles(spec: Spec) -> Iterator[Problem]:
 
 
 def cycles(edges: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
-    """One cycle for each knot of the graph, as names in order; without recursion, since chains are long."""
+    """One cycle for each knot of the graph, along its edges; without recursion, since chains are long."""
     done: set[str] = set()
     for start in edges:
         if start in done:
@@ -51,7 +51,7 @@ def cycles(edges: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
         while pending:
             for target in pending[-1]:
                 if target in on_trail:
-                    yield trail[on_trail[target] :][::-1]
+                    yield trail[on_trail[target] :]
                     done.add(target)
                 elif target not in done and target in edges:
                     on_trail[target] = len(trail)
