@@ -13,10 +13,9 @@ from typing import Any
 from headrace_ir.documents import read_json
 from headrace_ir.outputs import read_output_file
 from headrace_ir.parameters import check_run_parameters, declaration_of
-from headrace_ir.plan import compile_valid
+from headrace_ir.plan import compile_plan
 from headrace_ir.problems import Problem, SpecError, format_problems
 from headrace_ir.reading import Package, read_package, read_spec
-from headrace_ir.validating import validate
 from headrace_ir.values import Value, ValueProblem, decode, encode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_servicekit.errors import Reason, ServiceError
@@ -60,11 +59,8 @@ def compiled_text(spec_json: str) -> Compiled:
 
 
 def _compiled(package: Package) -> Compiled:
-    problems = validate(package)
-    if problems:
-        raise SpecError(problems)
-    text = json.dumps(package.document, ensure_ascii=False, separators=(",", ":"))
-    return Compiled(text, compile_valid(package))
+    plan = compile_plan(package)  # validates: raises SpecError with every problem
+    return Compiled(json.dumps(package.document, ensure_ascii=False, separators=(",", ":")), plan)
 
 
 def invalid_spec(problems: tuple[Problem, ...] | list[Problem]) -> ServiceError:
