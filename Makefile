@@ -33,11 +33,37 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@touch $@
 
 .PHONY: generate verify
-generate: .venv-generate/.done  ## generate the code that is committed (protos)
+generate: .venv-generate/.done $(BIN)/.run  ## generate what is committed: protobuf code, the state diagram
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py
+	$(BIN)/python tools/gen_state_diagram.py
 
-verify: .venv-generate/.done  ## prove that the generated code is current
+verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is current
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py --check
+	$(BIN)/python tools/gen_state_diagram.py --check
+
+.PHONY: run lint types check test fuzz bench
+run: $(BIN)/.run  ## the main job: train on iris on an embedded platform of this clone's own (.headrace/)
+	@HEADRACE_HOME="$(CURDIR)/.headrace" $(BIN)/headrace run examples/iris/pipeline.yaml
+
+lint: $(BIN)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(BIN)/.test
+	$(BIN)/mypy protos sdk services tools bench
+
+check: lint types verify  ## lint, types, import contracts, generated code current
+
+TIERS := tests/unit tests/ports tests/integration tests/acceptance tests/peers tests/robustness
+test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
+	$(BIN)/python -m pytest -q $(TIERS)
+
+fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
+	HYPOTHESIS_PROFILE=fuzz FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
+
+bench: $(BIN)/.test  ## benchmarks beside their opponents, one table; raw figures in bench/results/
+	$(BIN)/python -m bench
 
 # The official KFP SDK and client, which tests and `make examples` drive as a program of its own.
 .venv-kfp/.done: requirements/kfp-peer.txt
