@@ -1,0 +1,56 @@
+"""Housekeeping: partitions made ahead, keys of old deliveries purged. One small loop; `run_once` is all that it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from headrace_persistence.queries import SQL
+from headrace_servicekit.errors import ServiceError
+from headrace_servicekit.postgres import Database, Transaction
+
+logger = logging.getLogger(__name__)
+AHEAD: Final = 3  # days for which partitions exist already
+EVERY: Final = 3600.0  # seconds
+KEPT: Final = timedelta(days=1)  # how long a consumed delivery's key is known
+
+
+class Housekeeper:
+    """The duties that no request pays for."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def run_once(self) -> None:
+        """Make the partitions of the next days, forget old keys."""
+        today = datetime.now(UTC).date()
+
+        async def work(tx: Transaction) -> None:
+            for ahead in range(AHEAD + 1):
+                await tx.fetch(SQL["make_partition"], {"day": today + timedelta(days=ahead)})
+            await tx.execute(SQL["purge_inbox"], {"age_us": int(KEPT.total_seconds() * 1e6)})
+
+        await self._database.transaction(work)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Housekeeper]:
+        """Once now, then every hour while the block runs."""
+        await self.run_once()
+        task = asyncio.create_task(self._loop(), name="persistence housekeeping")
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _loop(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.run_once()
+            except ServiceError as failed:
+                logger.warning("housekeeping waits an hour: %s", failed)

@@ -1,0 +1,200 @@
+-- name: guard_session
+-- Held until the commit: whoever ends or takes over the session (DELETE, FOR UPDATE) waits for this append; a renewal does not.
+SELECT 1 FROM platform.sessions
+WHERE session_id = %(session_id)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
+FOR KEY SHARE;
+
+-- name: lock_runs
+-- The runs of an append, locked in the order of their ids; `held` says whether the session has the shard.
+SELECT r.run_id, r.id, r.revision, r.state, r.day, r.task_counts, coalesce(s.session_id = %(session_id)s, false) AS held
+FROM platform.runs r JOIN platform.shards s ON s.shard = r.shard
+WHERE r.run_id = ANY(%(run_ids)s::text[])
+ORDER BY r.id
+FOR UPDATE OF r;
+
+-- name: insert_events
+-- One row each.
+INSERT INTO platform.events (day, run, seq, time_us, kind, attempt, path, payload)
+SELECT * FROM unnest(
+    %(day)s::date[], %(run)s::bigint[], %(seq)s::bigint[], %(time_us)s::bigint[], %(kind)s::smallint[], %(attempt)s::integer[],
+    %(path)s::text[], %(payload)s::bytea[]
+);
+
+-- name: insert_tasks
+-- New tasks as they are after all their events of this append; a path that is taken is left out, and so refuses its run.
+WITH inserted AS (
+    INSERT INTO platform.tasks (
+        run, path, parent, kind, state, definition, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason,
+        cache_key, cache_token, attempts, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, created_at_us,
+        started_at_us, finished_at_us, attempt_started_at_us
+    )
+    SELECT * FROM unnest(
+        %(run)s::bigint[], %(path)s::text[], %(parent)s::text[], %(kind)s::smallint[], %(state)s::smallint[],
+        %(definition)s::bytea[], %(inputs)s::bytea[], %(outputs)s::bytea[], %(error)s::bytea[], %(waiting_on)s::bytea[],
+        %(iteration_count)s::integer[], %(cached_from)s::text[], %(skip_reason)s::text[], %(cache_key)s::text[],
+        %(cache_token)s::text[], %(attempts)s::integer[], %(user_failures)s::integer[], %(infrastructure_failures)s::integer[],
+        %(attempt_state)s::smallint[], %(handle)s::text[], %(retry_at_us)s::bigint[], %(created_at_us)s::bigint[],
+        %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[]
+    )
+    ON CONFLICT (run, path) DO NOTHING
+    RETURNING run, state
+)
+SELECT run, 0::smallint, state, count(*) FROM inserted GROUP BY run, state;
+
+-- name: update_tasks
+-- Tasks that exist, each once for all its events. `moves` has four bits for each state that the row may be in: the state
+-- that follows, 0 = forbidden. NULL = as it is. Answers how many went from which state to which, for each run.
+WITH change AS (
+    SELECT * FROM unnest(
+        %(run)s::bigint[], %(path)s::text[], %(moves)s::bigint[], %(inputs)s::bytea[], %(outputs)s::bytea[], %(error)s::bytea[],
+        %(waiting_on)s::bytea[], %(iteration_count)s::integer[], %(cached_from)s::text[], %(skip_reason)s::text[],
+        %(cache_key)s::text[], %(cache_token)s::text[], %(attempts)s::integer[], %(failures_kept)s::integer[],
+        %(user_failures)s::integer[], %(infrastructure_failures)s::integer[], %(attempt_state)s::smallint[], %(handle)s::text[],
+        %(retry_at_us)s::bigint[], %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[],
+        %(next_attempt)s::integer[]
+    ) AS c (
+        run, path, moves, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason, cache_key, cache_token,
+        attempts, failures_kept, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, started_at_us,
+        finished_at_us, attempt_started_at_us, next_attempt
+    )
+), before AS (
+    SELECT t.run, t.path, t.state FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
+), updated AS (
+    UPDATE platform.tasks t SET
+        state = (c.moves >> (4 * t.state)) & 15,
+        inputs = coalesce(c.inputs, t.inputs),
+        outputs = coalesce(c.outputs, t.outputs),
+        error = coalesce(c.error, t.error),
+        waiting_on = coalesce(c.waiting_on, t.waiting_on),
+        iteration_count = coalesce(c.iteration_count, t.iteration_count),
+        cached_from = coalesce(c.cached_from, t.cached_from),
+        skip_reason = coalesce(c.skip_reason, t.skip_reason),
+        cache_key = coalesce(c.cache_key, t.cache_key),
+        cache_token = coalesce(c.cache_token, t.cache_token),
+        attempts = coalesce(c.attempts, t.attempts),
+        user_failures = t.user_failures * c.failures_kept + c.user_failures,
+        infrastructure_failures = t.infrastructure_failures * c.failures_kept + c.infrastructure_failures,
+        attempt_state = coalesce(c.attempt_state, t.attempt_state),
+        handle = coalesce(c.handle, t.handle),
+        retry_at_us = coalesce(c.retry_at_us, t.retry_at_us),
+        started_at_us = coalesce(c.started_at_us, t.started_at_us),
+        finished_at_us = coalesce(c.finished_at_us, t.finished_at_us),
+        attempt_started_at_us = coalesce(c.attempt_started_at_us, t.attempt_started_at_us)
+    FROM change c
+    WHERE t.run = c.run AND t.path = c.path AND (c.moves >> (4 * t.state)) & 15 <> 0
+        AND (c.next_attempt IS NULL OR c.next_attempt > t.attempts)
+    RETURNING t.run, t.path, t.state
+)
+SELECT u.run, b.state, u.state, count(*)
+FROM updated u JOIN before b ON b.run = u.run AND b.path = u.path
+GROUP BY u.run, b.state, u.state;
+
+-- name: insert_attempts
+-- Attempts that started in this append; a number that is taken is left out, and so refuses its run.
+WITH inserted AS (
+    INSERT INTO platform.attempts (run, path, number, state, started, launched, finished, created_at_us, finished_at_us)
+    SELECT * FROM unnest(
+        %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(state)s::smallint[], %(started)s::bytea[],
+        %(launched)s::bytea[], %(finished)s::bytea[], %(created_at_us)s::bigint[], %(finished_at_us)s::bigint[]
+    )
+    ON CONFLICT (run, path, number) DO NOTHING
+    RETURNING run
+)
+SELECT run, count(*) FROM inserted GROUP BY run;
+
+-- name: update_attempts
+-- Attempts that had started before; `moves` as in update_tasks.
+WITH updated AS (
+    UPDATE platform.attempts a SET
+        state = (c.moves >> (4 * a.state)) & 15,
+        launched = coalesce(c.launched, a.launched),
+        finished = coalesce(c.finished, a.finished),
+        finished_at_us = coalesce(c.finished_at_us, a.finished_at_us)
+    FROM unnest(
+        %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(moves)s::bigint[], %(launched)s::bytea[],
+        %(finished)s::bytea[], %(finished_at_us)s::bigint[]
+    ) AS c (run, path, number, moves, launched, finished, finished_at_us)
+    WHERE a.run = c.run AND a.path = c.path AND a.number = c.number AND (c.moves >> (4 * a.state)) & 15 <> 0
+    RETURNING a.run
+)
+SELECT run, count(*) FROM updated GROUP BY run;
+
+-- name: insert_artifacts
+-- Artifacts not seen before, in the order of their ids, so that two appends cannot wait for each other.
+INSERT INTO platform.artifacts (artifact_id, created_at_us, payload)
+SELECT * FROM unnest(%(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[])
+ON CONFLICT (artifact_id) DO NOTHING;
+
+-- name: insert_links
+-- Lineage. The lock keeps a deletion of another run from taking the artifact meanwhile.
+INSERT INTO platform.links (run, task, direction, name, position, artifact, attempt)
+SELECT c.run, t.id, c.direction, c.name, c.position, a.id, t.attempts
+FROM unnest(
+    %(run)s::bigint[], %(path)s::text[], %(direction)s::smallint[], %(name)s::text[], %(position)s::integer[],
+    %(artifact_id)s::text[]
+) AS c (run, path, direction, name, position, artifact_id)
+JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
+JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
+FOR KEY SHARE OF a
+ON CONFLICT (run, task, direction, name, position) DO UPDATE SET artifact = excluded.artifact, attempt = excluded.attempt;
+
+-- name: consume_inbox
+-- What these appends apply; the keys stay. An applied terminate is no longer pending.
+WITH consumed AS (
+    UPDATE platform.inbox i SET consumed_at_us = platform.now_us(), request = ''
+    FROM unnest(%(run)s::bigint[], %(inbox_id)s::bigint[]) AS c (run, inbox_id)
+    WHERE i.inbox_id = c.inbox_id AND i.run = c.run AND i.consumed_at_us = 0
+    RETURNING i.run, i.kind
+)
+UPDATE platform.runs r SET terminate_pending = false FROM consumed c WHERE r.id = c.run AND c.kind = 4 AND r.terminate_pending;
+
+-- name: update_runs
+-- Each run once for all its events; `moves` as in update_tasks, NULL = as it is.
+UPDATE platform.runs r SET
+    revision = c.revision,
+    state = (c.moves >> (4 * r.state)) & 15,
+    task_counts = c.task_counts::integer[],
+    inputs = coalesce(c.inputs, r.inputs),
+    outputs = coalesce(c.outputs, r.outputs),
+    error = coalesce(c.error, r.error),
+    history = r.history || c.history,
+    started_at_us = coalesce(c.started_at_us, r.started_at_us),
+    finished_at_us = coalesce(c.finished_at_us, r.finished_at_us)
+FROM unnest(
+    %(run)s::bigint[], %(expected)s::bigint[], %(revision)s::bigint[], %(moves)s::bigint[], %(task_counts)s::text[],
+    %(inputs)s::bytea[], %(outputs)s::bytea[], %(error)s::bytea[], %(history)s::bytea[], %(started_at_us)s::bigint[],
+    %(finished_at_us)s::bigint[]
+) AS c (run, expected, revision, moves, task_counts, inputs, outputs, error, history, started_at_us, finished_at_us)
+WHERE r.id = c.run AND r.revision = c.expected AND (c.moves >> (4 * r.state)) & 15 <> 0
+RETURNING r.id;
+
+-- name: task_states
+-- For the message about a refused run: what its tasks and their last attempts are.
+SELECT path, state, attempts, attempt_state FROM platform.tasks WHERE run = %(run)s AND path = ANY(%(paths)s::text[]);
+
+-- name: lock_artifacts_of
+-- Before a deletion: waits for appends that are linking these artifacts.
+SELECT a.id FROM platform.artifacts a
+WHERE a.id IN (SELECT artifact FROM platform.links WHERE run = ANY(%(runs)s::bigint[]))
+ORDER BY a.id
+FOR UPDATE;
+
+-- name: delete_links
+-- Part of deleting runs.
+DELETE FROM platform.links WHERE run = ANY(%(runs)s::bigint[]);
+
+-- name: delete_orphans
+-- Artifacts that no task of any run reads or wrote any more.
+DELETE FROM platform.artifacts a
+WHERE a.id = ANY(%(artifacts)s::bigint[]) AND NOT EXISTS (SELECT FROM platform.links l WHERE l.artifact = a.id);
+
+-- name: delete_runs
+-- Everything else of the runs; spec and inbox go by cascade.
+WITH tasks_gone AS (DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[])),
+    attempts_gone AS (DELETE FROM platform.attempts WHERE run = ANY(%(runs)s::bigint[])),
+    events_gone AS (DELETE FROM platform.events WHERE run = ANY(%(runs)s::bigint[]) AND day = ANY(%(days)s::date[]))
+DELETE FROM platform.runs WHERE id = ANY(%(runs)s::bigint[]);
+
+-- name: run_id_of
+-- The UUID of a run.
+SELECT run_id FROM platform.runs WHERE id = %(run)s;

@@ -1,0 +1,78 @@
+-- name: delivered_before
+-- Now, and what a key was first used for, if it was: a repeated call gets the first answer.
+SELECT platform.now_us(), i.inbox_id, i.shard, i.kind, r.run_id
+FROM (SELECT 1) AS always LEFT JOIN (platform.inbox i JOIN platform.runs r ON r.id = i.run) ON i.key = %(key)s;
+
+-- name: insert_run
+-- A new run, PENDING; its first event and inbox item come in the same transaction.
+INSERT INTO platform.runs (
+    run_id, namespace, shard, day, experiment_id, display_name, description, pipeline_id, pipeline_version_id, pipeline_name,
+    pipeline_root, service_account, source, recurring_run_id, enable_cache, parameters_json, state, revision, inputs, history,
+    created_at_us, scheduled_at_us
+) VALUES (
+    %(run_id)s, %(namespace)s, %(shard)s, %(day)s, %(experiment_id)s, %(display_name)s, %(description)s, %(pipeline_id)s,
+    %(pipeline_version_id)s, %(pipeline_name)s, %(pipeline_root)s, %(service_account)s, %(source)s, %(recurring_run_id)s,
+    %(enable_cache)s, %(parameters_json)s, %(state)s, 1, %(inputs)s, %(history)s, %(created_at_us)s, %(scheduled_at_us)s
+)
+ON CONFLICT (run_id) DO NOTHING
+RETURNING id;
+
+-- name: insert_spec
+-- The run's spec and plan.
+INSERT INTO platform.run_specs (run, spec_json, plan) VALUES (%(run)s, %(spec_json)s, %(plan)s);
+
+-- name: insert_first_event
+-- run_created.
+INSERT INTO platform.events (day, run, seq, time_us, kind, attempt, path, payload)
+VALUES (%(day)s, %(run)s, 1, %(time_us)s, 10, 0, '', %(payload)s);
+
+-- name: insert_inbox
+-- Nothing comes back where another call with the key was faster.
+INSERT INTO platform.inbox (key, run, shard, kind, delivered_at_us, request)
+VALUES (%(key)s, %(run)s, %(shard)s, %(kind)s, %(delivered_at_us)s, %(request)s)
+ON CONFLICT (key) DO NOTHING
+RETURNING inbox_id;
+
+-- name: lock_run
+-- The run that a request is about.
+SELECT id, shard, state, shown_state, delete_pending FROM platform.runs WHERE run_id = %(run_id)s FOR UPDATE;
+
+-- name: mark_terminating
+-- From now on the run reads as CANCELING.
+UPDATE platform.runs SET terminate_pending = true WHERE id = %(run)s;
+
+-- name: mark_deleting
+-- From now on no reader sees the run.
+UPDATE platform.runs SET delete_pending = true WHERE id = %(run)s;
+
+-- name: fetch_inbox
+-- What waits for the session's shards, oldest first.
+SELECT i.inbox_id, i.shard, i.delivered_at_us, i.request
+FROM platform.inbox i JOIN platform.shards s ON s.shard = i.shard
+WHERE s.session_id = %(session_id)s AND i.consumed_at_us = 0 AND i.inbox_id > %(after)s
+ORDER BY i.inbox_id
+LIMIT %(limit)s;
+
+-- name: plans_of
+-- Plans for the creates among fetched items: they are stored once, with the run.
+SELECT r.run_id, p.plan FROM platform.runs r JOIN platform.run_specs p ON p.run = r.id
+WHERE r.run_id = ANY(%(run_ids)s::text[]);
+
+-- name: inbox_waits
+-- Whether anything waits for the session: the fallback where a hint was lost.
+SELECT EXISTS (
+    SELECT FROM platform.inbox i JOIN platform.shards s ON s.shard = i.shard
+    WHERE s.session_id = %(session_id)s AND i.consumed_at_us = 0
+);
+
+-- name: set_run_storage_state
+-- Archive or unarchive.
+UPDATE platform.runs SET storage_state = %(storage_state)s WHERE run_id = %(run_id)s AND NOT delete_pending RETURNING experiment_id;
+
+-- name: purge_inbox
+-- Keys of items consumed long ago.
+DELETE FROM platform.inbox WHERE consumed_at_us <> 0 AND consumed_at_us < platform.now_us() - %(age_us)s;
+
+-- name: make_partition
+-- The events' partition of a day, ahead of time.
+SELECT platform.make_events_partition(%(day)s);
