@@ -89,7 +89,20 @@ def validate(argv: Sequence[str]) -> int:
     return validate_file(options.file, as_json=options.output == "json")
 
 
-def _service(name: str, environ: dict[str, str]) -> AbstractAsyncContextManager[Any]:
+@asynccontextmanager
+async def _service(name: str, environ: dict[str, str]) -> AsyncIterator[Any]:
+    from headrace_servicekit.settings import Settings, load
+
+    settings = load(Settings, environ)
+    if name in ("persistence", "cache") and settings.database_url is None:
+        from headrace_embedded.reaching import bundled_database
+
+        environ = {**environ, "HEADRACE_DATABASE_URL": await bundled_database(settings.home, _say)}
+    async with _one(name, environ) as one:
+        yield one
+
+
+def _one(name: str, environ: dict[str, str]) -> AbstractAsyncContextManager[Any]:
     from headrace_servicekit.settings import Settings, load
 
     if name == "postgres":
