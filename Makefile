@@ -55,7 +55,7 @@ types: $(BIN)/.test
 
 check: lint types verify  ## lint, types, import contracts, generated code current
 
-TIERS := tests/unit tests/ports tests/integration tests/acceptance tests/peers tests/robustness
+TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance tests/peers tests/robustness
 test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 

@@ -98,8 +98,8 @@ def compared(row: Expected, ours: RunView, oracle: RunView | None) -> str:
     return "; ".join(parts)
 
 
-def check_valid(row: Expected, file: Path, url: str) -> Result:
-    said = driving.validate(url, file)
+def check_valid(row: Expected, file: Path) -> Result:
+    said = driving.validate(file)
     good = said.code == 0
     problems = () if good else (f"exit code {said.code}: {said.stderr[-2000:]}",)
     return Result(row.name, row.end, "VALID" if good else "REFUSED", "validation alone", problems)
@@ -107,7 +107,7 @@ def check_valid(row: Expected, file: Path, url: str) -> Result:
 
 def check_invalid(file: Path, url: str) -> Result:
     """A package that is none: the command and the upload endpoint refuse it, with a sentence."""
-    said = driving.validate(url, file)
+    said = driving.validate(file)
     status, answer = driving.upload(url, file)
     problems = []
     if said.code != BAD_INPUT:
@@ -129,7 +129,7 @@ def results(corpus: Path, only: str, url: str) -> Iterator[tuple[Result, int]]:
         yield Result(name, "?", "?", "", (f"{name} is not in {where}",)), 0
     for name, row in rows.items():
         if name in files and fnmatch.fnmatch(name, only):
-            yield (check_run if row.runs else check_valid)(row, files[name], url), row.issue
+            yield check_run(row, files[name], url) if row.runs else check_valid(row, files[name]), row.issue
     for path in sorted((corpus / "invalid").iterdir()):
         if fnmatch.fnmatch(f"invalid/{path.name}", only):
             yield check_invalid(path, url), 3
