@@ -6,11 +6,20 @@ subject; each yields problems and none depends on another having passed.
 
 from __future__ import annotations
 
-from headrace_ir.checks import conditions, executors, graphs, headers, platforms, policies, tasks
+from headrace_ir.checks import conditions, executors, graphs, headers, placeholders, platforms, policies, tasks
 from headrace_ir.problems import Problem, SpecError
 from headrace_ir.reading import Package
 
-_CHECKS = (headers.check, tasks.check, graphs.check, conditions.check, policies.check, executors.check, platforms.check)
+_CHECKS = (
+    headers.check,
+    tasks.check,
+    graphs.check,
+    conditions.check,
+    policies.check,
+    executors.check,
+    placeholders.check,
+    platforms.check,
+)
 
 
 def validate(package: Package) -> list[Problem]:

@@ -511,7 +511,7 @@ E = "deploymentSpec.executors.exec-a"
 )
 def test_executors(executor, expected):
     flow = pipeline()
-    flow.task("a", container())
+    flow.task("a", container(), {"cpu": "1"})
 
     def edit(document, _):
         document["deploymentSpec"]["executors"]["exec-a"] = executor
@@ -618,6 +618,36 @@ def test_pipeline_settings(config, expected):
     flow = pipeline(config=config)
     flow.task("a", container())
     assert problems(flow) == expected
+
+
+def test_placeholders_name_what_the_task_has():
+    args = [
+        "{{$.inputs.parameters['x']}} {{$.inputs.parameters['pipelinechannel--y']}} {{$}} {{$.pipeline_job_name}}",
+        "{{$.inputs.artifacts['d'].path}} {{$.outputs.parameters['Output'].output_file}} {{$.outputs.artifacts['m'].uri}}",
+        '{"IfPresent": {"InputName": "x", "Then": ["{{$.inputs.parameters[\'x\']}}"]}}',
+    ]
+    made = container(args=args, outputs={"Output": "STRING"}, output_artifacts={"m": "system.Model"})
+    made.input("x", optional=True).input_artifact("d")
+    flow = pipeline().input_artifact("d")
+    flow.task("a", made, {"d": artifact_input("d"), "pipelinechannel--y": "{{$.inputs.parameters['x']}}"})
+    assert problems(flow) == []
+
+    def edit(document, _):
+        executor = document["deploymentSpec"]["executors"]["exec-a"]["container"]
+        executor["args"] = ["{{$.inputs.parameters['xx']}}", "{{$.outputs.artifacts['mm'].path}}"]
+        executor["env"] = [{"name": "A", "value": '{{$.inputs.artifacts["e"].uri}}'}]
+        given = document["root"]["dag"]["tasks"]["a"]["inputs"]["parameters"]
+        given["x"] = {"runtimeValue": {"constant": "1 {{$.inputs.parameters['pipelinechannel--z']}}"}}
+
+    path = "deploymentSpec.executors.exec-a.container"
+    assert problems(flow, edit) == [
+        f"{path}.args[0]: names the input parameter 'xx', which the task 'a' does not have; the input parameters here are "
+        "'pipelinechannel--y', 'x'",
+        f"{path}.args[1]: names the output artifact 'mm', which the task 'a' does not have; the output artifacts here are 'm'",
+        f"{path}.env[0].value: names the input artifact 'e', which the task 'a' does not have; the input artifacts here are 'd'",
+        f"{T}.a.inputs.parameters.x.runtimeValue.constant: names the input parameter 'pipelinechannel--z', which the task 'a' "
+        "does not have; did you mean 'pipelinechannel--y'?",
+    ]
 
 
 def test_everything_is_reported_at_once_and_can_be_raised():
