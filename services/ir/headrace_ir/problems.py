@@ -10,8 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+MAX_PROBLEMS = 500
+"""More are not looked for: finding the nearest name for each of a million would hold a server up."""
 MAX_SHOWN = 50
 """A broken file can have thousands of problems; a person reads the first fifty."""
+
+
+_COMPARED = 50
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +59,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     folded = {_folded(choice): choice for choice in reversed(choices)}
     if _folded(name) in folded:
         return folded[_folded(name)]
+    if len(choices) > _COMPARED:  # comparing is slow: keep those that begin or end alike
+        alike = [choice for choice in choices if abs(len(choice) - len(name)) <= 3 and choice[-3:] == name[-3:]]
+        choices = (alike + [choice for choice in choices if choice[:3] == name[:3]])[:_COMPARED]
     matches = get_close_matches(name, choices, n=1, cutoff=0.7) if len(name) <= 200 else []
     return matches[0] if matches else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from headrace_ir.problems import Problem, hint, nearest
+from headrace_ir.problems import MAX_PROBLEMS, Problem, hint, nearest
 from headrace_ir.values import ValueProblem, canonical, encode
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class _Reader:
 
     def _misspelt(self, key: str, raw: dict[str, Any], shape_: Shape, path: str) -> Field | None:
         """Report an unknown field. Where its meaning is clear it is read as what was meant, to avoid follow-up errors."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            return None
         place = f"{path}.{key}" if path else key
         meant = nearest(key, shape_.shown)
         if meant is None:

@@ -6,8 +6,10 @@ subject; each yields problems and none depends on another having passed.
 
 from __future__ import annotations
 
+from itertools import chain, islice
+
 from headrace_ir.checks import conditions, executors, graphs, headers, placeholders, platforms, policies, tasks
-from headrace_ir.problems import Problem, SpecError
+from headrace_ir.problems import MAX_PROBLEMS, Problem, SpecError
 from headrace_ir.reading import Package
 
 _CHECKS = (
@@ -23,11 +25,9 @@ _CHECKS = (
 
 
 def validate(package: Package) -> list[Problem]:
-    """Every problem of a pipeline, each once: what reading found, then the checks in the order of the subjects."""
-    found = list(package.problems)
-    for check in _CHECKS:
-        found.extend(check(package.spec))
-    return list(dict.fromkeys(found))
+    """Every problem of a pipeline (at most 500), each once: what reading found, then the checks by subject."""
+    checks = chain.from_iterable(check(package.spec) for check in _CHECKS)
+    return list(islice(dict.fromkeys(islice(chain(package.problems, checks), 2 * MAX_PROBLEMS)), MAX_PROBLEMS))
 
 
 def ensure_valid(package: Package) -> None:

@@ -15,7 +15,7 @@ from builders.specs import (
     output,
     pipeline,
 )
-from headrace_ir.problems import MAX_SHOWN, Problem, SpecError, format_problems
+from headrace_ir.problems import MAX_PROBLEMS, MAX_SHOWN, Problem, SpecError, format_problems
 from headrace_ir.reading import read_spec
 from headrace_ir.validating import ensure_valid, validate
 
@@ -484,6 +484,16 @@ def test_placeholders_name_what_the_task_has():
         f"{T}.a.inputs.parameters.x.runtimeValue.constant: names the input parameter 'pipelinechannel--z', which the task 'a' "
         "does not have; did you mean 'pipelinechannel--y'?",
     ]
+
+
+def test_thousands_of_problems_do_not_take_for_ever():
+    flow = pipeline()
+    step = container(inputs={"x": "STRING"}, outputs={"Output": "STRING"})
+    for number in range(800):
+        flow.task(f"task-{number:05}", step, {"x": output(f"tusk-{number:05}"), "y": 1})
+    found = problems(flow)
+    assert len(found) == MAX_PROBLEMS
+    assert "unknown task 'tusk-00000'; did you mean 'task-00000'?" in found[0]
 
 
 def test_everything_is_reported_at_once_and_can_be_raised():

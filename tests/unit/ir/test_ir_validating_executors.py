@@ -131,6 +131,17 @@ def test_kubernetes_settings(settings, expected):
     assert problems(flow) == expected
 
 
+def test_settings_name_inputs_of_the_dag_around_the_task():
+    mount = {"pvcMount": [{"componentInputParameter": "clam", "mountPath": "/x"}]}
+    flow = pipeline().input("claim")
+    flow.task("a", container(kubernetes=mount))
+    place = f"{K}.exec-a.pvcMount[0].componentInputParameter"
+    expected = f"{place}: unknown input 'clam' of the DAG around the task 'a'; did you mean 'claim'?"
+    assert problems(flow) == [expected]
+    mount["pvcMount"][0]["componentInputParameter"] = "claim"
+    assert problems(flow) == []
+
+
 def test_settings_of_an_unknown_executor():
     flow = pipeline()
     flow.task("a", container(kubernetes={}))

@@ -65,6 +65,21 @@ def platform_settings(spec: Spec, task: Task) -> Mapping[str, Any]:
     return spec.kubernetes.get(component.executor, {}) if component is not None and component.executor else {}
 
 
+def platform_inputs(settings: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """The inputs of the DAG around a task that its platform settings refer to: (place in the settings, name)."""
+    if isinstance(settings, list):
+        for index, entry in enumerate(settings):
+            yield from platform_inputs(entry, f"{path}[{index}]")
+    if not isinstance(settings, Mapping):
+        return
+    for key, value in settings.items():
+        place = f"{path}.{key}"
+        if key in ("componentInputParameter", "component_input_parameter") and isinstance(value, str):
+            yield place, value
+        else:
+            yield from platform_inputs(value, place)
+
+
 def platform_outputs(settings: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
     """The outputs of sibling tasks that platform settings refer to: (place in the settings, task, key)."""
     if isinstance(settings, list):

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace_ir.checks.kinds import producer_mismatch, value_mismatch
-from headrace_ir.checks.scopes import Scope, final_status_producer, platform_outputs, platform_settings, scopes
+from headrace_ir.checks.scopes import (
+    Scope,
+    final_status_producer,
+    platform_inputs,
+    platform_outputs,
+    platform_settings,
+    scopes,
+)
 from headrace_ir.model import Component, Input, Source, Spec, Task
 from headrace_ir.problems import Problem, hint, nearest
 
 _INJECTED = "pipelinechannel--"
+_COMPARED = 100
+"""Undeclared inputs of one task that are compared with declared ones."""
 
 
 def check(spec: Spec) -> Iterator[Problem]:
@@ -33,8 +42,7 @@ def _task(scope: Scope, task: Task) -> Iterator[Problem]:
         yield from _parameter(scope, task, component, name, given)
     for given in task.artifacts.values():
         yield from _artifact(scope, given)
-    for place, producer, key in platform_outputs(platform_settings(scope.spec, task)):
-        yield from _platform_output(scope, task, place, producer, key)
+    yield from _platform_references(scope, task)
     if component is not None:
         yield from _interface(task, component)
 
@@ -149,11 +157,19 @@ def _artifact(scope: Scope, given: Input) -> Iterator[Problem]:
             yield Problem(path, f"unknown input '{given.name}'; {end}")
 
 
-def _platform_output(scope: Scope, task: Task, place: str, producer: str, key: str) -> Iterator[Problem]:
-    label = scope.spec.components[task.component].executor
-    path = f"platforms.kubernetes.deploymentSpec.executors.{label}{place}"
-    places = (f"{path}.producerTask", f"{path}.outputParameterKey")
-    yield from unknown_output(scope, producer, key, *places)
+def _platform_references(scope: Scope, task: Task) -> Iterator[Problem]:
+    """Platform settings see what the task's inputs see: the DAG around it and its siblings."""
+    settings = platform_settings(scope.spec, task)
+    if not settings:
+        return
+    base = f"platforms.kubernetes.deploymentSpec.executors.{scope.spec.components[task.component].executor}"
+    for place, producer, key in platform_outputs(settings):
+        places = (f"{base}{place}.producerTask", f"{base}{place}.outputParameterKey")
+        yield from unknown_output(scope, producer, key, *places)
+    for place, name in platform_inputs(settings):
+        if name not in scope.component.inputs:
+            end = hint(name, scope.component.inputs, kind="input parameters")
+            yield Problem(f"{base}{place}", f"unknown input '{name}' of the DAG around the task '{task.name}'; {end}")
 
 
 def _interface(task: Task, component: Component) -> Iterator[Problem]:
@@ -163,7 +179,7 @@ def _interface(task: Task, component: Component) -> Iterator[Problem]:
     given = {**task.parameters, **task.artifacts}
     free = [name for name in declared if name not in given and name != item]
     extra = [name for name in given if name not in declared and not name.startswith(_INJECTED)]
-    misspelt = {name: meant for name in extra if (meant := nearest(name, free))}
+    misspelt = {name: meant for name in extra[:_COMPARED] if (meant := nearest(name, free))}
     for name, meant in misspelt.items():
         kind = "parameters" if name in task.parameters else "artifacts"
         yield Problem(f"{task.path}.inputs.{kind}.{name}", f"unknown input '{name}'; did you mean '{meant}'?")
