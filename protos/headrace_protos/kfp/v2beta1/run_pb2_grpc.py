@@ -82,7 +82,7 @@ class RunServiceServicer(object):
 
     def CreateRun(self, request, context):
         """Not idempotent: each call makes a run. INVALID_INPUT, INVALID_SPEC, INVALID_PARAMETERS with every problem; NOT_FOUND for the experiment,
-        pipeline or version; WRONG_STATE for an archived experiment. Nothing is created by a call that fails.
+        pipeline or version. Nothing is created by a call that fails; a run in an archived experiment is allowed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
