@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from headrace_embedded import postgres_launcher
 from headrace_embedded.postgres_binaries import Binaries, find_binaries
-from headrace_embedded.postgres_config import DATABASE, USER, authentication, configuration
+from headrace_embedded.postgres_config import DATABASE, PORT, USER, authentication, configuration
 from headrace_embedded.postgres_place import Place, find_place
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import connect
@@ -87,6 +87,7 @@ class BundledPostgres:
 
     async def _start_first(self) -> None:
         await _stop_orphan(self._place.data, self._progress)
+        await asyncio.to_thread(_forget_the_dead, self._place)
         new = not (self._place.data / "PG_VERSION").exists()
         if new:
             await self._initialise()
@@ -261,6 +262,13 @@ async def _stop_orphan(data: Path, progress: Progress) -> None:
             if not await asyncio.to_thread(_serves, pid, data):
                 return
             await asyncio.sleep(0.02)
+
+
+def _forget_the_dead(place: Place) -> None:
+    """Remove what a killed Postgres left: if its number belongs to another process by now, the next one would not start."""
+    place.sockets.joinpath(f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+    if place.data.is_dir():
+        place.data.joinpath("postmaster.pid").unlink(missing_ok=True)
 
 
 def _serves(pid: int, data: Path) -> bool:
