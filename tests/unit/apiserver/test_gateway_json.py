@@ -57,9 +57,9 @@ def test_the_zero_time_of_go_clients_is_taken():
 
 
 def test_an_unknown_field_is_refused_with_its_place():
-    with pytest.raises(ValueError, match='proto: unknown field "bogus"$'):
+    with pytest.raises(ValueError, match=r'proto: unknown field "bogus"$'):
         tree_to_message({"bogus": 1}, experiment_pb2.Experiment())
-    with pytest.raises(ValueError, match='proto: unknown field "paramters" in runtime_config'):
+    with pytest.raises(ValueError, match=r'proto: unknown field "paramters" in runtime_config'):
         tree_to_message({"runtime_config": {"paramters": {}}}, run_pb2.Run())
 
 
@@ -72,7 +72,7 @@ def test_free_form_values_have_no_unknown_fields():
 def test_maps_and_lists_of_messages_are_looked_into():
     with pytest.raises(ValueError, match=r'unknown field "x" in state_history\[0\]'):
         tree_to_message({"state_history": [{"x": 1}]}, run_pb2.Run())
-    with pytest.raises(ValueError, match='unknown field "y" in plugins_output.a'):
+    with pytest.raises(ValueError, match=r'unknown field "y" in plugins_output\.a'):
         tree_to_message({"plugins_output": {"a": {"y": 1}}}, run_pb2.Run())
     version = pipeline_pb2.PipelineVersion()
     tree_to_message({"tags": {"any": "key"}}, version)

@@ -54,7 +54,7 @@ def test_wrong_tags_are_named(tags, says):
 
 @pytest.mark.parametrize("text", ["nope", "", "a" * 500, "\0", "../../etc"])
 def test_what_cannot_be_an_id_is_not_found(text):
-    with pytest.raises(ServiceError, match="^Run .* not found$") as caught:
+    with pytest.raises(ServiceError, match=r"^Run .* not found$") as caught:
         check_id("Run", text)
     assert caught.value.reason == Reason.NOT_FOUND
     assert len(str(caught.value)) < 120

@@ -83,7 +83,7 @@ class HeadraceRuns(RunsServicer):
 
     async def Tasks(self, request: run_query_pb2.ListTasksRequest, context: Any) -> run_query_pb2.ListTasksResponse:
         """In order of creation."""
-        check_id("Run", request.run_id)
+        request.run_id = check_id("Run", request.run_id)
         found: run_query_pb2.ListTasksResponse = await self._query.ListTasks(request)
         return found
 
@@ -91,7 +91,7 @@ class HeadraceRuns(RunsServicer):
         self, request: run_query_pb2.ListArtifactsRequest, context: Any
     ) -> run_query_pb2.ListArtifactsResponse:
         """What the run's tasks put out."""
-        check_id("Run", request.run_id)
+        request.run_id = check_id("Run", request.run_id)
         found: run_query_pb2.ListArtifactsResponse = await self._query.ListArtifacts(request)
         return found
 
@@ -99,31 +99,31 @@ class HeadraceRuns(RunsServicer):
         self, request: run_query_pb2.WatchRequest, context: Any
     ) -> AsyncIterator[run_query_pb2.WatchResponse]:
         """Events, resumable by sequence number."""
-        check_id("Run", request.run_id)
+        request.run_id = check_id("Run", request.run_id)
         async for response in self._query.Watch(request):
             yield response
 
     async def Logs(self, request: runs_pb2.LogsRequest, context: Any) -> AsyncIterator[runs_pb2.LogsResponse]:
         """Bytes of one attempt's log."""
-        check_id("Run", request.run_id)
+        request.run_id = check_id("Run", request.run_id)
         async for chunk in follow_log(self._backends, request):
             yield chunk
 
     async def Trace(self, request: run_query_pb2.GetTraceRequest, context: Any) -> run_query_pb2.GetTraceResponse:
         """The run's spans."""
-        check_id("Run", request.run_id)
+        request.run_id = check_id("Run", request.run_id)
         found: run_query_pb2.GetTraceResponse = await self._query.GetTrace(request)
         return found
 
     async def Terminate(self, request: runs_pb2.TerminateRunRequest, context: Any) -> run_query_pb2.Run:
         """CANCELING at once."""
         await self._submitter.terminate(request.run_id)
-        return await self._get(request.run_id)
+        return await self._get(check_id("Run", request.run_id))
 
     async def Retry(self, request: runs_pb2.RetryRunRequest, context: Any) -> run_query_pb2.Run:
         """What failed or was canceled runs again."""
         await self._submitter.retry(request.run_id)
-        return await self._get(request.run_id)
+        return await self._get(check_id("Run", request.run_id))
 
     async def Delete(self, request: runs_pb2.DeleteRunRequest, context: Any) -> runs_pb2.DeleteRunResponse:
         """What still runs is ended first."""
