@@ -101,7 +101,7 @@ def compared(row: Expected, ours: RunView, oracle: RunView | None) -> str:
 def check_valid(row: Expected, file: Path) -> Result:
     said = driving.validate(file)
     good = said.code == 0
-    problems = () if good else (f"exit code {said.code}: {said.stderr[-2000:]}",)
+    problems = () if good else (f"exit code {said.code}: {(said.stdout + said.stderr)[-2000:]}",)
     return Result(row.name, row.end, "VALID" if good else "REFUSED", "validation alone", problems)
 
 
@@ -111,13 +111,15 @@ def check_invalid(file: Path, url: str) -> Result:
     status, answer = driving.upload(url, file)
     problems = []
     if said.code != BAD_INPUT:
-        problems.append(f"`headrace validate` ended {said.code}, expected {BAD_INPUT}: {said.stderr[-1000:]}")
-    if len(said.sentence.split()) < 3 or "Traceback" in said.stderr:
-        problems.append(f"`headrace validate` says no sentence: {said.stderr[-1000:]!r}")
+        problems.append(f"`headrace validate` ended {said.code}, expected {BAD_INPUT}: {said.sentence}")
+    if len(said.sentence.removeprefix(f"{file}: ").split()) < 3 or "Traceback" in said.stderr:
+        problems.append(f"`headrace validate` says no sentence: {said.stdout + said.stderr!r}")
     if status != BAD_REQUEST:
         problems.append(f"the upload endpoint answered {status}, expected {BAD_REQUEST}: {answer[:500]}")
     got = "ACCEPTED" if problems else "REFUSED"
-    return Result(f"invalid/{file.name}", "REFUSED", got, said.sentence[:100], tuple(problems))
+    return Result(
+        f"invalid/{file.name}", "REFUSED", got, said.sentence.removeprefix(f"{file}: ")[:100], tuple(problems)
+    )
 
 
 def results(corpus: Path, only: str, url: str) -> Iterator[tuple[Result, int]]:

@@ -32,7 +32,8 @@ class Said:
 
     @property
     def sentence(self) -> str:
-        lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
+        """The first line for a reader: of the messages, else of the result (`validate` prints problems as its result)."""
+        lines = [line.strip() for line in (self.stderr + self.stdout).splitlines() if line.strip()]
         return lines[0] if lines else ""
 
 
