@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace_protos.v1 import plan_pb2
-from headrace_scheduler.engine.launching import parse_request
+from headrace_scheduler.engine.quantities import quantity
 from headrace_scheduler.executors.port import Request
 
 
@@ -24,4 +24,16 @@ def requests_of(plan: plan_pb2.Plan) -> Iterator[tuple[str, Request]]:
             resources.accelerator_count,
         )
         if any(texts) and not any("{{$" in text for text in texts):
-            yield executor.label, parse_request(resources)
+            yield executor.label, static_request(resources)
+
+
+def static_request(resources: plan_pb2.Resources) -> Request:
+    """Quantities as numbers; the spec was validated, so each of them is one."""
+
+    def amount(text: str) -> float:
+        return float(quantity(text)) if text else 0.0
+
+    kind = resources.accelerator_type
+    count = int(amount(resources.accelerator_count)) if kind else 0
+    cpu = amount(resources.cpu_request or resources.cpu_limit)
+    return Request(cpu, int(amount(resources.memory_request or resources.memory_limit)), count, kind if count else "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headrace_protos.v1 import plan_pb2
@@ -38,8 +38,10 @@ class Replica:
         executor: Executor,
         driver: Driver,
         dispatcher: Dispatcher,
+        index: Callable[[plan_pb2.Plan], PlanIndex],
     ) -> None:
         self._store = store
+        self._index = index
         self._session = session
         self._receiver = receiver
         self._executor = executor
@@ -125,7 +127,7 @@ class Replica:
         request.session_id, request.epoch = self._session.session_id, self._session.epoch
         loaded: list[Drive] = []
         async for snapshot in self._store.LoadRuns(request):
-            index = PlanIndex(plan_pb2.Plan.FromString(snapshot.plan))
+            index = self._index(plan_pb2.Plan.FromString(snapshot.plan))
             loaded.append(Drive(index, RunState.load(index, snapshot)))
         known = [
             (AttemptId(drive.run_id, path, number), handle)

@@ -7,16 +7,17 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import ArtifactStore
-from headrace_companion.stores import make_store
-
-from headrace_protos.v1 import attempts_pb2_grpc, cache_pb2_grpc, run_store_pb2_grpc, scheduler_pb2_grpc
+from headrace_protos.v1 import attempts_pb2_grpc, cache_pb2_grpc, plan_pb2, run_store_pb2_grpc, scheduler_pb2_grpc
 from headrace_scheduler.admitting import Admission
 from headrace_scheduler.caching import CacheClient
 from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.driving import Driver, Parts
+from headrace_scheduler.engine import PlanIndex
 from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
@@ -42,14 +43,15 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Running]:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
         cache = await stack.enter_async_context(channel(settings.address_of("cache")))
         store = run_store_pb2_grpc.RunStoreStub(persistence)
-        artifacts = make_store(settings.artifacts())
+        artifacts = FolderStore.from_uri(settings.artifacts())
         executor = make_executor(settings, artifacts)
         session = Session(store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
         receiver = Receiver(store, session)
         admission = Admission(executor.inventory(), settings.default_cpu)
         driver = Driver(Parts(store, session, receiver, executor, admission, settings))
         client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
-        replica = Replica(store, session, receiver, executor, driver, Dispatcher(client, executor, driver.tell))
+        dispatcher = Dispatcher(client, executor, driver.tell)
+        replica = Replica(store, session, receiver, executor, driver, dispatcher, partial(index_of, store=artifacts))
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         attempts = AttemptsService(store, receiver)
         access = ArtifactService(artifacts, driver.writes)
@@ -74,12 +76,19 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Running]:
         yield Running(listening.address, replica)
 
 
+def index_of(plan: plan_pb2.Plan, store: ArtifactStore) -> PlanIndex:
+    """The engine's index of a plan. A default root that this store cannot hold is left out: runs publish in the store."""
+    if plan.default_pipeline_root and store.key(f"{plan.default_pipeline_root.rstrip('/')}/run") is None:
+        plan.default_pipeline_root = ""
+    return PlanIndex(plan, default_root=store.root)
+
+
 def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Executor:
     """The executor that HEADRACE_EXECUTOR names."""
     if settings.executor == "simulated":
         return SimulatedExecutor(settings.simulated_seconds)
     if settings.executor == "process":
-        from headrace_scheduler.executors.process import ProcessExecutor
+        from headrace_scheduler.executors.process.executor import ProcessExecutor
 
-        return ProcessExecutor(settings, artifacts)
+        return ProcessExecutor(settings.home, artifacts, os.environ, strict=settings.strict_resources)
     raise NotImplementedError("HEADRACE_EXECUTOR=kubernetes is not built yet; use process")
