@@ -46,6 +46,7 @@ class Failure:
     reason: Reason
     message: str
     log_tail: str = ""
+    temporary: bool = False  # the same attempt may well succeed later, without a change by the user
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ Messages are JSON with a 4-byte length; `zygotes.py` is the other end and descri
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import gc
 import json
@@ -22,6 +23,7 @@ import sys
 import time
 import traceback
 import types
+from typing import Any
 
 LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG = 1
@@ -34,12 +36,12 @@ RUNTIME = ("argparse", "logging", "runpy", "kfp.dsl.executor", "kfp.dsl.kfp_conf
 LIBC = ctypes.CDLL(None) if LINUX else None
 
 
-def prctl(option, value):
+def prctl(option: int, value: int) -> None:
     if LIBC is not None:
         LIBC.prctl(option, value, 0, 0, 0)
 
 
-def start_time(pid):
+def start_time(pid: int) -> int:
     """The kernel's start time of a process in clock ticks since boot; with the pid it names a process for ever."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -51,13 +53,13 @@ def start_time(pid):
 class Attempt:
     """One attempt's main process, which leads its own session and group."""
 
-    def __init__(self, name, pid):
+    def __init__(self, name: str, pid: int) -> None:
         self.name = name
         self.pid = pid
-        self.outcome = None
+        self.outcome: dict[str, Any] = {}
         self.buried_by = 0.0
 
-    def group_is_empty(self):
+    def group_is_empty(self) -> bool:
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -70,12 +72,14 @@ class Attempt:
 class Server:
     """The loop. `serve` returns a request in a forked child, and None in the server when it is to end."""
 
-    def __init__(self, control):
+    def __init__(self, control: socket.socket) -> None:
+        self.pid = os.getpid()
         self.control = control
         self.buffer = b""
-        self.descriptors = []
-        self.attempts = {}
-        self.dead = {}
+        self.descriptors: list[int] = []
+        self.attempts: dict[int, Attempt] = {}
+        self.dead: dict[int, Attempt] = {}
+        self.killed_for_memory = memory_kills()
         self.wake_read, self.wake_write = os.pipe()
         for end in (self.wake_read, self.wake_write):
             os.set_blocking(end, False)
@@ -85,22 +89,22 @@ class Server:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def send(self, **message):
+    def send(self, **message: object) -> None:
         data = json.dumps(message).encode()
         try:
             self.control.sendall(struct.pack("!I", len(data)) + data)
         except (BrokenPipeError, ConnectionResetError):
             raise SystemExit(0) from None
 
-    def serve(self):
+    def serve(self) -> dict[str, Any] | None:
         try:
             while True:
                 pause = 0.05 if self.dead else None
-                ready, _, _ = select.select([self.control, self.wake_read], [], [], pause)
+                ready, _, _ = select.select([self.control.fileno(), self.wake_read], [], [], pause)
                 if self.wake_read in ready:
                     os.read(self.wake_read, 4096)
                 self.reap()
-                if self.control in ready and not self.receive():
+                if self.control.fileno() in ready and not self.receive():
                     break
                 request = self.handle_all()
                 if request is not None:
@@ -110,7 +114,7 @@ class Server:
                 self.kill_everything()
         return None
 
-    def receive(self):
+    def receive(self) -> bool:
         """Take what has arrived; False at the end of the socket, which is the end of the parent."""
         space = socket.CMSG_SPACE(16 * struct.calcsize("i"))
         data, ancillary, _, _ = self.control.recvmsg(65536, space)
@@ -121,7 +125,7 @@ class Server:
         self.buffer += data
         return bool(data)
 
-    def handle_all(self):
+    def handle_all(self) -> dict[str, Any] | None:
         while len(self.buffer) >= 4:
             size = struct.unpack("!I", self.buffer[:4])[0]
             if len(self.buffer) < 4 + size:
@@ -138,7 +142,7 @@ class Server:
                 raise SystemExit(0)
         return None
 
-    def run(self, message):
+    def run(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """Fork; the child returns its request and its descriptor of the log."""
         output = self.descriptors.pop(0)
         try:
@@ -156,7 +160,7 @@ class Server:
         self.send(event="started", id=message["id"], pid=pid, start_time=start_time(pid))
         return None
 
-    def forget(self):
+    def forget(self) -> None:
         """In a child: nothing of the server is left, so that user code finds what a fresh interpreter has."""
         signal.set_wakeup_fd(-1)
         for number, action in (
@@ -169,7 +173,7 @@ class Server:
         for descriptor in [self.wake_read, self.wake_write, *self.descriptors]:
             os.close(descriptor)
 
-    def signal(self, name, number):
+    def signal(self, name: str, number: int) -> None:
         for attempt in self.attempts.values():
             if attempt.name == name:
                 try:
@@ -181,41 +185,48 @@ class Server:
                     except ProcessLookupError:
                         continue
 
-    def reap(self):
+    def reap(self) -> None:
         """Collect what has ended. An attempt has ended when nothing of it is left, or after BURIAL_SECONDS."""
         while True:
-            pid = self.ended_child()
-            if not pid:
+            found = self.reap_one()
+            if found is None:
                 break
+            pid, status, max_rss = found
             attempt = self.attempts.pop(pid, None)
-            if attempt is not None:
-                try:  # while it is a zombie its group's number cannot be given to another
-                    os.killpg(pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    attempt.buried_by = 0.0
-            _, status, usage = os.wait4(pid, 0)
             if attempt is not None:
                 code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
                 number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-                attempt.outcome = {"code": code, "signal": number, "max_rss": usage.ru_maxrss}
+                attempt.outcome = {"code": code, "signal": number, "max_rss": max_rss}
+                attempt.outcome["out_of_memory"] = number == signal.SIGKILL and self.memory_killed()
                 attempt.buried_by = time.monotonic() + BURIAL_SECONDS
                 self.dead[pid] = attempt
         if self.dead:
             self.bury()
 
-    def ended_child(self):
+    def reap_one(self) -> tuple[int, int, int] | None:
+        """One child that has ended: pid, status, memory. Its group is killed while its number is still its own."""
         try:
             if hasattr(os, "waitid"):
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                return found.si_pid if found else 0
-            for pid in list(self.attempts):
-                if os.waitid is None:
-                    return pid
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is None:
+                    return None
+                if ended.si_pid in self.attempts:
+                    kill_group(ended.si_pid)
+                pid, status, usage = os.wait4(ended.si_pid, 0)
+            else:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if pid in self.attempts:
+                    kill_group(pid)
         except ChildProcessError:
-            return 0
-        return 0
+            return None
+        return (pid, status, usage.ru_maxrss) if pid else None
 
-    def bury(self):
+    def memory_killed(self) -> bool:
+        """Whether the kernel has killed for memory since this was last asked."""
+        before, self.killed_for_memory = self.killed_for_memory, memory_kills()
+        return self.killed_for_memory > before
+
+    def bury(self) -> None:
         strays = self.strays()
         for pid, attempt in list(self.dead.items()):
             mine = [stray for stray in strays if belongs(stray, attempt.name, alone=not self.attempts)]
@@ -225,7 +236,7 @@ class Server:
                 del self.dead[pid]
                 self.send(event="exited", id=attempt.name, **attempt.outcome)
 
-    def strays(self):
+    def strays(self) -> list[int]:
         """Children that are no attempt's main process: the subreaper's inheritance."""
         try:
             with open(f"/proc/self/task/{os.getpid()}/children") as file:
@@ -233,12 +244,11 @@ class Server:
         except OSError:
             return []
 
-    def kill_everything(self):
+    def kill_everything(self) -> None:
         for pid in [*self.attempts, *self.dead]:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                kill(pid)
+            kill_group(pid)
+        for pid in self.attempts:
+            kill(pid)  # it may not have its group yet
         give_up = time.monotonic() + BURIAL_SECONDS
         while time.monotonic() < give_up:
             for stray in self.strays():
@@ -251,7 +261,23 @@ class Server:
                 time.sleep(0.005)
 
 
-def belongs(pid, name, alone):
+def memory_kills() -> int:
+    """How many processes the kernel has killed for memory since it started."""
+    try:
+        with open("/proc/vmstat") as file:
+            return int(next((line.split()[1] for line in file if line.startswith("oom_kill ")), 0))
+    except OSError:
+        return 0
+
+
+def kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def belongs(pid: int, name: str, *, alone: bool) -> bool:
     """Whether a stray process comes from an attempt: by its mark, or because no other attempt is left."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
@@ -262,14 +288,14 @@ def belongs(pid, name, alone):
     return wanted in held or (alone and not any(entry.startswith(MARK.encode() + b"=") for entry in held))
 
 
-def kill(pid):
+def kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def become(request):
+def become(request: dict[str, Any]) -> None:
     """In a forked child: own files, folder and environment, and a record by which a new platform finds this process."""
     parent = os.getppid()
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -291,17 +317,17 @@ def become(request):
     time.tzset()
 
 
-def execute(request):
+def execute(request: dict[str, Any]) -> None:
     """Replace this process by a literal command."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execvpe(request["argv"][0], request["argv"], os.environ)
+        os.execvpe(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - a literal command, never a shell line
     except OSError as error:
         os.write(2, f"headrace: cannot run {request['argv'][0]!r}: {error.strerror}\n".encode())
         os._exit(126 if isinstance(error, PermissionError) else 127)
 
 
-def reseed():
+def reseed() -> None:
     """Two children of one server must not draw the same numbers. (`random` reseeds itself after a fork.)"""
     if "random" in sys.modules:
         sys.modules["random"].seed()
@@ -309,38 +335,39 @@ def reseed():
         sys.modules["numpy.random"].seed()
 
 
-def run_module(request):
+def run_module(request: dict[str, Any]) -> None:
     """Run KFP's executor as `python -m` would, with a fresh `__main__`; returning ends the interpreter as usual."""
     import runpy
 
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False)
     sys.stdin = os.fdopen(0, "r", closefd=False)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, f"__{name}__", getattr(sys, name))
     reseed()
     main = types.ModuleType("__main__")
-    main.__builtins__ = __builtins__
+    main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.path.insert(0, os.getcwd())
     sys.argv = ["-m", *request["argv"][1:]]
     try:
-        runpy._run_module_as_main(request["argv"][0])
-    except Exception:
-        kind, error, trace = sys.exc_info()
+        runpy._run_module_as_main(request["argv"][0])  # type: ignore[attr-defined] # what `python -m` itself calls
+    except Exception as error:  # noqa: BLE001 - the interpreter's own last resort, without our frames in the traceback
+        trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
-        sys.excepthook(kind, error, trace)
+        sys.excepthook(type(error), error, trace)
         sys.exit(1)
 
 
-def child(request):
+def child(request: dict[str, Any]) -> None:
     become(request)
     if request["kind"] == "exec":
         execute(request)
     run_module(request)
 
 
-def rehearse():
+def rehearse() -> None:
     """Do once what every attempt does before user code is entered, so that its imports and caches are inherited."""
     import argparse
     import inspect
@@ -354,7 +381,7 @@ def rehearse():
     inspect.getfullargspec(rehearse)
 
 
-def serve(descriptor, warm):
+def serve(descriptor: int, *, warm: bool) -> dict[str, Any] | None:
     """Announce readiness, then serve. Returns in forked children only."""
     control = socket.socket(fileno=descriptor)
     parent = os.getppid()
@@ -363,7 +390,6 @@ def serve(descriptor, warm):
     if os.getppid() != parent:
         sys.exit(0)
     server = Server(control)
-    server.pid = os.getpid()
     problem = ""
     if warm:
         os.environ["_KFP_RUNTIME"] = "true"
@@ -371,7 +397,7 @@ def serve(descriptor, warm):
             for name in RUNTIME:
                 __import__(name)
             rehearse()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever an environment's packages raise is told to the platform
             problem = traceback.format_exc()
     gc.collect()
     gc.freeze()
@@ -379,7 +405,7 @@ def serve(descriptor, warm):
     return server.serve()
 
 
-def main():
+def main() -> None:
     del sys.path[0]  # this file's folder, which is nobody's import path
     if sys.argv[1] == "once":
         with open(sys.argv[2], encoding="utf-8") as file:

@@ -1,0 +1,369 @@
+"""The life of one attempt: stage → environment → run → publish, with cancelling and time-out at every point.
+
+One coroutine for each attempt; blocking work goes to the executor's threads, in as few hops as can be, because each
+costs latency. What happens is told through `tell` as the port's facts. Called by executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor as ThreadExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+from headrace_companion.assignment import Assignment, Folders
+from headrace_companion.lightweight import PythonComponent, recognise
+from headrace_companion.logs import LogPump, LogStream, last_lines
+from headrace_companion.publishing import prefix_key, publish, seal, sealed
+from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
+from headrace_companion.staging import Staged, StagingFailed, stage
+from headrace_companion.store import ArtifactStore, StoreError
+from headrace_ir.values import ValueProblem
+from headrace_scheduler.executors import port
+from headrace_scheduler.executors.process import requests
+from headrace_scheduler.executors.process.environments import (
+    Environment,
+    EnvironmentFailed,
+    Environments,
+    EnvironmentSpec,
+)
+from headrace_scheduler.executors.process.interpreters import Interpreters, ours
+from headrace_scheduler.executors.process.machine import AcceleratorSlots
+from headrace_scheduler.executors.process.reports import assignment_of, report
+from headrace_scheduler.executors.process.survivors import RECORD
+from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
+
+GRACE_SECONDS: Final = 10.0
+LOG_SECONDS: Final = 2.0
+ROOT: Final = "root"  # in an attempt's folder: where it publishes
+HELD_SECONDS: Final = 1.0
+P = ParamSpec("P")
+T = TypeVar("T")
+Tell = Callable[[port.ExecutorFact], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all attempts of one executor share."""
+
+    store: ArtifactStore
+    environments: Environments
+    zygotes: Zygotes
+    pump: LogPump
+    interpreters: Interpreters
+    accelerators: AcceleratorSlots
+    threads: ThreadExecutor
+    environ: Mapping[str, str]
+    workspaces: Path
+    node: str
+    grace_s: float = GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A staged attempt and what it needs to run. `request` is None until its environment is there."""
+
+    staged: Staged
+    component: PythonComponent | None
+    spec: EnvironmentSpec
+    request: Path | None
+    warnings: tuple[str, ...]
+
+
+class AttemptEnded(Exception):  # noqa: N818 - how the steps before the process say that there will be none
+    """The attempt is over before its process began."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Attempt:
+    """One attempt; `run` is its life, `cancel` ends it early."""
+
+    def __init__(self, launch: port.Launch, mark: str, folder: Path, means: Means, tell: Tell) -> None:
+        self.launch = launch
+        self.mark = mark
+        self.folders = Folders(folder)
+        self._means = means
+        self._tell = tell
+        self._assignment: Assignment | None = None
+        self._staged: Staged | None = None
+        self._zygote: Zygote | None = None
+        self._running: Running | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped_for: Reason | None = None
+        self._times = Times(admitted=time.time())
+        self._warnings: tuple[str, ...] = ()
+        self._held_at = 0.0
+
+    def begin(self) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(self.run(), name=self.mark)
+        return self._task
+
+    def cancel(self) -> None:
+        """End the attempt: its processes by TERM and after a grace KILL, or the step that it is in."""
+        if self._stopped_for is None:
+            self._stopped_for = Reason.CANCELED
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._running is None or self._zygote is None:
+            if self._task is not None:
+                self._task.cancel()
+            return
+        zygote, name = self._zygote, self.mark
+        zygote.signal(name, signal.SIGTERM)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._means.grace_s, lambda: zygote.signal(name, signal.SIGKILL))
+
+    async def run(self) -> None:
+        try:
+            result = await self._to_the_end()
+        except asyncio.CancelledError:
+            if self._stopped_for is None:
+                raise  # the executor closes: nobody is told
+            result = await self._failed(Failure(self._stopped_for, "canceled before its process began"))
+        except AttemptEnded as ended:
+            result = await self._failed(ended.failure)
+        except (OSError, StoreError) as error:
+            result = await self._failed(
+                Failure(Reason.INTERNAL, f"the attempt could not be run: {error}", temporary=True)
+            )
+        finally:
+            self._means.accelerators.give_back(self.launch.attempt)
+        self._tell(port.Finished(self.launch.attempt, report(self.launch.attempt, result)))
+        await self._in_thread(self._clean)
+
+    async def _to_the_end(self) -> AttemptResult:
+        prepared = await self._in_thread(self._prepare)
+        if isinstance(prepared, AttemptResult):
+            return prepared
+        self._warnings = prepared.warnings
+        self._times = replace(self._times, staged=time.time())
+        zygote, request = await self._environment(prepared)
+        self._times = replace(self._times, environment_ready=time.time())
+        outcome = await self._process(zygote, request)
+        self._times = replace(self._times, ended=time.time())
+        return await self._in_thread(self._publish, outcome)
+
+    def _prepare(self) -> Prepared | AttemptResult:
+        """Everything before the process, in one step of a thread: the result if it was published before."""
+        earlier = sealed(self.launch.task_root, self._means.store)
+        if earlier is not None:
+            return earlier
+        self.folders.top.mkdir(parents=True, exist_ok=True)
+        (self.folders.top / ROOT).write_text(self.launch.task_root)
+        workspace = self._means.workspaces / self.launch.attempt.run_id
+        try:
+            self._assignment = assignment_of(self.launch, str(workspace))
+            self._staged = staged = stage(self._assignment, self.folders, self._means.store)
+        except StagingFailed as error:
+            raise AttemptEnded(Failure(Reason.MISSING_INPUT, str(error))) from error
+        except ValueProblem as problem:
+            raise AttemptEnded(Failure(Reason.MISSING_INPUT, f"an input {problem.sentence}")) from problem
+        except OSError as error:
+            message = f"the inputs could not be staged in {self.folders.top}: {error.strerror}"
+            raise AttemptEnded(Failure(Reason.INTERNAL, message, temporary=True)) from error
+        if str(workspace) in " ".join(staged.argv):
+            workspace.mkdir(parents=True, exist_ok=True)
+        component = recognise(staged.argv)
+        return self._prepare_literal(staged) if component is None else self._prepare_component(staged, component)
+
+    def _prepare_component(self, staged: Staged, component: PythonComponent) -> Prepared:
+        interpreter = self._means.interpreters.find(self.launch.image)
+        spec = EnvironmentSpec(interpreter, component.installs or requests.DEFAULT_RUNTIME)
+        warnings = (*staged.warnings, *((interpreter.note,) if interpreter.note else ()))
+        environment = self._means.environments.ready(spec)
+        request = self._write_component(staged, component, environment) if environment else None
+        return Prepared(staged, component, spec, request, warnings)
+
+    def _prepare_literal(self, staged: Staged) -> Prepared:
+        if not staged.argv:
+            message = (
+                f"the component has no command, and the entry point of its image {self.launch.image} is not known here"
+            )
+            raise AttemptEnded(Failure(Reason.LAUNCH, message))
+        note = f"the image {self.launch.image} is not used on this machine: the command runs directly on it"
+        spec = EnvironmentSpec(ours(), ())
+        request = None
+        if not requests.mentions_pip(staged.argv):
+            request = requests.write_exec(self.folders, staged.argv, self._variables(()))
+        return Prepared(staged, None, spec, request, (*staged.warnings, note))
+
+    def _write_component(self, staged: Staged, component: PythonComponent, environment: Environment) -> Path:
+        env = self._variables((environment.folder / "bin",))
+        forked = requests.can_fork(staged.env, self._surroundings())
+        return requests.write_python(self.folders, component, environment, env, forked=forked)
+
+    def _surroundings(self) -> requests.Surroundings:
+        slots = self._means.accelerators
+        attempt = self.launch.attempt
+        taken = slots.take(attempt, self.launch.request.accelerators) if slots.any else None
+        return requests.Surroundings(
+            self.mark, attempt.run_id, attempt.path, attempt.number, self.launch.traceparent, taken
+        )
+
+    def _variables(self, path_first: tuple[Path, ...]) -> dict[str, str]:
+        assert self._staged is not None
+        return requests.variables(self._means.environ, self._staged.env, self._surroundings(), path_first)
+
+    async def _environment(self, prepared: Prepared) -> tuple[Zygote, Path]:
+        """The fork server to ask and the request to give it."""
+        staged, component, request = prepared.staged, prepared.component, prepared.request
+        try:
+            if component is None:
+                if request is None:
+                    request = await self._private_environment(staged, prepared.spec)
+                return await self._means.zygotes.get("host", ours().path, warm=False), request
+            environment = await self._means.environments.ensure(prepared.spec, self._hold)
+            if request is None:
+                request = await self._in_thread(self._write_component, staged, component, environment)
+            if requests.can_fork(staged.env, self._surroundings()):
+                return await self._means.zygotes.get(environment.key, environment.python, warm=True), request
+            return await self._means.zygotes.get("host", ours().path, warm=False), request
+        except EnvironmentFailed as error:
+            raise AttemptEnded(Failure(Reason.ENVIRONMENT, str(error), temporary=error.temporary)) from error
+        except ZygoteFailed as error:
+            raise AttemptEnded(Failure(Reason.ENVIRONMENT, str(error))) from error
+
+    async def _private_environment(self, staged: Staged, spec: EnvironmentSpec) -> Path:
+        """A throw-away environment for a command that may install packages: never into the host's Python."""
+        folder = self.folders.top / "venv"
+        await self._means.environments.make_private(spec, folder, self._hold)
+        env = self._variables((folder / "bin",))
+        env["VIRTUAL_ENV"] = str(folder)
+        return await self._in_thread(requests.write_exec, self.folders, staged.argv, env)
+
+    def _hold(self, detail: str) -> None:
+        if time.monotonic() - self._held_at >= HELD_SECONDS:
+            self._held_at = time.monotonic()
+            self._tell(port.Held(self.launch.attempt, detail))
+
+    async def _process(self, zygote: Zygote, request: Path) -> Outcome:
+        """Run it to its end, with its output flowing into the store."""
+        loop = asyncio.get_running_loop()
+        log_key = f"{prefix_key(self.launch.task_root, self._means.store)}/{LOG_FILE}"
+        logged = asyncio.Event()
+        stream = LogStream(self._means.store.open_log(log_key), on_end=partial(_set_from_thread, loop, logged))
+        output = self._means.pump.attach(stream)
+        try:
+            self._zygote = zygote
+            self._running = running = zygote.run(self.mark, request, self.folders.top / RECORD, output)
+        finally:
+            os.close(output)
+        try:
+            started = await running.started
+        except ZygoteFailed as error:
+            raise AttemptEnded(Failure(Reason.LAUNCH, f"the process could not be started: {error}")) from error
+        self._times = replace(self._times, started=time.time())
+        log_uri = self._means.store.uri(log_key)
+        handle = f"{started.pid}:{started.start_time}:{self.launch.task_root}"
+        self._tell(port.Launched(self.launch.attempt, handle, self._means.node, self._warnings, log_uri))
+        outcome = await self._outcome(running)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(logged.wait(), LOG_SECONDS)
+        if not logged.is_set():
+            self._means.pump.drop(stream)
+            await logged.wait()
+        if stream.problem:
+            self._warnings = (*self._warnings, stream.problem)
+        return outcome
+
+    async def _outcome(self, running: Running) -> Outcome:
+        if not self.launch.timeout_s:
+            return await running.exited
+        try:
+            return await asyncio.wait_for(asyncio.shield(running.exited), self.launch.timeout_s)
+        except TimeoutError:
+            if self._stopped_for is None:
+                self._stopped_for = Reason.TIMED_OUT
+                self._stop()
+            return await running.exited
+
+    def _publish(self, outcome: Outcome) -> AttemptResult:
+        """The result of an attempt whose processes are all gone; stored before it is told."""
+        assert self._assignment is not None
+        assert self._staged is not None
+        store = self._means.store
+        log_key = f"{prefix_key(self._assignment.prefix, store)}/{LOG_FILE}"
+        failure = failure_of(outcome, self._stopped_for, self.launch.timeout_s)
+        ended = self._result(failure, outcome, store.uri(log_key))
+        result = publish(self._assignment, self._staged, ended, store)
+        result = replace(result, times=replace(self._times, published=time.time()))
+        if result.failure is not None:
+            tail = last_lines(store, log_key)
+            result = replace(result, failure=with_tail(result.failure, tail))
+        if not outcome.lost:
+            seal(self._assignment, result, store)
+        return result
+
+    def _result(self, failure: Failure | None, outcome: Outcome | None = None, log_uri: str = "") -> AttemptResult:
+        return AttemptResult(
+            attempt=self.mark,
+            exit_code=outcome.code if outcome else None,
+            signal=outcome.signal if outcome else None,
+            failure=failure,
+            warnings=self._warnings,
+            log_uri=log_uri,
+            times=self._times,
+        )
+
+    async def _failed(self, failure: Failure) -> AttemptResult:
+        """The result of an attempt that had no process; sealed too, so that it is told the same again."""
+        self._times = replace(self._times, ended=time.time())
+        result = self._result(failure)
+        if self._assignment is not None and failure.reason is not Reason.INTERNAL:
+            with contextlib.suppress(OSError, StoreError):  # the report says it; only a repeat would run again
+                await self._in_thread(seal, self._assignment, result, self._means.store)
+        return result
+
+    def _clean(self) -> None:
+        """Give the disk back; the request stays as a small trace until the next start."""
+        for folder in (self.folders.inputs, self.folders.outputs, self.folders.parameters, self.folders.work):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folders.top / "venv", ignore_errors=True)
+
+    async def _in_thread(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._means.threads, partial(work, *args, **kwargs))
+
+
+def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(event.set)
+
+
+def failure_of(outcome: Outcome, stopped_for: Reason | None, timeout_s: float) -> Failure | None:
+    """What the end of a process means. Pure."""
+    if stopped_for is Reason.CANCELED:
+        return Failure(Reason.CANCELED, "canceled")
+    if stopped_for is Reason.TIMED_OUT:
+        return Failure(Reason.TIMED_OUT, f"ran longer than its time-out of {timeout_s:g} s")
+    if outcome.lost:
+        return Failure(Reason.LOST, "the process that started it died")
+    if outcome.out_of_memory:
+        return Failure(Reason.OUT_OF_MEMORY, f"was killed for memory; it had used {outcome.max_rss // 1024} MiB")
+    if outcome.signal is not None:
+        try:
+            name = signal.Signals(outcome.signal).name
+        except ValueError:
+            name = f"signal {outcome.signal}"
+        return Failure(Reason.USER_ERROR, f"was ended by {name}")
+    return Failure(Reason.USER_ERROR, f"exit code {outcome.code}") if outcome.code else None
+
+
+def with_tail(failure: Failure, tail: str) -> Failure:
+    """The failure with the log's last lines; user code's own last word joins the message."""
+    last = tail.rpartition("\n")[2].strip()
+    if failure.reason is Reason.USER_ERROR and last:
+        return replace(failure, log_tail=tail, message=f"{failure.message}: {last[:300]}")
+    return replace(failure, log_tail=tail)

@@ -1,0 +1,119 @@
+"""What a fork server is asked to run: environment variables, command, and the files that go with it. No processes here.
+
+The request file lies in the attempt's folder; the forked child reads it, so that large ExecutorInputs pass neither argv
+nor the control socket. Called by attempts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from headrace_companion.assignment import Folders
+from headrace_companion.lightweight import PipInstall, PythonComponent
+from headrace_scheduler.executors.process.environments import Environment
+from headrace_scheduler.executors.process.zygotes import PROGRAM
+
+REQUEST: Final = "request.json"
+COMPONENT: Final = "component.json"
+SOURCE: Final = "ephemeral_component.py"
+EXECUTOR_MODULE: Final = "kfp.dsl.executor_main"
+# A component that installs no kfp expects it in its image; this one stands in.
+DEFAULT_RUNTIME: Final = (PipInstall(("kfp==2.17.3",), no_deps=True),)
+# Read when an interpreter or a library starts, so a fork would not see them.
+START_UP: Final = re.compile(
+    r"PYTHON|LD_|DYLD_|MALLOC_|OMP_|OPENBLAS_|MKL_|NUMEXPR_|BLIS_|VECLIB_|CUDA_|NVIDIA_|LC_|LANG$"
+)
+PIP: Final = re.compile(r"\bpip3?\b")
+NOT_INHERITED: Final = re.compile(
+    r"HEADRACE_|_KFP_RUNTIME$|VIRTUAL_ENV|PYTHONHOME$|PYTHONPATH$|PYTHONSAFEPATH$|__PYVENV_LAUNCHER__$|GRPC_FORK|GRPC_ENABLE_FORK"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What user code is told about where it is."""
+
+    mark: str
+    run_id: str
+    task: str
+    number: int
+    traceparent: str
+    accelerators: tuple[str, ...] | None  # None: this machine has none, so nothing is hidden
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """The platform's environment without what is ours."""
+    return {name: value for name, value in environ.items() if not NOT_INHERITED.match(name)}
+
+
+def variables(
+    base: Mapping[str, str], declared: Mapping[str, str], surroundings: Surroundings, path_first: Sequence[Path]
+) -> dict[str, str]:
+    """The environment of one attempt, made from nothing but these."""
+    made = dict(base)
+    made["PYTHONUNBUFFERED"] = "1"
+    made["KFP_POD_NAME"] = f"headrace-{surroundings.run_id[:8]}-{re.sub('[^a-z0-9]+', '-', surroundings.task.lower())}"
+    made["KFP_POD_UID"] = surroundings.run_id
+    made["KFP_RUN_ID"] = surroundings.run_id
+    if surroundings.traceparent:
+        made["TRACEPARENT"] = surroundings.traceparent
+    if surroundings.accelerators is not None:
+        made["CUDA_VISIBLE_DEVICES"] = ",".join(surroundings.accelerators)
+    made.update(declared)
+    made["PATH"] = os.pathsep.join([*(str(folder) for folder in path_first), made.get("PATH", os.defpath)])
+    # Last, so that nothing can take it away: it is how a process is found again.
+    made["HEADRACE_ATTEMPT"] = surroundings.mark
+    return made
+
+
+def can_fork(declared: Mapping[str, str], surroundings: Surroundings) -> bool:
+    """Whether a forked interpreter is as good as a fresh one here."""
+    if not sys.platform.startswith("linux") or surroundings.accelerators:
+        return False
+    return not any(START_UP.match(name) for name in declared)
+
+
+def write_python(
+    folders: Folders, component: PythonComponent, environment: Environment, env: dict[str, str], *, forked: bool
+) -> Path:
+    """The request for a lightweight component, forked or in a fresh interpreter."""
+    source = folders.top / SOURCE
+    source.write_text(component.source, encoding="utf-8", errors="surrogatepass")
+    env["_KFP_RUNTIME"] = "true"
+    env["VIRTUAL_ENV"] = str(environment.folder)
+    argv = [
+        EXECUTOR_MODULE,
+        "--component_module_path",
+        str(source),
+        "--executor_input",
+        component.executor_input,
+        "--function_to_execute",
+        component.function,
+    ]
+    if forked:
+        return _write(folders.top / REQUEST, {"kind": "python", "argv": argv, "env": env, "cwd": str(folders.work)})
+    inner = _write(folders.top / COMPONENT, {"argv": argv})
+    return write_exec(folders, (environment.python, str(PROGRAM), "once", str(inner)), env)
+
+
+def write_exec(folders: Folders, argv: Sequence[str], env: Mapping[str, str]) -> Path:
+    """The request for a literal command."""
+    held = {"kind": "exec", "argv": list(argv), "env": dict(env), "cwd": str(folders.work)}
+    return _write(folders.top / REQUEST, held)
+
+
+def _write(path: Path, held: Mapping[str, Any]) -> Path:
+    path.write_text(json.dumps(held), encoding="utf-8")
+    return path
+
+
+def mentions_pip(argv: Sequence[str]) -> bool:
+    """Whether a literal command may install packages, so that it must not do that to the host."""
+    return any(PIP.search(word) for word in argv)

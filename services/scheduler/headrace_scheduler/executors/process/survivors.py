@@ -1,0 +1,113 @@
+"""Finding and ending the processes of a platform that died: by a mark in their environment, and by recorded pids.
+
+Blocking, called in a thread before anything is launched. Linux finds marked processes in /proc; elsewhere the recorded
+process groups have to do. A pid counts only together with its start time, because numbers are used again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MARK: Final = "HEADRACE_ATTEMPT"
+RECORD: Final = "process"
+END_SECONDS: Final = 4.0
+PAUSE_SECONDS: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The process that an attempt's folder names."""
+
+    pid: int
+    start_time: int
+
+
+def read_record(folder: Path) -> Recorded | None:
+    """The record that an attempt's process wrote before user code ran."""
+    try:
+        pid, started = (folder / RECORD).read_text().split()
+        return Recorded(int(pid), int(started))
+    except (OSError, ValueError):
+        return None
+
+
+def start_time(pid: int) -> int:
+    """The kernel's start time of a process; 0 where it is gone or the system has no /proc."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def is_alive(recorded: Recorded) -> bool:
+    """Whether exactly this process runs still (a zombie has ended)."""
+    if recorded.start_time:
+        return start_time(recorded.pid) == recorded.start_time and not _is_zombie(recorded.pid)
+    try:
+        os.kill(recorded.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return True
+
+
+def marked(wanted: Callable[[str], bool]) -> Iterator[int]:
+    """Processes of this user whose environment has a mark that is wanted."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except FileNotFoundError:
+        return
+    prefix = f"{MARK}=".encode()
+    for pid in pids:
+        try:
+            held = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        for entry in held:
+            if entry.startswith(prefix) and wanted(os.fsdecode(entry[len(prefix) :])) and not _is_zombie(pid):
+                yield pid
+
+
+def end(wanted: Callable[[str], bool], folders: list[Path]) -> list[int]:
+    """Kill everything that carries a wanted mark or is recorded in a folder; returns once it is gone."""
+    ended: set[int] = set()
+    for folder in folders:
+        recorded = read_record(folder)
+        if recorded is not None and is_alive(recorded):
+            ended.add(recorded.pid)
+            _kill_group(recorded.pid)
+    give_up = time.monotonic() + END_SECONDS
+    while True:
+        alive = [pid for pid in marked(wanted) if pid != os.getpid()]
+        for pid in alive:
+            ended.add(pid)
+            _kill(pid)
+        if not alive or time.monotonic() > give_up:
+            return sorted(ended)
+        time.sleep(PAUSE_SECONDS)
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
