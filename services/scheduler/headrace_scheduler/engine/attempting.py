@@ -1,0 +1,183 @@
+"""Attempts: launched, held, ended; whether another one follows and when (kfp-semantics 6.4). Called by stepping.py.
+
+A failure is paid from the budget of its class: user code's from the task's retry policy (its own, or that of the nearest
+group around it), the platform's from a fixed number.
+"""
+
+from __future__ import annotations
+
+from headrace_ir.values import ValueProblem, encode
+from headrace_protos.lifecycle import ATTEMPT_FINAL
+from headrace_protos.v1 import attempts_pb2, plan_pb2
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.beginning import prepared_of, stop_waiting, wait
+from headrace_scheduler.engine.drafting import Draft
+from headrace_scheduler.engine.ending import end, settle, stop_error
+from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched
+from headrace_scheduler.engine.folding import INFRASTRUCTURE
+from headrace_scheduler.engine.outputs import check_parameters
+from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+PLATFORM_RETRIES = 10
+PLATFORM_BACKOFF_S = 1.0
+PLATFORM_MAX_BACKOFF_S = 60.0
+
+
+def launched(draft: Draft, fact: AttemptLaunched) -> None:
+    """The executor has started it."""
+    row = _in_flight(draft.state, fact.path, fact.number)
+    if row is None or row.attempt_state != ev.ATTEMPT_STARTING:
+        return
+    stop_waiting(draft, row)
+    event = ev.AttemptLaunched(handle=fact.handle, node=fact.node, warnings=fact.warnings, log_uri=fact.log_uri)
+    draft.emit(fact.path, fact.number, attempt_launched=event)
+
+
+def held(draft: Draft, fact: AttemptHeld) -> None:
+    """The executor cannot start it yet."""
+    row = _in_flight(draft.state, fact.path, fact.number)
+    if row is not None and row.attempt_state == ev.ATTEMPT_STARTING:
+        wait(draft, row, ev.LAUNCH, fact.detail)
+
+
+def ended(draft: Draft, fact: AttemptEnded) -> None:
+    """Its result: the task ends, or another attempt follows."""
+    row = _in_flight(draft.state, fact.path, fact.number)
+    if row is None:
+        return
+    result = _checked(draft.state, row, fact.result)
+    retry_at = 0 if draft.stopping else _retry_at(draft, row, result)
+    finished = ev.AttemptFinished(
+        state=result.state,
+        error=result.error if result.HasField("error") else None,
+        times=result.times if result.HasField("times") else None,
+        log_uri=result.log_uri,
+        retry_at_us=retry_at,
+    )
+    at = _ended_at(draft, row, result.times)
+    draft.emit(row.path, row.attempts, at, attempt_finished=finished)
+    row = draft.state.known(row.path)
+    if result.state == ev.ATTEMPT_SUCCEEDED:
+        _succeed(draft, row, result.outputs, at)
+    elif not retry_at:
+        _give_up(draft, row, result)
+
+
+def again(draft: Draft, row: Row) -> None:
+    """A task between two attempts: wait for the time, then for admission."""
+    if row.retry_at_us > draft.now_us:
+        if row.stage is not Stage.BACKOFF:
+            number = row.user_failures + row.infrastructure_failures
+            wait(draft, row, ev.BACKOFF, f"attempt {row.attempts + 1} after {number} failed", row.retry_at_us)
+            draft.enter(row, Stage.BACKOFF)
+            draft.state.set_timer(row.path, row.retry_at_us)
+        return
+    if row.stage is Stage.ADMISSION:
+        return
+    try:
+        prepared = prepared_of(draft.state, row)
+    except TaskProblem as problem:
+        end(draft, row, ev.TASK_FAILED, problem.error())
+        return
+    draft.enter(row, Stage.ADMISSION).prepared = prepared
+
+
+def _in_flight(state: RunState, path: str, number: int) -> Row | None:
+    row = state.row(path)
+    return row if row is not None and row.attempts == number and row.in_flight else None
+
+
+def _checked(state: RunState, row: Row, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+    """The result as it counts: of success only with all declared outputs, of the right types."""
+    if result.state not in ATTEMPT_FINAL:
+        return _failure("Internal", "the attempt ended without a state", ev.INFRASTRUCTURE, result)
+    if result.state != ev.ATTEMPT_SUCCEEDED:
+        return result
+    reported = {name: value.json for name, value in result.outputs.parameters.items() if value.HasField("json")}
+    try:
+        values = check_parameters(row.task.output_types, reported, optional=row.task.optional_outputs)
+    except ValueProblem as problem:
+        missing = "was not written" in problem.sentence
+        return _failure("MissingOutput" if missing else "WrongOutput", problem.sentence, ev.USER, result)
+    checked = attempts_pb2.AttemptResult()
+    checked.CopyFrom(result)
+    for name, value in values.items():
+        if value is None:
+            checked.outputs.parameters.pop(name, None)
+        else:
+            checked.outputs.parameters[name].json = encode(value)
+    return checked
+
+
+def _failure(
+    reason: str, message: str, kind: ev.FailureClass.ValueType, result: attempts_pb2.AttemptResult
+) -> attempts_pb2.AttemptResult:
+    return attempts_pb2.AttemptResult(
+        state=ev.ATTEMPT_FAILED,
+        error=ev.Error(reason=reason, message=message, failure_class=kind, log_tail=result.error.log_tail),
+        times=result.times,
+        log_uri=result.log_uri,
+    )
+
+
+def _succeed(draft: Draft, row: Row, outputs: ev.Values, at_us: int) -> None:
+    token, key = row.cache_token, row.cache_key
+    finished = ev.TaskFinished(state=ev.TASK_SUCCEEDED, outputs=outputs, cache_key=key)
+    draft.emit(row.path, time_us=at_us, task_finished=finished)
+    if token:
+        settle(draft, row.path, token)
+
+
+def _give_up(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> None:
+    if draft.stopping and result.state != ev.ATTEMPT_FAILED:
+        end(draft, row, ev.TASK_CANCELED, stop_error(draft))
+        return
+    error = ev.Error()
+    error.CopyFrom(result.error)
+    if result.state != ev.ATTEMPT_FAILED or not error.reason:
+        lost = result.state in (ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED)
+        error.reason = error.reason or ("Lost" if lost else "UserError")
+        error.failure_class = error.failure_class or (ev.INFRASTRUCTURE if lost else ev.USER)
+    error.message = error.message or f"attempt {row.attempts} failed"
+    end(draft, row, ev.TASK_FAILED, error)
+
+
+def _retry_at(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> int:
+    """When the next attempt may start; 0: there is none."""
+    if result.state == ev.ATTEMPT_SUCCEEDED:
+        return 0
+    platform = result.state in (ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED) or result.error.failure_class in INFRASTRUCTURE
+    if platform:
+        count, limit = row.infrastructure_failures + 1, PLATFORM_RETRIES
+        pause = min(PLATFORM_BACKOFF_S * 2.0 ** (count - 1), PLATFORM_MAX_BACKOFF_S)
+    else:
+        policy = _policy(draft.state, row)
+        count, limit = row.user_failures + 1, policy.max_retries
+        pause = _backoff(policy, count)
+    return draft.now_us + int(pause * 1e6) if count <= limit else 0
+
+
+def _backoff(policy: plan_pb2.RetryPolicy, count: int) -> float:
+    try:
+        grown = policy.backoff_seconds * float(policy.backoff_factor or 1.0) ** (count - 1)
+    except OverflowError:
+        grown = policy.max_backoff_seconds
+    return max(0.0, min(grown, policy.max_backoff_seconds))
+
+
+def _policy(state: RunState, row: Row) -> plan_pb2.RetryPolicy:
+    """The task's own retry policy, or that of the nearest group around it that has one."""
+    at = row
+    while at.spec is not None:
+        if at.spec.retry is not None:
+            return at.spec.retry
+        at = state.known(at.parent)
+    return plan_pb2.RetryPolicy()
+
+
+def _ended_at(draft: Draft, row: Row, times: ev.AttemptTimes) -> int:
+    """When it ended by its own clock, as far as that agrees with ours."""
+    told = times.published_us or times.ended_us
+    return told if row.started_at_us <= told <= draft.now_us else draft.now_us

@@ -1,0 +1,225 @@
+"""Beginning executions whose dependencies have ended: trigger, condition, inputs; then a group opens, an importer or the
+cache is asked, or admission. Also what their answers mean, up to the first attempt. Called by stepping.py.
+"""
+
+from __future__ import annotations
+
+from headrace_ir.parameters import resolve_input
+from headrace_ir.values import Value, ValueProblem
+from headrace_protos.lifecycle import child_path
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import Bag
+from headrace_scheduler.engine.commands import ReleaseCache
+from headrace_scheduler.engine.drafting import Draft
+from headrace_scheduler.engine.ending import end, fail
+from headrace_scheduler.engine.facts import CacheAnswered, Imported, Queued, Unplaceable
+from headrace_scheduler.engine.launching import Prepared, import_request, prepare
+from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.resolving import (
+    Inputs,
+    effective_inputs,
+    item_bag,
+    judged,
+    loop_items,
+    runtime_artifacts,
+)
+from headrace_scheduler.engine.rows import GROUPS, Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+ASK_AGAIN_US = 5_000_000
+ENDED_BADLY = frozenset({ev.TASK_FAILED, ev.TASK_CANCELED})
+
+
+def begin_run(draft: Draft) -> None:
+    """The first step of a run: the root DAG opens."""
+    given = draft.state.header.given
+    values: dict[str, Value] = dict(given.parameters())
+    for name, declaration in draft.state.plan.dags[0].declarations.items():
+        try:
+            values[name] = resolve_input(declaration, given.parameter(name))
+        except ValueProblem as problem:
+            error = ev.Error(reason="InputResolution", message=problem.sentence, failure_class=ev.USER)
+            draft.emit(run_finished=ev.RunFinished(state=ev.RUN_FAILED, error=error))
+            return
+    draft.emit(run_started=ev.RunStarted(inputs=Bag(values, given.artifacts).message()))
+
+
+def begin(draft: Draft, row: Row) -> None:
+    """Whatever comes first for a PENDING or READY execution all of whose dependencies have ended."""
+    try:
+        reason = _upstream_reason(draft.state, row) or ("" if _wanted(draft.state, row) else "condition")
+        if reason:
+            end(draft, row, ev.TASK_SKIPPED, reason=reason)
+        else:
+            _open(draft, row, inputs_of(draft.state, row))
+    except TaskProblem as problem:
+        fail(draft, row, problem)
+
+
+def inputs_of(state: RunState, row: Row) -> Bag:
+    """The inputs that an execution begins with: of an iteration, its item alone. Raises TaskProblem."""
+    if row.iteration < 0:
+        return Inputs(state, row).bag()
+    loop = state.known(row.parent)
+    found = loop.items
+    if found is None:
+        found = loop_items(row.task, loop.inputs)
+        state.edit(row.parent).items = found
+    return item_bag(row.task, found, row.iteration)
+
+
+def _upstream_reason(state: RunState, row: Row) -> str:
+    """Why a task's trigger does not fire; "" if it does."""
+    spec = row.spec
+    if spec is None or spec.on_completion or row.iteration >= 0:
+        return ""
+    reason = ""
+    for key in spec.upstream:
+        upstream = state.known(child_path(row.parent, key)).state
+        if upstream in ENDED_BADLY:
+            return f"upstream failed: {key}"
+        if upstream != ev.TASK_SUCCEEDED and not reason:
+            reason = f"upstream skipped: {key}"
+    return reason
+
+
+def _wanted(state: RunState, row: Row) -> bool:
+    """Whether the task's condition, if it has one, holds. A loop's is decided once, or for each item where it names the
+    item. Raises TaskProblem.
+    """
+    spec = row.task
+    if spec.condition is None:
+        return True
+    per_item = spec.items is not None and spec.items.condition_per_item
+    if row.iteration < 0:
+        return per_item or Inputs(state, row).condition()
+    if not per_item:
+        return True
+    inputs = effective_inputs(state, row, inputs_of(state, row))
+    artifacts = {name: runtime_artifacts(one) for name, one in inputs.artifacts.items()}
+    return judged(spec, dict.fromkeys(spec.declarations) | dict(inputs.parameters()), artifacts)
+
+
+def _open(draft: Draft, row: Row, inputs: Bag) -> None:
+    """Start a group, or ask for what a leaf needs. Raises TaskProblem."""
+    spec = row.task
+    if row.kind == ev.LOOP:
+        found = loop_items(spec, inputs)
+        count = len(found.artifacts) if isinstance(found, ev.ArtifactList) else len(found)
+        draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message(), iteration_count=count))
+        return
+    if row.kind in GROUPS:
+        draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message()))
+        return
+    inputs = effective_inputs(draft.state, row, inputs)
+    own = draft.state.edit(row.path)
+    if row.kind == ev.IMPORTER:
+        own.prepared = (inputs, *import_request(draft.state, row, inputs))
+        draft.enter(own, Stage.IMPORT)
+        return
+    own.prepared = prepare(draft.state, row, inputs)
+    override = draft.state.header.enable_cache
+    cached = spec.cache if override is None else override
+    draft.enter(own, Stage.CACHE if cached else Stage.ADMISSION)
+
+
+def prepared_of(state: RunState, row: Row) -> Prepared:
+    """What all attempts of a leaf share, made again where a load has lost it."""
+    if isinstance(row.prepared, Prepared):
+        return row.prepared
+    own = row.inputs if row.started_at_us else effective_inputs(state, row, inputs_of(state, row))
+    return prepare(state, row, own)
+
+
+# ---- answers
+
+
+def cache_answered(draft: Draft, fact: CacheAnswered) -> None:
+    """A hit ends the task; a miss goes on to admission; where an identical task is in flight, ask again later."""
+    row = draft.state.row(fact.path)
+    if row is None or row.stage is not Stage.CACHE:
+        kept = row is not None and row.cache_token == fact.token
+        if fact.token and not kept:
+            draft.extra.append(ReleaseCache(fact.path, fact.key, fact.token))
+        return
+    if fact.found:
+        finished = ev.TaskFinished(
+            state=ev.TASK_SUCCEEDED,
+            outputs=fact.outputs,
+            inputs=prepared_of(draft.state, row).inputs.message(),
+            cached_from=fact.origin or "unknown",
+            cache_key=fact.key,
+        )
+        draft.emit(fact.path, task_finished=finished)
+        return
+    if fact.held_by:
+        until = draft.now_us + ASK_AGAIN_US
+        wait(draft, row, ev.CACHE_RESERVATION, f"an identical task is in flight: {fact.held_by}", until)
+        draft.enter(row, Stage.HELD)
+        draft.state.set_timer(fact.path, until)
+        return
+    own = draft.enter(row, Stage.ADMISSION)
+    if not fact.unavailable:
+        own.cache_key, own.cache_token = fact.key, fact.token
+
+
+def wait(draft: Draft, row: Row, cause: ev.WaitCause.ValueType, detail: str, until_us: int = 0) -> None:
+    """Say what an execution waits for, unless that is said already."""
+    said = row.waiting_on
+    if said is not None and said.cause == cause and said.detail == detail:
+        return
+    since = said.since_us if said is not None and said.cause == cause else draft.now_us
+    waiting = ev.WaitingOn(cause=cause, detail=detail, since_us=since, until_us=until_us)
+    draft.emit(row.path, task_waiting=ev.TaskWaiting(waiting_on=waiting))
+
+
+def stop_waiting(draft: Draft, row: Row) -> None:
+    """Say that an execution waits no longer."""
+    if row.waiting_on is not None:
+        draft.emit(row.path, task_waiting=ev.TaskWaiting(waiting_on=ev.WaitingOn()))
+
+
+def queued(draft: Draft, fact: Queued) -> None:
+    """Admission has no room yet."""
+    row = draft.state.row(fact.path)
+    if row is not None and row.stage is Stage.ADMISSION:
+        wait(draft, row, ev.SLOTS, fact.detail)
+
+
+def unplaceable(draft: Draft, fact: Unplaceable) -> None:
+    """Admission will never have room."""
+    row = draft.state.row(fact.path)
+    if row is not None and row.stage is Stage.ADMISSION:
+        error = ev.Error(reason="Resources", message=fact.detail, failure_class=ev.INFRASTRUCTURE)
+        end(draft, row, ev.TASK_FAILED, error)
+
+
+def admitted(draft: Draft, path: str) -> None:
+    """There is room: the task starts if it had not, and its next attempt with it."""
+    row = draft.state.row(path)
+    if row is None or row.stage is not Stage.ADMISSION:
+        return
+    if row.state != ev.TASK_RUNNING:
+        inputs = prepared_of(draft.state, row).inputs.message()
+        started = ev.TaskStarted(inputs=inputs, cache_key=row.cache_key, cache_token=row.cache_token)
+        draft.emit(path, task_started=started)
+    draft.emit(path, row.attempts + 1, attempt_started=ev.AttemptStarted())
+    draft.enter(draft.state.known(path), Stage.LAUNCH)
+
+
+def imported(draft: Draft, fact: Imported) -> None:
+    """An importer's outcome."""
+    row = draft.state.row(fact.path)
+    if row is None or row.stage is not Stage.IMPORT:
+        return
+    inputs: Bag = row.prepared[0]
+    finished = ev.TaskFinished(inputs=inputs.message())
+    if fact.artifact is None:
+        finished.state = ev.TASK_FAILED
+        message = fact.problem or "the importer gave no artifact"
+        finished.error.CopyFrom(ev.Error(reason="Import", message=message, failure_class=ev.USER))
+    else:
+        finished.state = ev.TASK_SUCCEEDED
+        for output in row.task.output_artifacts:
+            finished.outputs.artifacts[output.name].artifacts.append(fact.artifact)
+    draft.emit(fact.path, task_finished=finished)

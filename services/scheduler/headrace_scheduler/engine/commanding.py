@@ -1,0 +1,74 @@
+"""Commands: what the stages of executions ask of the world. A function of the state; see commands.py for who answers."""
+
+from __future__ import annotations
+
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine import commands as c
+from headrace_scheduler.engine.beginning import prepared_of
+from headrace_scheduler.engine.indexing import PlanIndex
+from headrace_scheduler.engine.launching import Prepared, ingredients, launch, prepare
+from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+SETTLE_FOR_US = 60_000_000  # as long as a reservation lives
+
+
+def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
+    """What one execution asks for; nothing that is not durable once the step's events are."""
+    match row.stage:
+        case Stage.CACHE:
+            return (c.AskCache(row.path, ingredients(state, row, prepared_of(state, row))),)
+        case Stage.ADMISSION:
+            return (c.Admit(row.path, prepared_of(state, row).request),)
+        case Stage.IMPORT:
+            return (_import(row),)
+        case Stage.LAUNCH:
+            return (c.StartAttempt(row.path, row.attempts, launch(state, row, prepared_of(state, row))),)
+        case Stage.CANCEL:
+            return (c.CancelAttempt(row.path, row.attempts),)
+        case Stage.SETTLE:
+            return (_settle(state, row),)
+        case Stage.HELD | Stage.BACKOFF:
+            at = state.timers().get(row.path, 0)
+            return (c.WakeAt(at),) if at else ()
+    return ()
+
+
+def pending(plan: PlanIndex, state: RunState, now_us: int) -> tuple[c.Command, ...]:
+    """Everything that the state asks for. After a load, what has not been looked at yet comes out of the first step:
+    then a WakeAt for now is among the commands.
+    """
+    found: list[c.Command] = []
+    for path in state.active():
+        row = state.known(path)
+        if row.stage not in (Stage.HELD, Stage.BACKOFF):
+            found.extend(commands_of(state, row))
+    for path in state.settling():
+        ended = state.row(path)
+        if ended is not None and ended.finished_at_us + SETTLE_FOR_US >= now_us:
+            found.extend(commands_of(state, ended))
+    timers = state.timers()
+    if timers:
+        found.append(c.WakeAt(min(timers.values())))
+    if state.has_work:
+        found.append(c.WakeAt(now_us))
+    return tuple(found)
+
+
+def _import(row: Row) -> c.Import:
+    importer = row.task.template.importer
+    _, uri, metadata = row.prepared
+    schema = {
+        "schema_title": importer.type.schema_title,
+        "schema_version": importer.type.schema_version,
+        "instance_schema": importer.type.instance_schema,
+    }
+    return c.Import(row.path, uri, schema, metadata, importer.reimport)
+
+
+def _settle(state: RunState, row: Row) -> c.Command:
+    if row.state != ev.TASK_SUCCEEDED:
+        return c.ReleaseCache(row.path, row.cache_key, row.cache_token)
+    prepared: Prepared = prepare(state, row, row.inputs)
+    made = ingredients(state, row, prepared)
+    return c.CommitCache(row.path, row.cache_key, row.cache_token, row.outputs.message(), made)

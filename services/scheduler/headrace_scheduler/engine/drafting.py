@@ -1,0 +1,55 @@
+"""A step in the making: the overlay, the events so far, and which executions have something to ask for.
+
+Every module that decides takes a Draft, and changes recorded fields by emitting events only. Made by stepping.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.commands import Command
+from headrace_scheduler.engine.folding import apply
+from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+BUDGET = 2000  # events in one step, more or less: what one append may carry
+
+
+class Draft:
+    """`asked` are paths whose commands the step returns; `extra` commands that follow from no stage."""
+
+    __slots__ = ("asked", "events", "extra", "now_us", "state")
+
+    def __init__(self, state: RunState, now_us: int) -> None:
+        self.state = state
+        self.now_us = now_us
+        self.events: list[ev.Event] = []
+        self.asked: dict[str, None] = {}
+        self.extra: list[Command] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether the rest has to wait for the next step."""
+        return len(self.events) >= BUDGET
+
+    def emit(self, path: str = "", attempt: int = 0, time_us: int = 0, **kind: Any) -> None:
+        """Append one event and apply it."""
+        event = ev.Event(
+            seq=self.state.header.revision + 1, time_us=time_us or self.now_us, path=path, attempt=attempt, **kind
+        )
+        self.events.append(event)
+        apply(self.state, event)
+
+    def enter(self, row: Row, stage: Stage) -> Row:
+        """Put an execution into a stage whose command the step returns."""
+        own = self.state.edit(row.path)
+        own.stage = stage
+        self.asked[row.path] = None
+        return own
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new may start: the run is being cancelled, or is over its deadline."""
+        header = self.state.header
+        return header.state == ev.RUN_CANCELING or header.expired

@@ -1,0 +1,182 @@
+"""Ending executions: skipped, failed, cancelled tasks, and groups with their outputs and errors. Called by all that decide."""
+
+from __future__ import annotations
+
+from headrace_ir.values import Value
+from headrace_protos.lifecycle import TASK_FINAL, child_path
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import Bag
+from headrace_scheduler.engine.drafting import Draft
+from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+
+def end(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None = None, reason: str = "") -> None:
+    """End a task that has no outputs; a reservation that it holds is given back."""
+    token = row.cache_token
+    finished = ev.TaskFinished(state=state, error=error, skip_reason=reason)
+    draft.emit(row.path, task_finished=finished)
+    if token:
+        settle(draft, row.path, token)
+
+
+def settle(draft: Draft, path: str, token: str) -> None:
+    """Tell the cache what became of a task that held a reservation."""
+    row = draft.state.row(path)
+    if row is None:
+        return
+    draft.enter(row, Stage.SETTLE).cache_token = token
+    draft.state.set_settling(path, on=True)
+
+
+def fail(draft: Draft, row: Row, problem: TaskProblem) -> None:
+    """End a task FAILED before it has begun."""
+    end(draft, row, ev.TASK_FAILED, problem.error())
+
+
+def cancel(draft: Draft, row: Row) -> None:
+    """End an open execution, or have its attempt ended; groups end when the last of their children has."""
+    if row.state in TASK_FINAL:
+        return
+    if row.in_flight:
+        if row.stage is not Stage.CANCEL:
+            draft.enter(row, Stage.CANCEL)
+        return
+    if row.is_open_group:
+        if row.open == 0:
+            end_group(draft, row)
+        return
+    end(draft, row, ev.TASK_CANCELED, stop_error(draft))
+
+
+def stop_error(draft: Draft) -> ev.Error:
+    """Why the run is stopping, for what it stops."""
+    if draft.state.header.state == ev.RUN_CANCELING:
+        return ev.Error(reason="Canceled", message="the run was terminated")
+    seconds = draft.state.plan.deadline_us // 1_000_000
+    return ev.Error(reason="DeadlineExceeded", message=f"the run took longer than its limit of {seconds} s")
+
+
+# ---- groups
+
+
+def total(state: RunState, row: Row) -> int:
+    """How many children a group has once it is expanded."""
+    return row.iteration_count if row.kind == ev.LOOP else len(state.plan.dags[row.dag].tasks)
+
+
+def end_group(draft: Draft, row: Row) -> None:
+    """End a group none of whose children is open."""
+    if not row.path:
+        _end_run(draft, row)
+        return
+    state, error = _group_state(draft, row)
+    if (
+        row.kind == ev.LOOP
+        and state == ev.TASK_SUCCEEDED
+        and row.iteration_count
+        and row.skipped == row.iteration_count
+    ):
+        end(draft, row, ev.TASK_SKIPPED, reason="condition")
+        return
+    outputs = group_outputs(draft.state, row).message()
+    draft.emit(row.path, task_finished=ev.TaskFinished(state=state, error=error, outputs=outputs))
+
+
+def _group_state(draft: Draft, row: Row) -> tuple[ev.TaskState.ValueType, ev.Error | None]:
+    if row.failed:
+        return ev.TASK_FAILED, _first_failure(draft.state, row)
+    if row.canceled or row.created < total(draft.state, row):
+        return ev.TASK_CANCELED, stop_error(draft)
+    return ev.TASK_SUCCEEDED, None
+
+
+def _first_failure(state: RunState, row: Row) -> ev.Error:
+    """The error of a group: the first of its tasks that failed, by time, then by place."""
+    children = (state.row(path) for path in state.children(row))
+    failed = [child for child in children if child is not None and child.state == ev.TASK_FAILED]
+    first = min(failed, key=lambda child: child.finished_at_us)
+    if first.error.reason == "TaskFailed":
+        return first.error
+    message = f"task '{first.path}' failed: {first.error.message}"
+    return ev.Error(
+        reason="TaskFailed",
+        message=message,
+        failure_class=first.error.failure_class,
+        exit_code=first.error.exit_code,
+    )
+
+
+def _end_run(draft: Draft, row: Row) -> None:
+    header = draft.state.header
+    error: ev.Error | None = None
+    if header.state == ev.RUN_CANCELING:
+        state, error = ev.RUN_CANCELED, stop_error(draft)
+    elif header.expired and (row.canceled or row.created < total(draft.state, row)):
+        state, error = ev.RUN_FAILED, stop_error(draft)
+    elif row.failed:
+        state, error = ev.RUN_FAILED, _first_failure(draft.state, row)
+    elif row.canceled:
+        state, error = ev.RUN_FAILED, ev.Error(reason="Canceled", message="tasks of the run were cancelled")
+    else:
+        state = ev.RUN_SUCCEEDED
+    outputs = group_outputs(draft.state, row).message()
+    draft.emit(run_finished=ev.RunFinished(state=state, error=error, outputs=outputs))
+    draft.state.header.agenda.clear()
+
+
+# ---- outputs
+
+
+def group_outputs(state: RunState, row: Row) -> Bag:
+    """A group's outputs, from those of its children; absent ones are left out (5.7)."""
+    return _loop_outputs(state, row) if row.kind == ev.LOOP else _dag_outputs(state, row)
+
+
+def _dag_outputs(state: RunState, row: Row) -> Bag:
+    template = state.plan.dags[row.dag]
+    values: dict[str, Value] = {}
+    artifacts: dict[str, ev.ArtifactList] = {}
+    for output in template.outputs:
+        for selector in output.selectors:
+            child = state.row(child_path(row.path, template.tasks[selector.task].key))
+            if child is None or (child.state != ev.TASK_SUCCEEDED and len(output.selectors) > 1):
+                continue
+            if output.is_artifact:
+                found = child.outputs.artifacts.get(selector.key)
+                if found is not None:
+                    artifacts[output.name] = found
+                    break
+            elif (value := child.outputs.parameter(selector.key)) is not None:
+                values[output.name] = value
+                break
+    return Bag(values, artifacts)
+
+
+def _loop_outputs(state: RunState, row: Row) -> Bag:
+    """One entry for each iteration: null for a parameter that is absent, nothing for an artifact; nested loops flat."""
+    spec = row.task
+    iterations = [state.known(path) for path in state.children(row)]
+    values: dict[str, Value] = {}
+    for name in spec.output_types:
+        collected: list[Value] = []
+        for iteration in iterations:
+            value = iteration.outputs.parameter(name)
+            if name in spec.flat_outputs and isinstance(value, list):
+                collected += value
+            else:
+                collected.append(value)
+        values[name] = collected
+    artifacts = {
+        output.name: ev.ArtifactList(
+            artifacts=[
+                artifact
+                for iteration in iterations
+                if (found := iteration.outputs.artifacts.get(output.name)) is not None
+                for artifact in found.artifacts
+            ]
+        )
+        for output in spec.output_artifacts
+    }
+    return Bag(values, artifacts)

@@ -1,0 +1,274 @@
+"""Resolving a task's inputs: from its DAG's inputs, its siblings' outputs, constants and final statuses (kfp-semantics 2).
+
+Absent and null are one thing: a default where there is one, else null where the input is optional, else the task's
+failure. Pure reading of the state; called by beginning.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from headrace_ir.conditions import ConditionProblem, decide, select, variables
+from headrace_ir.parameters import resolve_input
+from headrace_ir.values import Value, ValueProblem, decode
+from headrace_protos.lifecycle import FINAL_STATUS, child_path, task_id
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import Bag
+from headrace_scheduler.engine.indexing import Binding, TaskSpec
+from headrace_scheduler.engine.placeholders import PlaceholderProblem, Scope, constant
+from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.rows import Row
+from headrace_scheduler.engine.state import RunState
+
+UNKNOWN_CODE = 2  # google.rpc.Code.UNKNOWN: where no exit code is known
+WORKSPACE = "/kfp-workspace"
+
+
+class Inputs:
+    """The inputs of one task that is about to begin, resolved as they are asked for."""
+
+    __slots__ = ("_raw", "bindings", "group", "row", "spec", "state")
+
+    def __init__(self, state: RunState, row: Row) -> None:
+        self.state = state
+        self.row = row
+        self.spec: TaskSpec = row.task
+        self.group = state.known(row.parent)
+        self.bindings = {one.name: one for one in self.spec.parameters}
+        self._raw: dict[str, Value] = {}
+
+    def bag(self) -> Bag:
+        """All inputs, checked. Raises TaskProblem."""
+        item = self.spec.items.item_input if self.spec.items is not None else None
+        values: dict[str, Value] = {}
+        for name in dict.fromkeys((*self.bindings, *self.spec.declarations)):
+            if name != item and (value := self.value(name)) is not None:
+                values[name] = value
+        return Bag(values, self.artifacts(item))
+
+    def value(self, name: str) -> Value:
+        """One input as its component takes it. Raises TaskProblem."""
+        declaration = self.spec.declarations.get(name)
+        try:
+            value = self._filled(name)
+            return value if declaration is None else resolve_input(declaration, value)
+        except (ValueProblem, PlaceholderProblem) as problem:
+            raise TaskProblem("InputResolution", f"task '{self.spec.key}': {problem.sentence}") from None
+        except ConditionProblem as problem:
+            raise TaskProblem("InputResolution", f"task '{self.spec.key}': input '{name}': {problem}") from None
+
+    def artifacts(self, item: str | None = None) -> dict[str, ev.ArtifactList]:
+        """All input artifacts. Raises TaskProblem where one is missing that is not optional."""
+        found: dict[str, ev.ArtifactList] = {}
+        for binding in self.spec.artifacts:
+            if (artifacts := self.artifact(binding)) is not None:
+                found[binding.name] = artifacts
+        for name, optional in self.spec.input_artifacts.items():
+            if name not in found and not optional and name != item:
+                raise TaskProblem(
+                    "InputResolution",
+                    f"task '{self.spec.key}': input artifact '{name}' is missing: its source gave none",
+                )
+        return found
+
+    def artifact(self, binding: Binding) -> ev.ArtifactList | None:
+        """The artifacts that one binding gives; None: none."""
+        if binding.output is not None:
+            return self._sibling(binding.output.task).outputs.artifacts.get(binding.output.key)
+        return scope_artifact(self.state, self.group, binding.component_input)
+
+    def condition(self) -> bool:
+        """The task's condition; only the inputs that it mentions are resolved. Raises TaskProblem."""
+        condition = self.spec.condition
+        assert condition is not None, "asked only where there is one"
+        names: Iterable[str] = condition.parameters
+        if condition.all_parameters:
+            names = dict.fromkeys((*self.bindings, *self.spec.declarations))
+        values = {n: self.value(n) for n in names if n in self.bindings or n in self.spec.declarations}
+        wanted = condition.artifacts
+        artifacts = {
+            one.name: runtime_artifacts(self.artifact(one))
+            for one in self.spec.artifacts
+            if condition.all_artifacts or one.name in wanted
+        }
+        return judged(self.spec, values, artifacts)
+
+    def _filled(self, name: str) -> Value:
+        """The source's value with placeholders of constants filled (3.3)."""
+        binding = self.bindings.get(name)
+        value = self._source(name)
+        if binding is None or not binding.has_placeholders:
+            return value
+        scope = Scope({one: self._or_default(one) for one in self._names()}, platform=platform(self.state, self.row))
+        return constant(value, scope)
+
+    def _or_default(self, name: str) -> Value:
+        value = self._source(name)
+        declaration = self.spec.declarations.get(name)
+        return declaration.default if value is None and declaration is not None else value
+
+    def _names(self) -> Iterable[str]:
+        return dict.fromkeys((*self.bindings, *self.spec.declarations))
+
+    def _source(self, name: str) -> Value:
+        if name not in self._raw:
+            binding = self.bindings.get(name)
+            value = None if binding is None else self._read(binding)
+            if binding is not None and binding.selector is not None and value is not None:
+                value = select(binding.selector, value)
+            self._raw[name] = value
+        return self._raw[name]
+
+    def _read(self, binding: Binding) -> Value:
+        if binding.component_input:
+            return scope_parameter(self.state, self.group, binding.component_input)
+        if binding.output is not None:
+            return self._sibling(binding.output.task).outputs.parameter(binding.output.key)
+        if binding.status_of >= 0:
+            return final_status(self.state, self._sibling(binding.status_of))
+        return binding.constant
+
+    def _sibling(self, index: int) -> Row:
+        return self.state.known(child_path(self.row.parent, self.state.plan.dags[self.spec.dag].tasks[index].key))
+
+
+def judged(spec: TaskSpec, values: dict[str, Value], artifacts: dict[str, Any]) -> bool:
+    """The task's condition with these inputs. Raises TaskProblem."""
+    assert spec.condition is not None, "asked only where there is one"
+    try:
+        return decide(spec.condition, variables(values, {name: {"artifacts": one} for name, one in artifacts.items()}))
+    except ConditionProblem as problem:
+        raise TaskProblem(
+            "ConditionFailed", f"task '{spec.key}': its condition `{spec.condition.text}` cannot be decided: {problem}"
+        ) from None
+
+
+def scope_parameter(state: RunState, group: Row, name: str) -> Value:
+    """An input of a DAG execution; an iteration sees its own item and the inputs of its loop."""
+    value = group.inputs.parameter(name)
+    if value is None and group.iteration >= 0 and not _is_item(group, name):
+        return state.known(group.parent).inputs.parameter(name)
+    return value
+
+
+def scope_artifact(state: RunState, group: Row, name: str) -> ev.ArtifactList | None:
+    """The same for artifacts."""
+    found = group.inputs.artifacts.get(name)
+    if found is None and group.iteration >= 0 and not _is_item(group, name):
+        return state.known(group.parent).inputs.artifacts.get(name)
+    return found
+
+
+def effective_inputs(state: RunState, row: Row, own: Bag) -> Bag:
+    """All inputs of an execution: of an iteration its item over its loop's inputs, which are recorded once."""
+    if row.iteration < 0:
+        return own
+    outer, item = state.known(row.parent).inputs, row.task.loop.item_input
+    values = {name: value for name, value in outer.parameters() if name != item} | dict(own.parameters())
+    artifacts = {name: one for name, one in outer.artifacts.items() if name != item} | dict(own.artifacts)
+    return Bag(values, artifacts)
+
+
+def _is_item(group: Row, name: str) -> bool:
+    return group.spec is not None and group.spec.items is not None and group.spec.items.item_input == name
+
+
+# ---- loops
+
+
+def loop_items(spec: TaskSpec, inputs: Bag) -> tuple[Value, ...] | ev.ArtifactList:
+    """What a loop goes over, from its own inputs. Raises TaskProblem."""
+    items = spec.loop
+    if items.raw is not None:
+        return items.raw
+    if items.artifact:
+        return inputs.artifacts.get(items.artifact) or ev.ArtifactList()
+    value = inputs.parameter(items.parameter)
+    if isinstance(value, str):
+        try:
+            value = decode(value)
+        except ValueProblem as problem:
+            raise TaskProblem(
+                "InputResolution", f"loop '{spec.key}': the text in '{items.parameter}' {problem.sentence}"
+            ) from None
+    if not isinstance(value, list):
+        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        raise TaskProblem("InputResolution", f"loop '{spec.key}': '{items.parameter}' must be a list, it is {shown}")
+    return tuple(value)
+
+
+def item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number: int) -> Bag:
+    """What iteration NUMBER has of its own. Raises TaskProblem."""
+    items = spec.loop
+    if isinstance(found, ev.ArtifactList):
+        return Bag({}, {items.item_input: ev.ArtifactList(artifacts=[found.artifacts[number]])})
+    declaration = spec.declarations.get(items.item_input)
+    item = found[number]
+    try:
+        value = item if declaration is None else resolve_input(declaration, item, null_is_value=True)
+    except ValueProblem as problem:
+        raise TaskProblem("InputResolution", f"item {number} of loop '{spec.key}': {problem.sentence}") from None
+    return Bag({} if value is None else {items.item_input: value}, {})
+
+
+# ---- values that the platform makes
+
+
+def final_status(state: RunState, row: Row) -> Value:
+    """What a task with a final-status input is told of its upstream task (2.8)."""
+    error: dict[str, Value] = {}
+    if row.state == ev.TASK_FAILED:
+        error = {"code": row.error.exit_code or UNKNOWN_CODE, "message": row.error.message}
+    return {
+        "state": FINAL_STATUS[ev.TaskState.ValueType(row.state)],
+        "error": error,
+        "pipelineJobResourceName": state.run_id,
+        "pipelineTaskName": row.spec.key if row.spec is not None else "",
+    }
+
+
+def platform(state: RunState, row: Row) -> dict[str, str]:
+    """The texts of the platform's placeholders for one task."""
+    header = state.header
+    return {
+        "pipeline_job_name": header.name,
+        "pipeline_job_resource_name": header.run_id,
+        "pipeline_job_uuid": header.run_id,
+        "pipeline_task_name": row.spec.key if row.spec is not None else "",
+        "pipeline_task_uuid": task_id(header.run_id, row.path),
+        "pipeline_job_create_time_utc": _utc(header.created_at_us),
+        "pipeline_job_schedule_time_utc": _utc(header.scheduled_at_us or header.created_at_us),
+        "pipeline_root": run_root(state),
+        "workspace_path": WORKSPACE,
+    }
+
+
+def run_root(state: RunState) -> str:
+    """Where the run publishes: `<pipeline root>/<pipeline name>/<run id>`; a query of the root is left out."""
+    root = (state.header.pipeline_root or state.plan.default_root).partition("?")[0].rstrip("/")
+    return f"{root}/{quote(state.plan.pipeline_name, safe='')}/{state.run_id}"
+
+
+def runtime_artifacts(artifacts: ev.ArtifactList | None) -> list[dict[str, Any]]:
+    """Artifacts as templates and conditions see them: RuntimeArtifact structs."""
+    return [] if artifacts is None else [_runtime_artifact(one) for one in artifacts.artifacts]
+
+
+def _runtime_artifact(one: ev.Artifact) -> dict[str, Any]:
+    kind = {"schemaTitle": one.schema_title, "schemaVersion": one.schema_version, "instanceSchema": one.instance_schema}
+    made: dict[str, Any] = {
+        "name": one.name,
+        "uri": one.uri,
+        "metadata": decode(one.metadata_json) if one.metadata_json else {},
+        "type": {key: value for key, value in kind.items() if value},
+    }
+    if one.custom_path:
+        made["customPath"] = one.custom_path
+    return made
+
+
+def _utc(us: int) -> str:
+    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

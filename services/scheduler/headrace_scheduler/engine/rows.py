@@ -1,0 +1,150 @@
+"""Rows: one execution of a run's state each, and the run's own header. Plain mutable slots; who may change them is
+state.py's business (only copies in an unsettled overlay are ever changed).
+
+The first block of fields is what the database's rows say too; the second is counted from rows; the third is volatile:
+made again after a load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from headrace_ir.values import Value
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import EMPTY, Bag
+from headrace_scheduler.engine.indexing import TaskSpec
+
+NO_ERROR = ev.Error()
+GROUPS = frozenset({ev.DAG, ev.LOOP, ev.LOOP_ITERATION})
+
+
+class Stage(IntEnum):
+    """What an execution waits for from outside; never stored."""
+
+    IDLE = 0
+    CACHE = 1  # the cache's answer
+    HELD = 2  # an identical task, elsewhere
+    ADMISSION = 3
+    IMPORT = 4
+    LAUNCH = 5  # the attempt is durable, its launch is asked for
+    FLIGHT = 6  # launched
+    BACKOFF = 7
+    CANCEL = 8  # its cancellation is asked for
+    SETTLE = 9  # ended; the cache is told
+
+
+@dataclass(slots=True)
+class Row:
+    """One execution: a task, a group, a loop or an iteration. Path "" is the run's root DAG."""
+
+    path: str
+    parent: str
+    spec: TaskSpec | None  # None: the root
+    kind: int
+    dag: int  # its children's template; -1: none
+    iteration: int = -1
+    state: int = ev.TASK_PENDING
+    inputs: Bag = EMPTY
+    outputs: Bag = EMPTY
+    iteration_count: int = 0
+    attempts: int = 0
+    user_failures: int = 0
+    infrastructure_failures: int = 0
+    attempt_state: int = 0
+    handle: str = ""
+    retry_at_us: int = 0
+    waiting_on: ev.WaitingOn | None = None
+    error: ev.Error = field(default_factory=lambda: NO_ERROR)
+    cached: bool = False
+    cache_key: str = ""
+    cache_token: str = ""
+    started_at_us: int = 0
+    finished_at_us: int = 0
+
+    unmet: int = 0  # dependencies that have not ended
+    created: int = 0  # children that exist
+    open: int = 0  # children that have not ended
+    failed: int = 0
+    canceled: int = 0
+    skipped: int = 0
+
+    stage: Stage = Stage.IDLE
+    prepared: Any = None  # launching.Prepared
+    items: tuple[Value, ...] | ev.ArtifactList | None = None
+
+    def clone(self) -> Row:
+        """A copy to change; written out because it is made for every row that a step touches."""
+        new: Row = object.__new__(Row)
+        new.path = self.path
+        new.parent = self.parent
+        new.spec = self.spec
+        new.kind = self.kind
+        new.dag = self.dag
+        new.iteration = self.iteration
+        new.state = self.state
+        new.inputs = self.inputs
+        new.outputs = self.outputs
+        new.iteration_count = self.iteration_count
+        new.attempts = self.attempts
+        new.user_failures = self.user_failures
+        new.infrastructure_failures = self.infrastructure_failures
+        new.attempt_state = self.attempt_state
+        new.handle = self.handle
+        new.retry_at_us = self.retry_at_us
+        new.waiting_on = self.waiting_on
+        new.error = self.error
+        new.cached = self.cached
+        new.cache_key = self.cache_key
+        new.cache_token = self.cache_token
+        new.started_at_us = self.started_at_us
+        new.finished_at_us = self.finished_at_us
+        new.unmet = self.unmet
+        new.created = self.created
+        new.open = self.open
+        new.failed = self.failed
+        new.canceled = self.canceled
+        new.skipped = self.skipped
+        new.stage = self.stage
+        new.prepared = self.prepared
+        new.items = self.items
+        return new
+
+    @property
+    def task(self) -> TaskSpec:
+        """Its task in the plan; the root has none."""
+        assert self.spec is not None, "the root is no task"
+        return self.spec
+
+    @property
+    def is_open_group(self) -> bool:
+        """Whether it is a group that has been opened."""
+        return self.state == ev.TASK_RUNNING and self.kind in GROUPS
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether an attempt of it has not ended."""
+        return self.attempt_state in (ev.ATTEMPT_STARTING, ev.ATTEMPT_RUNNING)
+
+
+@dataclass(slots=True)
+class Header:
+    """What the run itself says."""
+
+    run_id: str
+    namespace: str
+    name: str
+    pipeline_root: str
+    enable_cache: bool | None
+    created_at_us: int
+    scheduled_at_us: int
+    given: Bag
+    revision: int = 0
+    state: int = ev.RUN_STATE_UNSPECIFIED
+    started_at_us: int = 0
+    retried_at_us: int = 0
+    clock_us: int = 0
+    expired: bool = False  # the run's deadline is over; volatile, the clock says it again
+    next_timer_us: int = 0  # 0: none
+    agenda: list[str] = field(default_factory=list)  # paths to look at; volatile

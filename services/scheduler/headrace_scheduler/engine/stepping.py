@@ -1,0 +1,187 @@
+"""One step of a run: facts in, events and commands out. Pure: the state given is not changed.
+
+Facts are applied one by one; then whatever they set going is looked at, first come, first served, until nothing is left
+or the step is as large as one append may be: then `more` says so, and the next step goes on. Called by drives.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine import attempting, beginning
+from headrace_scheduler.engine.commanding import commands_of
+from headrace_scheduler.engine.commands import Command, WakeAt
+from headrace_scheduler.engine.drafting import Draft
+from headrace_scheduler.engine.ending import cancel
+from headrace_scheduler.engine.expanding import go_on
+from headrace_scheduler.engine.facts import (
+    Admitted,
+    AttemptEnded,
+    AttemptHeld,
+    AttemptLaunched,
+    CacheAnswered,
+    Clock,
+    Fact,
+    Imported,
+    Queued,
+    RetryRequested,
+    TerminateRequested,
+    Unplaceable,
+)
+from headrace_scheduler.engine.indexing import PlanIndex
+from headrace_scheduler.engine.retrying import retry
+from headrace_scheduler.engine.rows import GROUPS, Row, Stage
+from headrace_scheduler.engine.state import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`state` is an overlay: call its `settle()` when the events are durable, or drop it. `more`: step again at once."""
+
+    state: RunState
+    events: tuple[ev.Event, ...]
+    commands: tuple[Command, ...]
+    more: bool = False
+
+
+def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
+    """Apply FACTS, the first of which is a Clock."""
+    clock = facts[0] if facts else None
+    if not isinstance(clock, Clock):
+        raise ValueError("the first fact of a step is a Clock")
+    draft = Draft(state.overlay(), clock.now_us)
+    draft.state.header.clock_us = clock.now_us
+    _ring(draft)
+    for fact in facts[1:]:
+        _apply(draft, fact)
+    _work(draft)
+    header = draft.state.header
+    commands: list[Command] = list(draft.extra)
+    for path in draft.asked:
+        row = draft.state.row(path)
+        if row is not None:
+            commands.extend(commands_of(draft.state, row))
+    if (
+        plan.deadline_us
+        and header.state == ev.RUN_RUNNING
+        and not header.expired
+        and any(_starts(e) for e in draft.events)
+    ):
+        commands.append(WakeAt(_deadline(draft)))
+    return Step(draft.state, tuple(draft.events), tuple(commands), more=draft.state.has_work)
+
+
+def _apply(draft: Draft, fact: Fact) -> None:
+    match fact:
+        case AttemptEnded():
+            attempting.ended(draft, fact)
+        case AttemptLaunched():
+            attempting.launched(draft, fact)
+        case AttemptHeld():
+            attempting.held(draft, fact)
+        case Admitted():
+            if not draft.stopping:
+                beginning.admitted(draft, fact.path)
+        case Queued():
+            beginning.queued(draft, fact)
+        case Unplaceable():
+            beginning.unplaceable(draft, fact)
+        case CacheAnswered():
+            beginning.cache_answered(draft, fact)
+        case Imported():
+            beginning.imported(draft, fact)
+        case TerminateRequested():
+            _terminate(draft)
+        case RetryRequested():
+            retry(draft)
+        case Clock():
+            raise ValueError("a step has one Clock")
+
+
+def _work(draft: Draft) -> None:
+    """Look at the agenda until it is empty or the step is full; what is left stays on it."""
+    header = draft.state.header
+    agenda = deque(header.agenda)
+    header.agenda.clear()
+    while agenda and not draft.full:
+        _look(draft, agenda.popleft())
+        agenda.extend(header.agenda)
+        header.agenda.clear()
+    header.agenda.extend(agenda if header.state not in RUN_FINAL else ())
+
+
+def _look(draft: Draft, path: str) -> None:
+    """Do whatever is next for one execution, if there is anything; looking twice does no harm."""
+    row = draft.state.row(path)
+    if row is None or row.state in TASK_FINAL:
+        return
+    if draft.stopping:
+        cancel(draft, row)
+    elif not path and draft.state.header.state == ev.RUN_PENDING:
+        beginning.begin_run(draft)
+    elif row.state == ev.TASK_RUNNING:
+        if row.kind in GROUPS:
+            go_on(draft, row)
+        elif not row.in_flight:
+            attempting.again(draft, row)
+        elif row.stage is Stage.LAUNCH:
+            draft.asked[path] = None
+    elif row.unmet == 0 and _rested(draft, row):
+        beginning.begin(draft, row)
+
+
+def _rested(draft: Draft, row: Row) -> bool:
+    """Whether an execution waits for no answer, or has waited long enough to ask the cache again."""
+    if row.stage is Stage.HELD:
+        return draft.state.timers().get(row.path, 0) <= draft.now_us
+    return row.stage is Stage.IDLE
+
+
+# ---- time
+
+
+def _ring(draft: Draft) -> None:
+    """Put what is due on the agenda."""
+    header = draft.state.header
+    if header.next_timer_us and header.next_timer_us <= draft.now_us:
+        timers = draft.state.timers()
+        header.next_timer_us = 0
+        for path, at in timers.items():
+            if at <= draft.now_us:
+                draft.state.push(path)
+                draft.state.set_timer(path, 0)
+            else:
+                draft.state.set_timer(path, at)
+    running = header.state == ev.RUN_RUNNING and not header.expired
+    if running and draft.state.plan.deadline_us and _deadline(draft) <= draft.now_us:
+        header.expired = True
+        _stop(draft)
+
+
+def _deadline(draft: Draft) -> int:
+    header = draft.state.header
+    return max(header.started_at_us, header.retried_at_us) + draft.state.plan.deadline_us
+
+
+def _starts(event: ev.Event) -> bool:
+    return event.WhichOneof("kind") in ("run_started", "run_retried")
+
+
+# ---- stopping
+
+
+def _terminate(draft: Draft) -> None:
+    if draft.state.header.state in (ev.RUN_PENDING, ev.RUN_RUNNING):
+        draft.emit(run_terminating=ev.RunTerminating())
+        _stop(draft)
+
+
+def _stop(draft: Draft) -> None:
+    """Look at everything that is open: it is to end. Groups come before what is in them, and end after it."""
+    for row in list(draft.state.rows()):
+        if row.state not in TASK_FINAL:
+            draft.state.push(row.path)
