@@ -1,0 +1,228 @@
+"""A little world round the engine: runs a pipeline (made with builders.specs) by answering the engine's commands, with rows
+and events kept as persistence would keep them. What user code does is given as a function or a table by task path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from builders.rows import Rows
+from builders.specs import Pipeline
+from headrace_ir.plan import compile_plan
+from headrace_ir.reading import read_spec
+from headrace_protos.v1 import attempts_pb2, plan_pb2
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.engine import PlanIndex, RunState, Step, pending, step
+from headrace_scheduler.engine import commands as c
+from headrace_scheduler.engine import facts as f
+from headrace_scheduler.executors.port import Launch
+
+RUN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+START_US = 1_700_000_000_000_000
+SECOND = 1_000_000
+
+
+def plan_of(flow: Pipeline) -> plan_pb2.Plan:
+    """The Plan of a pipeline, through reading and validation."""
+    platform = flow.platform()
+    document = flow.build()
+    return compile_plan(
+        read_spec(document if platform is None else {"pipeline_spec": document, "platform_spec": platform})
+    )
+
+
+def values(parameters: Mapping[str, Any] | None = None, artifacts: Mapping[str, Any] | None = None) -> ev.Values:
+    """A Values message; an artifact is given by its URI, or a list of them."""
+    made = ev.Values()
+    for name, value in (parameters or {}).items():
+        made.parameters[name].json = json.dumps(value, separators=(",", ":"))
+    for name, uris in (artifacts or {}).items():
+        for uri in [uris] if isinstance(uris, str) else uris:
+            made.artifacts[name].artifacts.add(artifact_id=uri, name=name, uri=uri)
+    return made
+
+
+def plain(message: ev.Values) -> dict[str, Any]:
+    """Parameters as Python values, artifacts as lists of URIs."""
+    made: dict[str, Any] = {name: json.loads(value.json) for name, value in message.parameters.items()}
+    return made | {name: [one.uri for one in group.artifacts] for name, group in message.artifacts.items()}
+
+
+def succeeded(parameters: Mapping[str, Any] | None = None, artifacts: Mapping[str, Any] | None = None) -> Any:
+    """An attempt that ends well, with these outputs."""
+    return attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED, outputs=values(parameters, artifacts))
+
+
+def failed(message: str = "exit code 1", kind: int = ev.USER, reason: str = "UserError", exit_code: int = 1) -> Any:
+    """An attempt that ends badly."""
+    error = ev.Error(reason=reason, message=message, failure_class=kind, exit_code=exit_code)
+    return attempts_pb2.AttemptResult(state=ev.ATTEMPT_FAILED, error=error)
+
+
+def lost() -> Any:
+    """An attempt that vanished."""
+    error = ev.Error(reason="Lost", message="the attempt vanished", failure_class=ev.INFRASTRUCTURE)
+    return attempts_pb2.AttemptResult(state=ev.ATTEMPT_LOST, error=error)
+
+
+def canceled() -> Any:
+    """An attempt that was ended."""
+    return attempts_pb2.AttemptResult(state=ev.ATTEMPT_CANCELED, error=ev.Error(reason="Canceled"))
+
+
+Behaviour = Callable[[Launch], Any]
+
+
+def default_behaviour(launch: Launch) -> Any:
+    """Every declared output gets a value that names the task."""
+    made = {name: 1 if kind in (1, 2) else launch.attempt.path for name, kind in launch.output_parameters.items()}
+    kinds = {plan_pb2.LIST: [], plan_pb2.STRUCT: {}, plan_pb2.BOOLEAN: True}
+    made |= {name: kinds[kind] for name, kind in launch.output_parameters.items() if kind in kinds}
+    return succeeded(made, {one.name: f"{launch.task_root}/{one.name}" for one in launch.output_artifacts})
+
+
+@dataclass
+class World:
+    """`run()` to the end, or `tell` facts one by one. `results` overrides `behaviour` by `path` or `path#attempt`."""
+
+    flow: Pipeline | plan_pb2.Plan
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
+    behaviour: Behaviour = default_behaviour
+    root_artifacts: Mapping[str, Any] = field(default_factory=dict)
+    enable_cache: bool | None = False
+    hits: Mapping[str, ev.Values] = field(default_factory=dict)
+    now_us: int = START_US
+
+    def __post_init__(self) -> None:
+        plan = self.flow if isinstance(self.flow, plan_pb2.Plan) else plan_of(self.flow)
+        self.plan = PlanIndex(plan, "file:///store")
+        run = rs.RunSnapshot(
+            run_id=RUN_ID,
+            namespace="default",
+            revision=1,
+            state=ev.RUN_PENDING,
+            inputs=values(self.inputs, self.root_artifacts),
+            display_name="my run",
+            created_at_us=START_US,
+        )
+        if self.enable_cache is not None:
+            run.enable_cache = self.enable_cache
+        self.rows = Rows(run)
+        self.events: list[ev.Event] = []
+        self.commands: list[c.Command] = []
+        self.launches: dict[str, Launch] = {}
+        self.waiting: list[f.Fact] = []
+        self.state = RunState.load(self.plan, self.rows.snapshot())
+
+    # ---- one step at a time
+
+    def take(self, *facts: f.Fact) -> Step:
+        """One step, appended and settled; its commands wait in `commands`."""
+        taken = step(self.plan, self.state, (f.Clock(self.now_us), *facts))
+        self.rows.append(taken.events)
+        self.events.extend(taken.events)
+        self.state = taken.state.settle()
+        self.commands.extend(taken.commands)
+        return taken
+
+    def tell(self, *facts: f.Fact) -> tuple[ev.Event, ...]:
+        """Steps until nothing is left to look at; the events."""
+        events: tuple[ev.Event, ...] = ()
+        while True:
+            taken = self.take(*facts)
+            events, facts = events + taken.events, ()
+            if not taken.more:
+                return events
+
+    def reload(self) -> None:
+        """The replica dies; another one loads the rows, and asks for what is pending."""
+        self.state = RunState.load(self.plan, self.rows.snapshot())
+        self.commands = list(pending(self.plan, self.state, self.now_us))
+
+    def answer(self, command: c.Command) -> list[f.Fact]:
+        """What the world says to a command."""
+        match command:
+            case c.Admit():
+                return [f.Admitted(command.path)]
+            case c.AskCache():
+                hit = self.hits.get(command.path)
+                if hit is not None:
+                    return [f.CacheAnswered(command.path, "key", found=True, outputs=hit, origin="other/task")]
+                return [f.CacheAnswered(command.path, f"key of {command.path}", token=f"token of {command.path}")]
+            case c.Import():
+                return [f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri))]
+            case c.StartAttempt():
+                self.launches[f"{command.path}#{command.number}"] = command.launch
+                launched = f.AttemptLaunched(command.path, command.number, "pid")
+                result = self._result(command.launch)
+                return [launched] if result is None else [launched, self.end(command, result)]
+            case c.CancelAttempt():
+                return [f.AttemptEnded(command.path, command.number, canceled())]
+        return []
+
+    def end(self, command: c.StartAttempt, result: Any) -> f.Fact:
+        return f.AttemptEnded(command.path, command.number, result)
+
+    def _result(self, launch: Launch) -> Any:
+        name = f"{launch.attempt.path}#{launch.attempt.number}"
+        given = self.results.get(name, self.results.get(launch.attempt.path, ...))
+        return self.behaviour(launch) if given is ... else given
+
+    # ---- to the end
+
+    def run(self) -> World:
+        """Answer everything, and let time pass where only time helps, until the run ends or nothing moves any more."""
+        self.tell()
+        while not self.state.is_terminal:
+            commands, self.commands = self.commands, []
+            facts = [fact for command in commands for fact in self.answer(command)]
+            if facts:
+                self.now_us += 1000
+                self.tell(*facts)
+            elif not self.pass_time(commands):
+                break
+        return self
+
+    def pass_time(self, commands: list[c.Command]) -> bool:
+        """To the next timer, if there is one."""
+        timers = self.state.timers().values()
+        times = [*timers, *(one.at_us for one in commands if isinstance(one, c.WakeAt))]
+        if not times:
+            return False
+        self.now_us = max(self.now_us, min(times))
+        self.tell()
+        return True
+
+    # ---- reading
+
+    @property
+    def outcome(self) -> str:
+        return ev.RunState.Name(self.state.state).removeprefix("RUN_")
+
+    @property
+    def states(self) -> dict[str, str]:
+        return self.rows.states()
+
+    def outputs(self, path: str = "") -> dict[str, Any]:
+        """The outputs of a task; "" = of the run."""
+        if path:
+            return plain(self.rows.tasks[path].outputs)
+        return plain(next(one.run_finished.outputs for one in reversed(self.events) if one.HasField("run_finished")))
+
+    def error(self, path: str = "") -> ev.Error:
+        """The error of a task; "" = of the run."""
+        if path:
+            return self.rows.tasks[path].error
+        return next(one.run_finished.error for one in reversed(self.events) if one.HasField("run_finished"))
+
+    def skip_reason(self, path: str) -> str:
+        return next(
+            one.task_finished.skip_reason
+            for one in reversed(self.events)
+            if one.path == path and one.HasField("task_finished")
+        )
