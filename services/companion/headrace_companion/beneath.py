@@ -55,6 +55,8 @@ def folder_of(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         for depth, name in enumerate(parts):
             try:
                 following = os.open(name, FOLDER_FLAGS, dir_fd=current)
+            except FileNotFoundError:
+                raise  # nothing there is no attempt to lead elsewhere
             except OSError as error:
                 raise SourceRefused(refusal(current, name, "/".join(parts[: depth + 1]), error)) from error
             os.close(current)
@@ -62,6 +64,17 @@ def folder_of(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         yield current
     finally:
         os.close(current)
+
+
+def exists(root: Path, path: Path) -> bool:
+    """Whether something lies at a path beneath `root`; refuses a path that a link would lead out of it."""
+    parts = parts_within(root, path)
+    try:
+        with folder_of(root, parts[:-1]) as parent:
+            os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def kind_of(parent: int, name: str, shown: str) -> os.stat_result:

@@ -84,14 +84,15 @@ class FolderStore:
         target = self.path(key)
         parts = beneath.parts_within(within, source)
         fresh = self._fresh()
-        with beneath.folder_of(within, parts[:-1]) as parent:
-            try:
+        try:
+            with beneath.folder_of(within, parts[:-1]) as parent:
                 stored = _take(parent, parts[-1], "/".join(parts), fresh, move=move)
-            except FileNotFoundError as error:
-                raise SourceRefused(f"{'/'.join(parts)!r} does not exist") from error
-            except BaseException:
-                _remove(fresh)
-                raise
+        except FileNotFoundError as error:
+            _remove(fresh)
+            raise SourceRefused(f"{'/'.join(parts)!r} does not exist") from error
+        except BaseException:
+            _remove(fresh)
+            raise
         self._commit(fresh, target)
         return stored
 

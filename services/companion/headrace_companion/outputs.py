@@ -50,26 +50,24 @@ class ExecutorOutput:
 
 def read_local(path: Path, within: Path, limit: int) -> bytes | None:
     """A regular file beneath `within`, or None where there is none."""
+    if not beneath.exists(within, path):
+        return None
     parts = beneath.parts_within(within, path)
-    with beneath.folder_of(within, parts[:-1]) as parent:
-        try:
-            os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        with open(beneath.open_file(parent, parts[-1], "/".join(parts)), "rb") as file:
-            content = file.read(limit + 1)
-            if len(content) > limit:
-                size = os.fstat(file.fileno()).st_size
-                raise SourceRefused(
-                    f"is {size} bytes long, above the limit of {limit}: write large data to an artifact"
-                )
+    with (
+        beneath.folder_of(within, parts[:-1]) as parent,
+        open(beneath.open_file(parent, parts[-1], "/".join(parts)), "rb") as file,
+    ):
+        content = file.read(limit + 1)
+        if len(content) > limit:
+            size = os.fstat(file.fileno()).st_size
+            raise SourceRefused(f"is {size} bytes long, above the limit of {limit}: write large data to an artifact")
     return content
 
 
 def read_metadata_file(folders: Folders) -> ExecutorOutput:
     """A missing file is an empty output."""
     try:
-        content = read_local(folders.metadata_file, folders.outputs, MAX_METADATA_BYTES)
+        content = read_local(folders.metadata_file, folders.top, MAX_METADATA_BYTES)
         return parse_executor_output(content) if content is not None else ExecutorOutput({}, {})
     except SourceRefused as error:
         raise OutputRefused(Reason.OUTPUT_PATH, f"what the task returned {error}") from error
@@ -154,7 +152,7 @@ def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mappin
     declared = assignment.output_parameters[name]
     if name in said:
         return encode(check_output(name, declared, said[name], optional=name in assignment.optional_outputs))
-    content = read_local(folders.parameter(name), folders.parameters, MAX_VALUE_BYTES)
+    content = read_local(folders.parameter(name), folders.top, MAX_VALUE_BYTES)
     if content is not None:
         return encode(read_output_file(name, declared, content))
     if name in assignment.optional_outputs:

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
 from headrace_companion.results import (
@@ -116,7 +117,7 @@ class Publisher:
         if local in self.done:
             return self.done[local]
         key = prefix_key(uri, self.store)
-        if os.path.lexists(local):
+        if beneath.exists(self.staged.folders.top, local):
             stored = self.store.put(key, local, within=self.staged.folders.top, move=True)
         elif self.store.exists(key):  # it came along with the folder of another output
             stored = self.store.describe(key)
