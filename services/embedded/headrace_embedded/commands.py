@@ -146,8 +146,8 @@ async def _end_with(replica: Any) -> None:
 
 
 def _serving(environ: dict[str, str], running: Any) -> int:
+    from headrace_embedded.lifecycle import run_until_signal, set_up_logging
     from headrace_servicekit.errors import ServiceError
-    from headrace_servicekit.lifecycle import run_until_signal, set_up_logging
     from headrace_servicekit.settings import Settings, SettingsError, load
 
     try:

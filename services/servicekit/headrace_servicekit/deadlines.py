@@ -1,14 +1,12 @@
 """Deadlines that shrink inward: what a handler may still spend, for the calls that it makes itself.
 
-Pure arithmetic over one context variable; `interceptors` sets it when a call arrives, reads it when one leaves. A task that
-a handler starts and that outlives the call must run under `unbounded()`, or it inherits the call's deadline.
+`interceptors` sets the one variable when a call arrives and reads it when one leaves. A task that outlives the call that made it
+needs `create_task(…, context=contextvars.Context())`, or it inherits that call's deadline.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -23,14 +21,10 @@ _deadline: ContextVar[float | None] = ContextVar("headrace_deadline", default=No
 
 def admit(remaining: float | None, method: str) -> None:
     """Start a handler with REMAINING seconds (None: no deadline); raises where too little is left."""
-    if remaining is None:
-        _deadline.set(None)
-        return
-    if remaining < LEAST:
-        raise ServiceError(
-            Reason.DEADLINE, f"{method}: {max(remaining, 0) * 1000:.0f} ms left, at least {LEAST * 1000:.0f} needed"
-        )
-    _deadline.set(time.monotonic() + remaining)
+    if remaining is not None and remaining < LEAST:
+        left = f"{max(remaining, 0) * 1000:.0f} ms left, at least {LEAST * 1000:.0f} needed"
+        raise ServiceError(Reason.DEADLINE, f"{method}: {left}")
+    _deadline.set(None if remaining is None else time.monotonic() + remaining)
 
 
 def remaining() -> float | None:
@@ -41,19 +35,8 @@ def remaining() -> float | None:
 
 def inner_timeout(asked: float | None, *, default: float | None = DEFAULT) -> float | None:
     """The time-out of a call made here: the caller's or DEFAULT, and never more than is left."""
-    wanted = default if asked is None else asked
-    left = remaining()
+    wanted, left = default if asked is None else asked, remaining()
     if left is None:
         return wanted
     left = max(left - MARGIN, 0.001)
     return left if wanted is None else min(wanted, left)
-
-
-@contextmanager
-def unbounded() -> Iterator[None]:
-    """What runs (or is started) inside has no deadline of the surrounding call."""
-    token = _deadline.set(None)
-    try:
-        yield
-    finally:
-        _deadline.reset(token)

@@ -7,10 +7,10 @@ trailer. Only the table and pure conversions live here; `interceptors` applies t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import grpc
-from google.protobuf import duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -45,9 +45,6 @@ class ServiceError(Exception):
         super().__init__(message)
         self.reason, self.message, self.retry_after = reason, message, retry_after
         self.details = tuple(Detail(*detail) for detail in details)
-
-    def __repr__(self) -> str:
-        return f"ServiceError({Reason.Name(self.reason)}, {self.message!r})"
 
 
 CODES: Final[dict[ErrorReason.ValueType, grpc.StatusCode]] = {
@@ -93,9 +90,9 @@ def to_status(error: ServiceError, *, streaming: bool = False) -> status_pb2.Sta
     status = status_pb2.Status(code=code.value[0], message=_cut(error.message, LONGEST_MESSAGE))
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=Reason.Name(error.reason), domain=DOMAIN))
     if error.retry_after is not None:
-        delay = duration_pb2.Duration()
-        delay.FromMilliseconds(round(error.retry_after * 1000))
-        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(round(error.retry_after * 1000))
+        status.details.add().Pack(retry)
     if error.details:
         status.details.add().Pack(_bad_request(error.details))
     return status
@@ -105,10 +102,8 @@ def from_status(code: grpc.StatusCode, message: str, trailer: bytes | None) -> S
     """The error that a call ended with; TRAILER is the content of STATUS_TRAILER."""
     reason = FOREIGN.get(code, Reason.INTERNAL)
     status = status_pb2.Status()
-    try:
+    with suppress(DecodeError):  # a trailer that is no status of ours says nothing more than its code
         status.ParseFromString(trailer or b"")
-    except DecodeError:
-        status = status_pb2.Status()
     info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
     retry_after = None
     for packed in status.details:
@@ -118,16 +113,15 @@ def from_status(code: grpc.StatusCode, message: str, trailer: bytes | None) -> S
             retry_after = retry.retry_delay.ToMilliseconds() / 1000
         else:
             packed.Unpack(bad)
-    details = [(violation.field, violation.description) for violation in bad.field_violations]
+    details = [(one.field, one.description) for one in bad.field_violations]
     return ServiceError(reason, status.message or message, retry_after=retry_after, details=details)
 
 
 def _bad_request(details: Sequence[Detail]) -> error_details_pb2.BadRequest:
-    kept = error_details_pb2.BadRequest()
-    room = LONGEST_DETAILS
+    kept, room = error_details_pb2.BadRequest(), LONGEST_DETAILS
     for index, detail in enumerate(details):
         field, description = _cut(detail.field, 300), _cut(detail.description, 500)
-        room -= len(field.encode(errors="replace")) + len(description.encode(errors="replace")) + 8
+        room -= len(field.encode()) + len(description.encode()) + 8
         if room < 0:
             kept.field_violations.add(field="", description=f"and {len(details) - index} more")
             break

@@ -1,16 +1,17 @@
-"""The one interceptor pair: errors, deadlines and trace context of every gRPC call, unary and streaming.
+"""The one interceptor pair, installed by `server.serve` and `server.channel`, for unary and streaming calls.
 
 Server side: a handler starts only with time enough, runs in the caller's trace, and whatever it raises leaves as a status with
-our ErrorInfo. Client side: the reverse; a raw grpc.RpcError never leaves. `server.serve` and `server.channel` install them.
+our ErrorInfo. Client side: the reverse; a raw grpc.RpcError never leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -20,7 +21,6 @@ from headrace_servicekit.errors import STATUS_TRAILER, Reason, ServiceError, cod
 from headrace_servicekit.telemetry import Span, SpanSink
 
 logger = logging.getLogger(__name__)
-TRACEPARENT = "traceparent"
 
 
 class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -29,9 +29,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
     def __init__(self, service: str, sink: SpanSink | None = None) -> None:
         self._service, self._sink = service, sink
 
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
+    async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -48,7 +46,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
 
     async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Awaitable[Any]]) -> Any:
         started, caller = time.time_ns(), _caller(context)
-        here = caller and tracing.TraceContext(caller.trace_id, tracing.new_span_id(), caller.sampled)
+        here = caller and tracing.TraceContext(caller.trace_id, os.urandom(8).hex(), caller.sampled)
         tracing.enter(here)  # each call has a task of its own, so nothing set here reaches another call
         error: ServiceError | None = None
         try:
@@ -62,25 +60,21 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
             error = self._internal(fault, method)
         finally:
             if caller and here and here.sampled and self._sink is not None:
-                self._sink.offer(self._live_span(method, caller.span_id, here, started, error))
+                self._sink.offer(self._live_span(method[1:], caller.span_id, here, started, error))
         status, code = to_status(error, streaming=streamed), code_of(error.reason, streaming=streamed)
         await context.abort(code, status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
 
     def _internal(self, fault: Exception, method: str) -> ServiceError:
-        incident = uuid.uuid4().hex[:12]
+        incident = os.urandom(6).hex()
         logger.error("%s failed in %s (incident %s)", method, self._service, incident, exc_info=fault)
         message = f"a fault of Headrace in {self._service}: report it with its log's lines about incident {incident}"
         return ServiceError(Reason.INTERNAL, message)
 
-    def _live_span(
-        self, method: str, parent: str, here: tracing.TraceContext, started: int, error: ServiceError | None
-    ) -> Span:
-        name = method.lstrip("/")
+    def _live_span(self, name: str, parent: str, here: Any, started: int, error: ServiceError | None) -> Span:
         attributes = {"headrace.source": "live", "rpc.system": "grpc", "rpc.method": name}
         if error is not None:
             attributes["headrace.error_reason"] = Reason.Name(error.reason)
-        status = "" if error is None else error.message
-        ids = (here.trace_id, here.span_id, parent)
+        ids, status = (here.trace_id, here.span_id, parent), error.message if error else ""
         return Span(*ids, name, started, time.time_ns(), attributes, status, service=self._service)
 
 
@@ -90,20 +84,16 @@ def _streaming(behaviour: Any) -> Callable[[Any, Any], Awaitable[None]]:
         if not hasattr(responses, "__aiter__"):  # a coroutine that writes to the context itself
             await responses
             return
-        try:
+        async with aclosing(responses):
             async for response in responses:
                 await context.write(response)
-        finally:
-            await responses.aclose()
 
     return stream
 
 
 def _caller(context: Any) -> tracing.TraceContext | None:
-    for key, value in context.invocation_metadata() or ():
-        if key == TRACEPARENT and isinstance(value, str):
-            return tracing.parse(value)
-    return None
+    given = dict(context.invocation_metadata() or ()).get("traceparent")
+    return tracing.parse(given) if isinstance(given, str) else None
 
 
 class _Client:
@@ -117,7 +107,7 @@ class _Client:
         context = tracing.current()
         if context is not None:
             metadata = grpc.aio.Metadata(*(metadata or ()))
-            metadata[TRACEPARENT] = str(context)
+            metadata["traceparent"] = str(context)
         return details._replace(timeout=timeout, metadata=metadata)
 
     async def _answer(self, call: Any) -> Any:
@@ -136,9 +126,8 @@ class _Client:
             call.cancel()  # a reader that leaves early ends the call; a no-op on one that has ended
 
     def _error(self, failed: grpc.aio.AioRpcError) -> ServiceError:
-        metadata: Any = failed.trailing_metadata()
-        trailer = dict(metadata or ()).get(STATUS_TRAILER)
-        message = failed.details() or failed.code().name
+        trailing: Any = failed.trailing_metadata()
+        trailer, message = dict(trailing or ()).get(STATUS_TRAILER), failed.details() or failed.code().name
         if failed.code() is grpc.StatusCode.UNAVAILABLE and trailer is None:
             message = f"the service at {self._target} cannot be reached ({message})"
         return from_status(failed.code(), message, trailer)

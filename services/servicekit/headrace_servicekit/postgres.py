@@ -14,7 +14,6 @@ from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 import psycopg_pool
-from psycopg import errors as pg
 from psycopg import sql
 
 from headrace_servicekit.errors import Reason, ServiceError
@@ -23,15 +22,12 @@ from headrace_servicekit.sqlfiles import Migration, load_migrations
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Connection = psycopg.AsyncConnection[Row]
 Params = Mapping[str, Any] | Sequence[Any] | None
-
 ATTEMPTS: Final = 6  # of one transaction; conflicts of ours resolve at once, so more would hide a fault
 RETRIED: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-POOLER: Final = frozenset(
-    {"26000", "42P05"}
-)  # prepared statement unknown or known: a pooler changed the server under us
+POOLER: Final = frozenset({"26000", "42P05"})  # PREPAREd unknown, or twice: a pooler changed the server under us
 GONE: Final = frozenset({"57P01", "57P02", "57P03", "53300", "25006"})  # shutting down, starting, full house, a standby
-
 VERSIONS: Final = "schema_migrations"  # in each schema: what was applied
 FIRST: Final = """CREATE SCHEMA IF NOT EXISTS {}; CREATE TABLE {} (
     version integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"""
@@ -50,26 +46,19 @@ class UniqueViolationError(QueryError):
 
 
 class Transaction:
-    """One transaction (or one connection in autocommit): statements in, rows out."""
+    """One transaction: statements in, rows (all, or the first) or the number of changed rows out."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Row]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     async def fetch(self, query: LiteralString, params: Params = None) -> list[Row]:
-        """All rows."""
         return await (await self.connection.execute(query, params)).fetchall()
 
     async def fetch_one(self, query: LiteralString, params: Params = None) -> Row | None:
-        """The first row, or None."""
         return await (await self.connection.execute(query, params)).fetchone()
 
     async def execute(self, query: LiteralString, params: Params = None) -> int:
-        """The number of rows that changed."""
         return (await self.connection.execute(query, params)).rowcount
-
-    async def notify(self, channel: str, payload: str = "") -> None:
-        """NOTIFY with parameters."""
-        await self.connection.execute("SELECT pg_notify(%s, %s)", (channel, payload))
 
 
 class Database:
@@ -77,39 +66,30 @@ class Database:
 
     def __init__(self, url: str, *, name: str, min_size: int = 1, max_size: int = 4, wait: float = 5.0) -> None:
         self.url, self._name, self._prepare = url, name, True
-        self._pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[Row]](
-            url,
-            kwargs={"autocommit": True, "application_name": name, "client_encoding": "utf8"},
-            min_size=min_size,
-            max_size=max_size,
-            timeout=wait,
-            max_idle=60.0,
-            num_workers=1,
-            configure=self._configure,
-            open=False,
-            name=name,
+        sizes: Any = {"min_size": min_size, "max_size": max_size, "timeout": wait, "max_idle": 60.0, "num_workers": 1}
+        of_each = {"autocommit": True, "application_name": name, "client_encoding": "utf8"}
+        self._pool = psycopg_pool.AsyncConnectionPool[Connection](
+            url, kwargs=of_each, configure=self._configure, open=False, name=name, **sizes
         )
 
     async def __aenter__(self) -> Database:
-        first = await connect(self.url, self._name)  # the pool would hide why it cannot connect behind a time-out
-        await first.close()
+        await (await connect(self.url, self._name)).close()  # the pool would hide why it cannot behind a time-out
         await self._pool.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close(timeout=2.0)
 
-    async def _configure(self, connection: psycopg.AsyncConnection[Row]) -> None:
+    async def _configure(self, connection: Connection) -> None:
         connection.prepare_threshold = 3 if self._prepare else None
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """The answer of WORK, committed. WORK may run several times: it does nothing but statements.
+        """The answer of WORK, committed; WORK may run several times, so it does nothing but statements.
 
-        A commit whose answer is lost is not tried again (nobody knows its end): UNAVAILABLE, and the caller's keys make
-        its own repetition safe.
+        A commit whose answer is lost ends in UNAVAILABLE (nobody knows its end): the caller repeats it, safe by its keys.
         """
 
-        async def attempt(connection: psycopg.AsyncConnection[Row], sent: list[bool]) -> T:
+        async def attempt(connection: Connection, sent: list[bool]) -> T:
             async with connection.transaction():
                 answer = await work(Transaction(connection))
                 sent.append(True)
@@ -123,10 +103,9 @@ class Database:
         return await self._attempts(lambda connection, _: Transaction(connection).fetch(query, params))
 
     async def probe(self) -> None:
-        """Raise unless Postgres answers."""
         await self.read("SELECT 1")
 
-    async def _attempts(self, attempt: Callable[[psycopg.AsyncConnection[Row], list[bool]], Awaitable[T]]) -> T:
+    async def _attempts(self, attempt: Callable[[Connection, list[bool]], Awaitable[T]]) -> T:
         for left in reversed(range(ATTEMPTS)):
             sent: list[bool] = []
             with mapped(self._name):
@@ -156,28 +135,24 @@ class Database:
     async def listen(self, channel: LiteralString) -> AsyncIterator[AsyncIterator[str]]:
         """The payloads sent to CHANNEL, over a connection of its own; ends with UNAVAILABLE when that is lost."""
         with mapped(self._name):
-            connection = await connect(self.url, f"{self._name} listen")
-            async with connection:
+            async with await connect(self.url, f"{self._name} listen") as connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 yield self._payloads(connection)
 
-    async def _payloads(self, connection: psycopg.AsyncConnection[Row]) -> AsyncIterator[str]:
+    async def _payloads(self, connection: Connection) -> AsyncIterator[str]:
         with mapped(self._name):
             async for notification in connection.notifies():
                 yield notification.payload
 
 
-async def connect(url: str, name: str) -> psycopg.AsyncConnection[Row]:
-    """One connection outside any pool."""
+async def connect(url: str, name: str) -> Connection:
     with mapped(name):
         return await psycopg.AsyncConnection.connect(url, autocommit=True, application_name=name, connect_timeout=10)
 
 
 def _is_lost(failed: psycopg.Error) -> bool:
-    state = failed.sqlstate
-    if state is None:
-        return isinstance(failed, psycopg.OperationalError)
-    return state in GONE or state.startswith("08")
+    state = failed.sqlstate or ""
+    return state in GONE or state.startswith("08") or (not state and isinstance(failed, psycopg.OperationalError))
 
 
 @contextmanager
@@ -196,12 +171,12 @@ def _mapped(failed: psycopg.Error, name: str) -> ServiceError:
     said = failed.diag.message_primary or str(failed).partition("\n")[0]
     if _is_lost(failed):
         return ServiceError(Reason.UNAVAILABLE, f"{name}: Postgres cannot be reached: {said}", retry_after=1.0)
-    if isinstance(failed, pg.UniqueViolation):
+    if state == "23505":
         said = f"{name}: a row of that key exists ({constraint})"
         return UniqueViolationError(Reason.ALREADY_EXISTS, said, state, constraint)
-    if isinstance(failed, pg.DiskFull):
+    if state == "53100":
         return ServiceError(Reason.STORAGE_FULL, f"{name}: the disk of Postgres is full: make room, then it goes on")
-    if isinstance(failed, pg.QueryCanceled):
+    if state == "57014":
         return ServiceError(Reason.DEADLINE, f"{name}: a statement took too long: {said}")
     if state in ("22021", "22P05") or (isinstance(failed, psycopg.DataError) and not state):  # no such character
         return ServiceError(Reason.INVALID_INPUT, f"{name}: a value cannot be stored: {said}")
@@ -211,14 +186,12 @@ def _mapped(failed: psycopg.Error, name: str) -> ServiceError:
 async def migrate(url: str, schema: str, folder: Path) -> int:
     """Bring SCHEMA to the newest migration of FOLDER; any number of processes may do it at once. Returns the version."""
     migrations = load_migrations(folder)
-    name = f"migrations of {schema}"
-    connection = await connect(url, name)
-    with mapped(name):
-        async with connection:
+    with mapped(name := f"migrations of {schema}"):
+        async with await connect(url, name) as connection:
             return await _migrate(connection, schema, migrations)
 
 
-async def _migrate(connection: psycopg.AsyncConnection[Row], schema: str, migrations: list[Migration]) -> int:
+async def _migrate(connection: Connection, schema: str, migrations: list[Migration]) -> int:
     applied = await _applied(connection, schema)
     for migration in migrations:
         if applied.get(migration.version, migration.digest) != migration.digest:
@@ -233,7 +206,7 @@ async def _migrate(connection: psycopg.AsyncConnection[Row], schema: str, migrat
     return max([*applied, *(migration.version for migration in migrations)], default=0)
 
 
-async def _apply(connection: psycopg.AsyncConnection[Row], schema: str, migration: Migration) -> None:
+async def _apply(connection: Connection, schema: str, migration: Migration) -> None:
     if migration.version == 1:
         await connection.execute(sql.SQL(FIRST).format(sql.Identifier(schema), sql.Identifier(schema, VERSIONS)))
     await connection.execute(migration.statements)
@@ -242,7 +215,7 @@ async def _apply(connection: psycopg.AsyncConnection[Row], schema: str, migratio
     await connection.execute(insert.format(sql.Identifier(schema, VERSIONS)), values)
 
 
-async def _applied(connection: psycopg.AsyncConnection[Row], schema: str) -> dict[int, str]:
+async def _applied(connection: Connection, schema: str) -> dict[int, str]:
     # Not to_regclass: its answer may come from this session's cache, older than the lock that we waited for.
     there = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
     if await (await connection.execute(there, (schema, VERSIONS))).fetchone() is None:

@@ -1,7 +1,7 @@
 """gRPC servers and channels: addresses, limits, health, reflection, and the interceptor pair on both ends.
 
-A server listens on a unix socket in a 0700 folder or on loopback TCP; anything else needs token checks, which do not exist yet,
-so it refuses. `serve` is what each service's entry point calls; `channel` is what its clients call.
+`serve` is what each service calls, on a unix socket in a 0700 folder or on loopback TCP: anything else needs token checks, which
+do not exist yet, so it refuses. `channel` is what clients call.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -49,20 +47,15 @@ _CLIENT: Final = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A gRPC service on a server: its full name, and the generated `add_…_to_server` bound to its servicer."""
 
     name: str
     register: Callable[[grpc.aio.Server], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """A started server; `address` has the port that was really taken."""
-
+class Listening(NamedTuple):  # a started server; its address has the port that was really taken
     address: str
-    server: grpc.aio.Server
 
 
 @asynccontextmanager
@@ -88,13 +81,12 @@ async def serve(
     bound = await _bind(server, address, service)
     await _report(checker, names, probe)
     await server.start()
-    prober = asyncio.create_task(_probing(checker, names, probe, probe_every), name=f"{service} health")
+    prober = asyncio.create_task(_probing(checker, names, probe, probe_every))
     try:
-        yield Listening(bound, server)
+        yield Listening(bound)
     finally:
         prober.cancel()
-        with suppress(asyncio.CancelledError):
-            await prober
+        await asyncio.gather(prober, return_exceptions=True)
         await checker.enter_graceful_shutdown()
         await server.stop(grace)
         if bound.startswith("unix:"):
@@ -113,16 +105,11 @@ def check_address(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise ServiceError(Reason.INVALID_INPUT, f"{address!r} is not an address; expected host:port or unix:/path")
-    host = host.strip("[]")
     with suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
+        if host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback:
             return
-    if host == "localhost":
-        return
-    raise ServiceError(
-        Reason.INVALID_INPUT,
-        f"refusing to listen on {address}: calls over the network would not be authenticated; use 127.0.0.1:{port}",
-    )
+    unsafe = f"refusing to listen on {address}: calls over the network would not be authenticated"
+    raise ServiceError(Reason.INVALID_INPUT, f"{unsafe}; use 127.0.0.1:{port}")
 
 
 async def _bind(server: grpc.aio.Server, address: str, service: str) -> str:
@@ -134,10 +121,8 @@ async def _bind(server: grpc.aio.Server, address: str, service: str) -> str:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as refused:
-        raise ServiceError(
-            Reason.UNAVAILABLE,
-            f"{service}: cannot listen on {address}: it is in use; stop the other process or take another address",
-        ) from refused
+        what_to_do = "it is in use; stop the other process or take another address"
+        raise ServiceError(Reason.UNAVAILABLE, f"{service}: cannot listen on {address}: {what_to_do}") from refused
     if address.startswith("unix:"):
         path.chmod(0o600)
         return address
@@ -146,15 +131,9 @@ async def _bind(server: grpc.aio.Server, address: str, service: str) -> str:
 
 def _answers(path: Path) -> bool:
     """Whether a live server holds the socket at PATH; a dead one's file is gRPC's to replace."""
-    if not os.path.lexists(path):
-        return False
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
+        return probe.connect_ex(str(path)) == 0
 
 
 async def _probing(checker: Any, names: Sequence[str], probe: Any, every: float) -> None:
@@ -165,11 +144,11 @@ async def _probing(checker: Any, names: Sequence[str], probe: Any, every: float)
 
 async def _report(checker: Any, names: Sequence[str], probe: Callable[[], Awaitable[None]] | None) -> None:
     status = health_pb2.HealthCheckResponse.SERVING
-    if probe is not None:
-        try:
+    try:
+        if probe is not None:
             await asyncio.wait_for(probe(), 3)
-        except Exception as unwell:  # noqa: BLE001  # any failure of a probe means the same: not serving
-            logger.warning("not healthy: %s", unwell)
-            status = health_pb2.HealthCheckResponse.NOT_SERVING
+    except Exception as unwell:  # noqa: BLE001  # any failure of a probe means the same: not serving
+        logger.warning("not healthy: %s", unwell)
+        status = health_pb2.HealthCheckResponse.NOT_SERVING
     for name in ("", *names):
         await checker.set(name, status)

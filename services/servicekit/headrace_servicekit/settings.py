@@ -20,6 +20,8 @@ from typing import Any, Final, Literal, TypeVar
 PREFIX: Final = "HEADRACE_"
 # A unix socket path holds 104 bytes on macOS, 108 on Linux; the rest is for "/postgres/.s.PGSQL.5432" and its lock file.
 LONGEST_SOCKETS_FOLDER: Final = 70
+SECRET: Final = ("url", "token", "password", "secret", "key")  # a variable so named is never shown
+WORDS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 ServiceName = Literal["persistence", "scheduler", "cache"]
 T = TypeVar("T")
 
@@ -48,7 +50,6 @@ class Settings:
     strict_resources: bool = False  # true: requests above this machine are refused, not capped
 
     def address_of(self, service: ServiceName) -> str:
-        """Where SERVICE listens and where its clients call."""
         given: str | None = getattr(self, f"{service}_address")
         return given or f"unix:{sockets_folder(self.home)}/{service}.sock"
 
@@ -69,44 +70,38 @@ def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
         try:
             values[field.name] = _parse(hints[field.name], text)
         except ValueError:
-            shown = "(hidden)" if _is_secret(field.name) else repr(text)
+            shown = "(hidden)" if any(word in field.name for word in SECRET) else repr(text)
             problems.append(f"{variable} is {shown}; expected {_expected(hints[field.name])}")
     if problems:
         raise SettingsError("; ".join(problems))
     made = cls(**values)
-    for field in fields(cls):  # type: ignore[arg-type]
-        value = getattr(made, field.name)
-        if isinstance(value, Path):
-            object.__setattr__(made, field.name, value.expanduser().absolute())
+    for name in hints:
+        if isinstance(value := getattr(made, name), Path):
+            object.__setattr__(made, name, value.expanduser().absolute())
     return made
 
 
-def _is_secret(name: str) -> bool:
-    return any(word in name for word in ("url", "token", "password", "secret", "key"))
-
-
 def _parse(hint: Any, text: str) -> object:
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _parse(next(arg for arg in typing.get_args(hint) if arg is not type(None)), text)
-    if origin is Literal:
-        if text.lower() in typing.get_args(hint):
-            return text.lower()
-        raise ValueError(text)
-    if hint is bool:
-        if text.lower() in ("1", "true", "yes", "on"):
-            return True
-        if text.lower() in ("0", "false", "no", "off"):
-            return False
-        raise ValueError(text)
+    hint = _plain(hint)
+    if typing.get_origin(hint) is Literal or hint is bool:
+        known = WORDS if hint is bool else {choice: choice for choice in typing.get_args(hint)}
+        if text.lower() not in known:
+            raise ValueError(text)
+        return known[text.lower()]
     if hint in (str, int, float, Path):
         return hint(text)
     raise TypeError(f"settings cannot hold {hint}")  # a programming fault, not the user's
 
 
-def _expected(hint: Any) -> str:
+def _plain(hint: Any) -> Any:
+    """The type itself of an optional one."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return _expected(next(arg for arg in typing.get_args(hint) if arg is not type(None)))
+        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return hint
+
+
+def _expected(hint: Any) -> str:
+    hint = _plain(hint)
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(typing.get_args(hint))
     return {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}.get(hint, "a text")
@@ -134,6 +129,5 @@ def private_folder(folder: Path) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise SettingsError(f"{folder} belongs to another user; remove it, or set HEADRACE_HOME to a folder of yours")
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+    folder.chmod(0o700)
     return folder

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 _NAME: Final = re.compile(r"^-- name: *(\S+) *$", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
@@ -21,55 +19,34 @@ class SqlFileError(ValueError):
     """A file does not keep to the form; the message names the file and the place."""
 
 
-class Queries(Mapping[str, LiteralString]):
+class Queries(dict[str, LiteralString]):
     """The queries of a folder by name; parameters are `%(name)s`."""
-
-    def __init__(self, queries: Mapping[str, LiteralString]) -> None:
-        self._queries = dict(queries)
-
-    def __getitem__(self, name: str) -> LiteralString:
-        return self._queries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._queries)
-
-    def __len__(self) -> int:
-        return len(self._queries)
 
     def positional(self, name: str) -> LiteralString:
         """The query with $1, $2, … in place of its named parameters: what PREPARE takes."""
-        names: list[str] = []
-
-        def number(found: re.Match[str]) -> str:
-            if found[1] not in names:
-                names.append(found[1])
-            return f"${names.index(found[1]) + 1}"
-
-        return _PARAMETER.sub(number, self[name]).replace("%%", "%")
+        names = list(dict.fromkeys(_PARAMETER.findall(self[name])))
+        return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", self[name]).replace("%%", "%")
 
 
 def load_queries(folder: Path) -> Queries:
     """Every query of the .sql files in FOLDER; raises where one has no name, no sentence, or a name that is taken."""
-    queries: dict[str, LiteralString] = {}
+    queries = Queries()
     for path in sorted(folder.glob("*.sql")):
         parts = _NAME.split(path.read_text(encoding="utf-8"))
         if any(line.strip() and not line.startswith("--") for line in parts[0].splitlines()):
             raise SqlFileError(f"{path}: text before the first `-- name:`")
         for name, body in zip(parts[1::2], parts[2::2], strict=True):
             lines = body.strip().splitlines()
-            if not lines or not lines[0].startswith("-- ") or not "".join(lines[0:]).strip("- "):
+            if not lines or not lines[0].startswith("-- ") or not lines[0].strip("- "):
                 raise SqlFileError(f"{path}: {name}: a comment that says what it does must follow the name")
             statement = "\n".join(line for line in lines if not line.startswith("--")).strip().removesuffix(";")
             if not statement or name in queries:
                 raise SqlFileError(f"{path}: {name}: {'the name is taken' if statement else 'there is no statement'}")
             queries[name] = statement
-    return Queries(queries)
+    return queries
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One file; DIGEST tells whether it was changed after it had been applied."""
-
+class Migration(NamedTuple):  # one file; DIGEST tells whether it was changed after it had been applied
     version: int
     name: str
     statements: LiteralString
@@ -84,6 +61,5 @@ def load_migrations(folder: Path) -> list[Migration]:
         if match is None or int(match[1]) != len(found) + 1:
             raise SqlFileError(f"{path}: expected a name like {len(found) + 1:04d}_what_it_does.sql")
         text = path.read_text(encoding="utf-8")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        found.append(Migration(len(found) + 1, path.stem, text, digest))
+        found.append(Migration(len(found) + 1, path.stem, text, hashlib.sha256(text.encode()).hexdigest()))
     return found

@@ -29,7 +29,5 @@ class Span:
     service: str = "headrace"
 
 
-class SpanSink(Protocol):
-    """Takes spans; never blocks, never raises."""
-
+class SpanSink(Protocol):  # takes spans; never blocks, never raises
     def offer(self, *spans: Span) -> None: ...

@@ -5,7 +5,6 @@ Pure parsing and one context variable; `interceptors` carries it in gRPC metadat
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,14 +38,8 @@ def parse(traceparent: str) -> TraceContext | None:
     return TraceContext(found[1], found[2], sampled=bool(int(found[3], 16) & 1))
 
 
-def current() -> TraceContext | None:
-    """The context that calls made here carry."""
-    return _current.get()
-
-
-def enter(context: TraceContext | None) -> None:
-    """Set the context for the rest of this asyncio task (what a server's interceptor does)."""
-    _current.set(context)
+current: Final = _current.get  # the context that calls made here carry
+enter: Final = _current.set  # for the rest of this asyncio task: what a server's interceptor does
 
 
 @contextmanager
@@ -57,8 +50,3 @@ def within(context: TraceContext | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-def new_span_id() -> str:
-    """A random span id, for a live span."""
-    return os.urandom(8).hex()

@@ -105,6 +105,6 @@ async def test_an_unreachable_server_is_unavailable(tmp_path):
 
 async def test_notifications_arrive(database):
     async with database.listen("news") as payloads:
-        await database.transaction(lambda tx: tx.notify("news", "hello"))
+        await database.transaction(lambda tx: tx.execute("SELECT pg_notify('news', 'hello')"))
         assert await anext(payloads) == "hello"
         await payloads.aclose()

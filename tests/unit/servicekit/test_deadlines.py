@@ -45,10 +45,6 @@ def test_a_stream_inside_a_call_ends_with_it():
     assert in_a_call(2.0, lambda: deadlines.inner_timeout(None, default=None)) == pytest.approx(1.98)
 
 
-def test_work_that_outlives_its_call_is_unbounded():
-    def work():
-        with deadlines.unbounded():
-            inside = deadlines.remaining()
-        return inside, deadlines.remaining()
-
-    assert in_a_call(2.0, work) == (None, pytest.approx(2.0))
+def test_a_task_with_a_context_of_its_own_has_no_deadline():
+    assert in_a_call(2.0, lambda: contextvars.Context().run(deadlines.remaining)) is None
+    assert in_a_call(2.0, deadlines.remaining) == pytest.approx(2.0)
