@@ -6,7 +6,8 @@ Pure. Called by the handlers; every refusal is a ServiceError with a sentence.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from headrace_servicekit.errors import Reason, ServiceError
@@ -61,6 +62,17 @@ def check_id(kind: str, text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise ServiceError(Reason.NOT_FOUND, f"{kind} {_shown(text)} not found") from None
+
+
+@contextmanager
+def unique(name: str) -> Iterator[None]:
+    """Words a taken name as KFP's clients look for it, whoever noticed."""
+    try:
+        yield
+    except ServiceError as taken:
+        if taken.reason != Reason.ALREADY_EXISTS:
+            raise
+        raise ServiceError(taken.reason, f"The name {name} already exists; choose another") from None
 
 
 def _shown(text: str) -> str:

@@ -1,6 +1,6 @@
 """The whole gateway over a socket: real routes, real guard, handler objects as the gRPC server has them.
 
-Nothing stands behind the channels here, so that what needs persistence answers 503; answers that need it are in the integration tests.
+Nothing stands behind the channels here, so that what needs persistence answers 503; the rest is in the integration tests.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def test_health_says_multi_user_although_it_is_false():
 class Broken:
     """A handler with a fault."""
 
-    async def Get(self, request, context):
+    async def Get(self, request, context):  # noqa: N802
         raise RuntimeError("secret detail")
 
 

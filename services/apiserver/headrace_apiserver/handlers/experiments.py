@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from headrace_apiserver import convert
 from headrace_apiserver.backends import Backends
 from headrace_apiserver.listing import EXPERIMENTS, page_of, token_of
-from headrace_apiserver.names import EXPERIMENT_NAME, NAMESPACE, check_id, check_name, check_text
+from headrace_apiserver.names import EXPERIMENT_NAME, NAMESPACE, check_id, check_name, check_text, unique
 from headrace_protos.kfp.v2beta1 import experiment_pb2 as kfp
 from headrace_protos.kfp.v2beta1.experiment_pb2_grpc import ExperimentServiceServicer
 from headrace_protos.v1 import catalog_pb2
@@ -33,9 +33,9 @@ class Experiments(ExperimentServiceServicer):
             display_name=check_name("Experiment.Name", asked.display_name, EXPERIMENT_NAME),
             description=check_text("Experiment.Description", asked.description),
         )
-        return convert.experiment(
-            await self._catalog.CreateExperiment(catalog_pb2.CreateExperimentRequest(experiment=experiment))
-        )
+        with unique(experiment.display_name):
+            created = await self._catalog.CreateExperiment(catalog_pb2.CreateExperimentRequest(experiment=experiment))
+        return convert.experiment(created)
 
     async def GetExperiment(self, request: kfp.GetExperimentRequest, context: Any) -> kfp.Experiment:
         """By id."""

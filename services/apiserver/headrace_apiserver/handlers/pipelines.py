@@ -23,6 +23,7 @@ from headrace_apiserver.names import (
     check_name,
     check_tags,
     check_text,
+    unique,
 )
 from headrace_apiserver.rest import RestCall
 from headrace_apiserver.specs import Compiled, compiled_document, compiled_file
@@ -55,8 +56,7 @@ class Pipelines(PipelineServiceServicer):
     async def CreatePipeline(self, request: kfp.CreatePipelineRequest, context: Any) -> kfp.Pipeline:
         """Without a version."""
         pipeline = _pipeline(request.pipeline)
-        created = await self._catalog.CreatePipeline(catalog_pb2.CreatePipelineRequest(pipeline=pipeline))
-        return convert.pipeline(created.pipeline)
+        return await self._create(pipeline, None)
 
     async def GetPipeline(self, request: kfp.GetPipelineRequest, context: Any) -> kfp.Pipeline:
         """By id."""
@@ -94,10 +94,7 @@ class Pipelines(PipelineServiceServicer):
         pipeline = _pipeline(request.pipeline)
         compiled = await _inline(request.pipeline_version)
         version = _version_of(pipeline, compiled, request.pipeline_version.code_source_url)
-        created = await self._catalog.CreatePipeline(
-            catalog_pb2.CreatePipelineRequest(pipeline=pipeline, version=version)
-        )
-        return convert.pipeline(created.pipeline)
+        return await self._create(pipeline, version)
 
     async def CreatePipelineVersion(
         self, request: kfp.CreatePipelineVersionRequest, context: Any
@@ -170,12 +167,7 @@ class Pipelines(PipelineServiceServicer):
             name=name, display_name=upload.display_name, description=upload.description, tags=upload.tags
         )
         pipeline = _pipeline(asked)
-        created = await self._catalog.CreatePipeline(
-            catalog_pb2.CreatePipelineRequest(
-                pipeline=pipeline, version=_version_of(pipeline, compiled, upload.code_source_url)
-            )
-        )
-        return convert.pipeline(created.pipeline)
+        return await self._create(pipeline, _version_of(pipeline, compiled, upload.code_source_url))
 
     async def upload_version(self, upload: Upload) -> kfp.PipelineVersion:
         """A file as a new version of a pipeline."""
@@ -193,11 +185,21 @@ class Pipelines(PipelineServiceServicer):
         )
         return await self._create_version(version, compiled)
 
+    async def _create(
+        self, pipeline: catalog_pb2.Pipeline, version: catalog_pb2.PipelineVersion | None
+    ) -> kfp.Pipeline:
+        with unique(pipeline.name):
+            request = catalog_pb2.CreatePipelineRequest(pipeline=pipeline, version=version)
+            created = await self._catalog.CreatePipeline(request)
+        return convert.pipeline(created.pipeline)
+
     async def _create_version(self, version: catalog_pb2.PipelineVersion, compiled: Compiled) -> kfp.PipelineVersion:
         version.spec_json = compiled.spec_json
         version.plan = compiled.plan.SerializeToString(deterministic=True)
         request = catalog_pb2.CreatePipelineVersionRequest(version=version)
-        return convert.version(await self._catalog.CreatePipelineVersion(request))
+        with unique(version.name):
+            created = await self._catalog.CreatePipelineVersion(request)
+        return convert.version(created)
 
     async def _version(self, pipeline_id: str, version_id: str) -> catalog_pb2.PipelineVersion:
         """A version; of another pipeline counts as not found."""
