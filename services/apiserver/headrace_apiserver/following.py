@@ -26,7 +26,7 @@ async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> Async
     number = request.attempt
     while True:
         task = await _task(backends, request.run_id, request.path)
-        attempt = _attempt(task, number, follow=request.follow)
+        attempt = attempt_of(task, number, follow=request.follow)
         # Looked at before the read: what an ended attempt wrote is all there.
         ended = task.state in lifecycle.TASK_FINAL if attempt is None else attempt.state in lifecycle.ATTEMPT_FINAL
         if attempt is not None:
@@ -51,7 +51,7 @@ async def _task(backends: Backends, run_id: str, path: str) -> run_query_pb2.Tas
     return found.tasks[0]
 
 
-def _attempt(task: run_query_pb2.Task, number: int, *, follow: bool) -> run_query_pb2.Attempt | None:
+def attempt_of(task: run_query_pb2.Task, number: int, *, follow: bool) -> run_query_pb2.Attempt | None:
     """The attempt asked for, 0 for the last; None where it may still come."""
     for attempt in reversed(task.attempts):
         if number in (0, attempt.number):
@@ -73,10 +73,13 @@ async def _read(backends: Backends, uri: str, offset: int) -> AsyncIterator[byte
     """Nothing where the log does not exist (yet): an attempt that failed before its launch has none."""
     if not uri:
         return
+    call = backends.artifacts.Read(scheduler_pb2.ReadRequest(uri=uri, offset=offset))
     try:
-        async for response in backends.artifacts.Read(scheduler_pb2.ReadRequest(uri=uri, offset=offset)):
+        async for response in call:
             if response.data:
                 yield response.data
     except ServiceError as missing:
         if missing.reason != Reason.NOT_FOUND:
             raise
+    finally:
+        call.cancel()  # a reader that leaves ends the stream behind; no effect on one that has ended

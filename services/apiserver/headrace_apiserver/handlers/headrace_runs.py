@@ -100,8 +100,12 @@ class HeadraceRuns(RunsServicer):
     ) -> AsyncIterator[run_query_pb2.WatchResponse]:
         """Events, resumable by sequence number."""
         request.run_id = check_id("Run", request.run_id)
-        async for response in self._query.Watch(request):
-            yield response
+        call = self._query.Watch(request)
+        try:
+            async for response in call:
+                yield response
+        finally:
+            call.cancel()  # a reader that leaves ends the stream behind; no effect on one that has ended
 
     async def Logs(self, request: runs_pb2.LogsRequest, context: Any) -> AsyncIterator[runs_pb2.LogsResponse]:
         """Bytes of one attempt's log."""
