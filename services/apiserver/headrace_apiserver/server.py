@@ -39,6 +39,7 @@ from headrace_servicekit.server import Served, channel, check_address, serve
 
 __all__ = ["ApiserverSettings", "Running", "handlers", "running"]
 SERVICE: Final = "apiserver"
+GRACE: Final = 1.0  # seconds for calls in flight when stopping; followers of logs and events would take any
 KFP: Final = "kubeflow.pipelines.backend.api.v2beta1"
 
 
@@ -100,7 +101,7 @@ async def running(settings: ApiserverSettings) -> AsyncIterator[Running]:
         reached = backends(persistence, scheduler)
         made = handlers(reached)
         listening = await stack.enter_async_context(
-            serve(settings.grpc_address, made.served(), service=SERVICE, probe=partial(probe, reached))
+            serve(settings.grpc_address, made.served(), service=SERVICE, probe=partial(probe, reached), grace=GRACE)
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))
         routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached))
@@ -109,7 +110,7 @@ async def running(settings: ApiserverSettings) -> AsyncIterator[Running]:
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, address: str) -> str:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     host, _, port = address.rpartition(":")
