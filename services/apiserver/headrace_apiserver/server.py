@@ -36,6 +36,7 @@ from headrace_protos.v1 import runs_pb2
 from headrace_protos.v1.runs_pb2_grpc import add_RunsServicer_to_server
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import Served, channel, check_address, serve
+from headrace_servicekit.telemetry import SpanSink
 
 __all__ = ["ApiserverSettings", "Running", "handlers", "running"]
 SERVICE: Final = "apiserver"
@@ -92,7 +93,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: ApiserverSettings) -> AsyncIterator[Running]:
+async def running(settings: ApiserverSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
     """The apiserver while the block runs. Raises ServiceError with what to do where an address is taken or not loopback."""
     check_address(settings.http_address)
     async with AsyncExitStack() as stack:
@@ -101,7 +102,14 @@ async def running(settings: ApiserverSettings) -> AsyncIterator[Running]:
         reached = backends(persistence, scheduler)
         made = handlers(reached)
         listening = await stack.enter_async_context(
-            serve(settings.grpc_address, made.served(), service=SERVICE, probe=partial(probe, reached), grace=GRACE)
+            serve(
+                settings.grpc_address,
+                made.served(),
+                service=SERVICE,
+                probe=partial(probe, reached),
+                sink=sink,
+                grace=GRACE,
+            )
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))
         routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached))

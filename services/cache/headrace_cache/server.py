@@ -13,6 +13,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, migrate
 from headrace_servicekit.server import Served, serve
 from headrace_servicekit.settings import Settings
+from headrace_servicekit.telemetry import SpanSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: CacheSettings) -> AsyncIterator[Running]:
+async def running(settings: CacheSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
     """The cache while the block runs; brings its schema up to date first."""
     if settings.database_url is None:
         raise ServiceError(
@@ -46,6 +47,6 @@ async def running(settings: CacheSettings) -> AsyncIterator[Running]:
             Served("headrace.v1.Cache", lambda server: cache_pb2_grpc.add_CacheServicer_to_server(service, server))
         ]
         listening = await stack.enter_async_context(
-            serve(settings.address_of("cache"), served, service="cache", probe=database.probe)
+            serve(settings.address_of("cache"), served, service="cache", probe=database.probe, sink=sink)
         )
         yield Running(listening.address)

@@ -26,6 +26,7 @@ from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_servicekit.server import Served, channel, serve
+from headrace_servicekit.telemetry import SpanSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: SchedulerSettings) -> AsyncIterator[Running]:
+async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
     """The scheduler while the block runs."""
     async with AsyncExitStack() as stack:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
@@ -71,7 +72,7 @@ async def running(settings: SchedulerSettings) -> AsyncIterator[Running]:
         ]
         await stack.enter_async_context(replica)
         listening = await stack.enter_async_context(
-            serve(settings.address_of("scheduler"), served, service="scheduler")
+            serve(settings.address_of("scheduler"), served, service="scheduler", sink=sink)
         )
         yield Running(listening.address, replica)
 
