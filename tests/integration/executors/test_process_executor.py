@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import shutil
+import sys
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -370,21 +372,39 @@ async def test_two_tasks_share_one_build_of_their_environment(watched: Watched, 
     assert any(isinstance(fact, port.Held) and "kfp==2.12.1" in fact.detail for fact in watched.facts)
 
 
+PLATFORM = """
+import asyncio, os, sys
+from pathlib import Path
+from builders.launches import launch, store_in, watching
+from headrace_scheduler.executors.process.executor import ProcessExecutor
+
+async def main(home):
+    store = store_in(home)
+    async with watching(ProcessExecutor(home, store, os.environ)) as watched:
+        await watched.run(launch(store, "true", run_id=sys.argv[2], path="published"))
+        script = f"sleep 1000 & echo $! $$ > {home}/new; mv {home}/new {home}/pids; wait"
+        task = launch(store, "sh", "-c", script, run_id=sys.argv[2], path="survivor")
+        await watched.run(task)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
 async def test_a_new_platform_ends_survivors_and_recovers_what_was_published(home: Path, store: FolderStore) -> None:
-    published, survivor = launch(store, "true"), launch(store, "sleep", "1000")
-    first = ProcessExecutor(home, store, os.environ)
-    async with watching(first) as watched:
-        succeeded(await watched.run(published))
-        await watched.executor.launch(survivor)
-        handle = (await watched.launched(survivor.attempt)).handle
-        pid = int(handle.partition(":")[0])
-        second = ProcessExecutor(home, store, os.environ)
-        known = [(published.attempt, f"1:2:{published.task_root}"), (survivor.attempt, handle)]
-        async with watching(second, known) as again:
-            assert succeeded(await again.finished(published.attempt))
-            lost = await again.finished(survivor.attempt)
-            assert (lost.state, lost.error.reason) == (events_pb2.ATTEMPT_LOST, "Lost")
-            assert not alive(pid)
+    run_id = str(uuid.uuid4())
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    platform = await asyncio.create_subprocess_exec(sys.executable, "-c", PLATFORM, str(home), run_id, env=environ)
+    async with asyncio.timeout(30):
+        while not (home / "pids").exists():
+            await asyncio.sleep(0.02)
+    platform.kill()
+    await platform.wait()
+    known = [(port.AttemptId(run_id, "published", 1), ""), (port.AttemptId(run_id, "survivor", 1), "1:1:")]
+    async with watching(ProcessExecutor(home, store, os.environ), known) as again:
+        assert [pid for pid in (home / "pids").read_text().split() if alive(int(pid))] == []
+        assert succeeded(await again.finished(known[0][0]))
+        lost = await again.finished(known[1][0])
+        assert (lost.state, lost.error.reason) == (events_pb2.ATTEMPT_LOST, "Lost")
 
 
 async def test_children_die_with_the_platform(home: Path, store: FolderStore) -> None:

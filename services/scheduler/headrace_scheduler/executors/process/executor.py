@@ -91,10 +91,12 @@ class ProcessExecutor:
         for attempt, handle in known:
             if attempt not in self._attempts and attempt not in self._ended:
                 result = await asyncio.to_thread(self._recovered, attempt, handle)
-                self._tell(port.Finished(attempt, report(attempt, result)))
+                # Without a handle the launch was never recorded: its command comes again, so it is not lost.
+                if result is not None:
+                    self._tell(port.Finished(attempt, report(attempt, result)))
 
-    def _recovered(self, attempt: port.AttemptId, handle: str) -> AttemptResult:
-        """What an attempt of a dead platform published, else that it is lost."""
+    def _recovered(self, attempt: port.AttemptId, handle: str) -> AttemptResult | None:
+        """What an attempt of a dead platform published, else that it is lost; None if it may never have begun."""
         for root in (handle.partition(":")[2].partition(":")[2], self._root_of(attempt)):
             try:
                 found = sealed(root, self._store) if root else None
@@ -102,6 +104,8 @@ class ProcessExecutor:
                 continue  # what cannot be read was not published completely
             if found is not None:
                 return found
+        if not handle:
+            return None
         failure = Failure(Reason.LOST, "the platform ended while it ran")
         return AttemptResult(attempt_path(attempt.path, attempt.number), None, None, failure)
 
