@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+
 from builders.runevents import create, created, event, new_run_id, numbered, task_life
 from fixtures.fix_persistence import Persistence, Scheduler
-
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
@@ -26,7 +26,8 @@ async def test_a_run_from_delivery_to_its_end(persistence: Persistence, schedule
     assert (delivered.run_id, delivered.repeated) == (run_id, False)
     (item,) = await scheduler.fetch()
     assert item.request.create.run_id == run_id
-    assert item.request.create.plan and not item.request.create.spec_json
+    assert item.request.create.plan
+    assert not item.request.create.spec_json
     (snapshot,) = await scheduler.load()
     assert (snapshot.run_id, snapshot.revision, snapshot.state) == (run_id, 1, ev.RUN_PENDING)
     first = rs.RunAppend(
