@@ -35,7 +35,9 @@ def numbered(events: Iterable[ev.Event], after: int) -> list[ev.Event]:
     return made
 
 
-def created(path: str, kind: int = ev.RUNTIME, upstream: Iterable[str] = (), iteration: int = -1) -> ev.Event:
+def created(
+    path: str, kind: ev.TaskKind.ValueType = ev.RUNTIME, upstream: Iterable[str] = (), iteration: int = -1
+) -> ev.Event:
     """A task comes to be."""
     return event(path, task_created=ev.TaskCreated(kind=kind, iteration=iteration, upstream=list(upstream)))
 
@@ -45,7 +47,7 @@ def started(path: str, **fields: Any) -> ev.Event:
     return event(path, task_started=ev.TaskStarted(**fields))
 
 
-def finished(path: str, state: int = ev.TASK_SUCCEEDED, **fields: Any) -> ev.Event:
+def finished(path: str, state: ev.TaskState.ValueType = ev.TASK_SUCCEEDED, **fields: Any) -> ev.Event:
     """A task ends."""
     return event(path, task_finished=ev.TaskFinished(state=state, **fields))
 

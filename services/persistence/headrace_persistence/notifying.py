@@ -123,9 +123,7 @@ class Hub:
                         await self._send.wait()
                         self._send.clear()
                         channels, self._dirty = sorted(self._dirty), set()
-                        await connection.execute(
-                            "SELECT pg_notify(channel, '') FROM unnest(%s) AS channel", (channels,)
-                        )
+                        await connection.execute(SQL["notify"], {"channels": channels})
                         await asyncio.sleep(COALESCED)
             except Exception as lost:  # noqa: BLE001  # hints may be lost, whatever the reason; the loop must go on
                 logger.warning("wake-ups of other replicas rest: %s", lost)

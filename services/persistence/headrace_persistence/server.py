@@ -4,9 +4,12 @@ and by the embedded platform.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from headrace_persistence.handlers.catalog import Catalog
+from headrace_persistence.handlers.run_query import RunQuery
 from headrace_persistence.handlers.run_store import RunStore
 from headrace_persistence.housekeeping import Housekeeper
 from headrace_persistence.notifying import Hub
@@ -15,13 +18,17 @@ from headrace_persistence.settings import PersistenceSettings
 from headrace_persistence.stores.appending import Appender
 from headrace_persistence.stores.archiving import Archive
 from headrace_persistence.stores.delivering import Inbox
+from headrace_persistence.stores.experiments import Experiments
 from headrace_persistence.stores.loading import Loader
+from headrace_persistence.stores.pipelines import Pipelines
+from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.sessions import Sessions
-from headrace_protos.v1 import run_store_pb2_grpc
+from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, migrate
 from headrace_servicekit.settings import Settings
+from headrace_servicekit.telemetry import SpanSink
 
 
 @dataclass(slots=True)
@@ -42,7 +49,14 @@ class Handle:
         await self.aclose()
 
 
-async def serve(settings: Settings) -> Handle:
+@asynccontextmanager
+async def running(settings: Settings, sink: SpanSink | None = None) -> AsyncIterator[Handle]:
+    """Persistence while the block runs; spans go to SINK, where there is one."""
+    async with await serve(settings, sink) as handle:
+        yield handle
+
+
+async def serve(settings: Settings, sink: SpanSink | None = None) -> Handle:
     """Migrate, connect and listen; everything that was started is ended where a step fails."""
     if not settings.database_url:
         raise ServiceError(
@@ -58,21 +72,27 @@ async def serve(settings: Settings) -> Handle:
         await stack.enter_async_context(Housekeeper(database).running())
         inbox = Inbox(database)
         hub = await stack.enter_async_context(Hub(database, inbox.waits).running())
-        store = RunStore(
-            inbox=inbox,
-            sessions=Sessions(database),
-            loader=Loader(database),
-            appender=Appender(database),
-            archive=Archive(database),
-            hub=hub,
-        )
-        served = [
-            server.Served(
-                "headrace.v1.RunStore", lambda grpc: run_store_pb2_grpc.add_RunStoreServicer_to_server(store, grpc)
-            )
-        ]
+        address = settings.address_of("persistence")
         listening = await stack.enter_async_context(
-            server.serve(settings.address_of("persistence"), served, service="persistence", probe=database.probe)
+            server.serve(address, _served(database, inbox, hub), service="persistence", probe=database.probe, sink=sink)
         )
         return Handle(listening.address, stack.pop_all())
     raise AssertionError("the stack never swallows an error")
+
+
+def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
+    store = RunStore(
+        inbox=inbox,
+        sessions=Sessions(database),
+        loader=Loader(database),
+        appender=Appender(database),
+        archive=Archive(database),
+        hub=hub,
+    )
+    query = RunQuery(runs=Runs(database), hub=hub)
+    catalog = Catalog(experiments=Experiments(database), pipelines=Pipelines(database))
+    return [
+        server.Served("headrace.v1.RunStore", lambda on: run_store_pb2_grpc.add_RunStoreServicer_to_server(store, on)),
+        server.Served("headrace.v1.RunQuery", lambda on: run_query_pb2_grpc.add_RunQueryServicer_to_server(query, on)),
+        server.Served("headrace.v1.Catalog", lambda on: catalog_pb2_grpc.add_CatalogServicer_to_server(catalog, on)),
+    ]

@@ -16,7 +16,7 @@ def run_started() -> ev.Event:
     return event(run_started=ev.RunStarted())
 
 
-def run_finished(state: int = ev.RUN_SUCCEEDED) -> ev.Event:
+def run_finished(state: ev.RunState.ValueType = ev.RUN_SUCCEEDED) -> ev.Event:
     return event(run_finished=ev.RunFinished(state=state))
 
 

@@ -1,0 +1,141 @@
+"""What people and the API see of runs: reads alone, each from one snapshot of the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+from headrace_persistence import reading
+from headrace_persistence.listing import RUNS, cut, page_query
+from headrace_persistence.queries import SQL
+from headrace_persistence.stores.delivering import no_run
+from headrace_persistence.stores.texts import storable as _storable
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_query_pb2 as rq
+from headrace_servicekit.postgres import Database, Row, Transaction
+
+PAGE: Final = 1000
+LARGEST_PAGE: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class EventsRead:
+    """Events after a seq, and where the run was when they were read."""
+
+    events: list[ev.Event]
+    revision: int
+    state: int
+
+
+class Runs:
+    """RunQuery's reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, run_id: str) -> rq.Run:
+        """One run."""
+        rows = await self._database.read(SQL["get_run"], {"run_id": _storable(run_id)})
+        if not rows:
+            raise no_run(run_id)
+        return reading.run(rows[0])
+
+    async def list(self, request: rq.ListRunsRequest) -> rq.ListRunsResponse:
+        """A page of runs."""
+        only = {"namespace": request.namespace, "experiment_id": request.experiment_id}
+        asked = page_query(RUNS, request.page, only)
+        total, rows, following = cut(await self._database.read(asked.text, asked.params), asked.size)
+        return rq.ListRunsResponse(runs=[reading.run(row) for row in rows], total=total, next=following)
+
+    async def spec(self, run_id: str) -> rq.GetSpecResponse:
+        """The run's spec and plan."""
+        rows = await self._database.read(SQL["get_spec"], {"run_id": _storable(run_id)})
+        if not rows:
+            raise no_run(run_id)
+        return rq.GetSpecResponse(spec_json=rows[0][0], plan=rows[0][1])
+
+    async def tasks(self, request: rq.ListTasksRequest) -> rq.ListTasksResponse:
+        """A page of a run's tasks, or one of them."""
+        size = min(request.page_size if request.page_size > 0 else PAGE, LARGEST_PAGE)
+
+        async def work(tx: Transaction) -> rq.ListTasksResponse:
+            await tx.execute(SQL["read_snapshot"])
+            run = await _found(tx, request.run_id)
+            if request.path:
+                rows = await tx.fetch(SQL["get_task"], {"run": run, "path": _storable(request.path)})
+            else:
+                page = {"run": run, "after": request.after_id, "limit": size + 1}
+                rows = await tx.fetch(SQL["list_tasks"], page)
+            more = len(rows) > size
+            rows = rows[:size]
+            tasks = await _tasks(tx, request.run_id, run, rows)
+            return rq.ListTasksResponse(tasks=tasks, next_after_id=rows[-1][0] if more else 0)
+
+        return await self._database.transaction(work)
+
+    async def artifacts(self, run_id: str) -> rq.ListArtifactsResponse:
+        """What the run's tasks put out."""
+
+        async def work(tx: Transaction) -> rq.ListArtifactsResponse:
+            await tx.execute(SQL["read_snapshot"])
+            rows = await tx.fetch(SQL["list_artifacts"], {"run": await _found(tx, run_id)})
+            return rq.ListArtifactsResponse(artifacts=[_produced(row) for row in rows])
+
+        return await self._database.transaction(work)
+
+    async def find(self, run_id: str) -> int:
+        """The run's bigint id."""
+        rows = await self._database.read(SQL["find_run"], {"run_id": _storable(run_id)})
+        if not rows:
+            raise no_run(run_id)
+        return int(rows[0][0])
+
+    async def events(self, run_id: str, run: int, after: int, limit: int = PAGE) -> EventsRead:
+        """The events after a seq."""
+        rows = await self._database.read(SQL["read_events"], {"run": run, "after": after, "limit": limit})
+        if not rows:
+            raise no_run(run_id)
+        events = [ev.Event.FromString(row[2]) for row in rows if row[2] is not None]
+        return EventsRead(events, int(rows[0][0]), int(rows[0][1]))
+
+
+async def _found(tx: Transaction, run_id: str) -> int:
+    row = await tx.fetch_one(SQL["find_run"], {"run_id": _storable(run_id)})
+    if row is None:
+        raise no_run(run_id)
+    return int(row[0])
+
+
+async def _tasks(tx: Transaction, run_id: str, run: int, rows: list[Row]) -> list[rq.Task]:
+    attempts: dict[str, list[rq.Attempt]] = defaultdict(list)
+    for row in await tx.fetch(SQL["attempts_of"], {"run": run, "paths": [row[1] for row in rows]}):
+        attempts[row[0]].append(reading.attempt(row[1:]))
+    upstream = sorted({path for row in rows for path in reading.upstream_paths(row)})
+    unended = {row[0] for row in await tx.fetch(SQL["unended"], {"run": run, "paths": upstream})} if upstream else set()
+    tasks = [reading.task(run_id, row, attempts.get(row[1], ()), unended) for row in rows]
+    await _number_artifacts(tx, tasks)
+    return tasks
+
+
+async def _number_artifacts(tx: Transaction, tasks: list[rq.Task]) -> None:
+    """Give every artifact among inputs and outputs its bigint id, which clients of KFP and ML Metadata need."""
+    named = [
+        artifact
+        for task in tasks
+        for values in (task.inputs, task.outputs)
+        for group in values.artifacts.values()
+        for artifact in group.artifacts
+        if artifact.artifact_id
+    ]
+    if named:
+        wanted = {"artifact_ids": sorted({artifact.artifact_id for artifact in named})}
+        ids: dict[str, int] = dict(await tx.fetch(SQL["artifact_ids"], wanted))
+        for artifact in named:
+            artifact.id = ids.get(artifact.artifact_id, 0)
+
+
+def _produced(row: Row) -> rq.ProducedArtifact:
+    produced = rq.ProducedArtifact(path=row[0], attempt=row[1], artifact=ev.Artifact.FromString(row[3]))
+    produced.artifact.id = row[2]
+    return produced
