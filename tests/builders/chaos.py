@@ -1,0 +1,215 @@
+"""A world in which everything goes wrong that may: facts come late, twice and in any order, replicas die at every point, and
+what is loaded again must go on to the same end. Driven by one random generator, so that a seed says everything.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from builders.reference_model import digest, made
+from builders.rows import Rows
+from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, succeeded, values
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.engine import PlanIndex, RunState, fold, pending, step
+from headrace_scheduler.engine import commands as c
+from headrace_scheduler.engine import facts as f
+from headrace_scheduler.executors.port import Launch
+
+RARELY = 0.04
+STEPS = 4000
+
+
+class Chaos:
+    """`fate` and `hit` as for the reference model."""
+
+    def __init__(
+        self, plan: plan_pb2.Plan, rng: random.Random, fate: Callable[[str, int], str], hit: Callable[[str], bool]
+    ) -> None:
+        self.plan = PlanIndex(plan, "file:///store")
+        self.rng, self.fate, self.hit = rng, fate, hit
+        run = rs.RunSnapshot(
+            run_id=RUN_ID, revision=1, state=ev.RUN_PENDING, inputs=values({"p": "root"}), created_at_us=START_US
+        )
+        self.rows = Rows(run)
+        self.first = self.rows.snapshot()
+        self.events: list[ev.Event] = []
+        self.now_us = START_US
+        self.pool: list[f.Fact] = []
+        self.inbox: list[f.Fact] = []  # durable: told again until an append has consumed it
+        self.attempts: dict[tuple[str, int], f.AttemptEnded] = {}  # the executor's own memory
+        self.in_flight: dict[tuple[str, str], int] = {}
+        self.state = RunState.load(self.plan, self.first)
+        self.deaths = 0
+        self.most_in_flight: dict[str, int] = {}
+
+    def deliver(self, fact: f.Fact) -> None:
+        """A user's request: stored before it is acknowledged."""
+        self.inbox.append(fact)
+
+    def until_ended(self) -> None:
+        """Go on until the run has ended and nothing is left in the inbox."""
+        for _ in range(STEPS):
+            if self.state.is_terminal and not self.inbox:
+                return
+            self.tick()
+        raise AssertionError(f"the run does not end: {self.rows.states()}, {self.pool}")
+
+    def tick(self) -> None:
+        """One tick of the driver, or an accident."""
+        self.now_us += self.rng.randint(1, 200_000)
+        facts = list(self.inbox) + self._some()
+        taken = self._advance(facts)
+        accident = self.rng.random()
+        if accident < RARELY:  # dies before the append: what was not stored comes again
+            self.pool.extend(facts[len(self.inbox) :])
+            self._die()
+            return
+        self.rows.append(taken[1])
+        self.events.extend(taken[1])
+        self.inbox.clear()
+        if accident < 2 * RARELY:  # dies between the append and its commands
+            self._die()
+            return
+        revision = self.state.revision
+        assert revision + len(taken[1]) == taken[0].revision, "the base is as it was"
+        self.state = taken[0].settle()
+        self._check_commands(taken[2])
+        for command in taken[2]:
+            self._carry_out(command)
+        if not facts and not taken[1] and not taken[2]:
+            self._pass_time()
+
+    def _advance(self, facts: list[f.Fact]) -> tuple[RunState, tuple[ev.Event, ...], tuple[c.Command, ...]]:
+        """Like the driver: some Admit commands are answered within the tick, on the unsettled state."""
+        state, events, commands = self.state, (), ()
+        while True:
+            taken = step(self.plan, state, (f.Clock(self.now_us), *facts))
+            assert len(taken.events) < 2200
+            state, events, commands = taken.state, events + taken.events, commands + taken.commands
+            at_once = [one for one in taken.commands if isinstance(one, c.Admit) and self.rng.random() < 0.6]
+            commands = tuple(one for one in commands if one not in at_once)
+            facts = [f.Admitted(one.path) for one in at_once]
+            if not facts and not taken.more:
+                return state, events, commands
+
+    def _some(self) -> list[f.Fact]:
+        """Facts from the pool in any order; some stay there, to come twice."""
+        self.rng.shuffle(self.pool)
+        count = self.rng.randint(0, min(len(self.pool), 6)) if len(self.pool) > 1 else len(self.pool)
+        taken, self.pool = self.pool[:count], self.pool[count:]
+        self.pool.extend(one for one in taken if self.rng.random() < 0.05)
+        return taken
+
+    def _die(self) -> None:
+        """Another replica loads the rows and asks for what is pending; facts under way may be lost, but not attempts."""
+        self.deaths += 1
+        self.pool = [one for one in self.pool if self.rng.random() < 0.5]
+        loaded = RunState.load(self.plan, self.rows.snapshot())
+        folded = fold(self.plan, RunState.load(self.plan, self.first), self.events)
+        assert dump(folded) == dump(loaded), "folding the events gives what the rows say"
+        self.state = self.rng.choice((loaded, folded))
+        for path, number, _ in self.state.in_flight():
+            if (path, number) in self.attempts:
+                self.pool.append(self.attempts[path, number])
+        for command in pending(self.plan, self.state, self.now_us):
+            self._carry_out(command)
+
+    def _check_commands(self, commands: tuple[c.Command, ...]) -> None:
+        """Whatever a step asks for can be asked for again."""
+        again = pending(self.plan, self.state, self.now_us)
+        for command in commands:
+            if isinstance(command, (c.Admit, c.AskCache, c.StartAttempt, c.CancelAttempt, c.Import)):
+                row = self.state.row(command.path)
+                assert command in again or row is None or row.stage.name in ("SETTLE", "IDLE", "LAUNCH"), command
+            if isinstance(command, c.WakeAt):
+                assert any(isinstance(one, c.WakeAt) and one.at_us <= command.at_us for one in again)
+
+    def _carry_out(self, command: c.Command) -> None:
+        match command:
+            case c.Admit():
+                if self.rng.random() < 0.2:
+                    self.pool.append(f.Queued(command.path, "needs 1 core, 0 of 2 free"))
+                self.pool.append(f.Admitted(command.path))
+            case c.AskCache():
+                self.pool.append(self._cached(command))
+            case c.StartAttempt():
+                self._start(command)
+            case c.CancelAttempt():
+                key = (command.path, command.number)
+                self.pool.append(self.attempts.get(key) or f.AttemptEnded(*key, canceled()))
+
+    def _cached(self, command: c.AskCache) -> f.Fact:
+        if self.hit(command.path):
+            outputs = made(command.path, 0, plain_inputs(command.ingredients.parameters))
+            return f.CacheAnswered(command.path, "key", found=True, outputs=values(outputs), origin="other/task")
+        answer = self.rng.random()
+        if answer < 0.15:
+            return f.CacheAnswered(command.path, "key", held_by="other/task")
+        if answer < 0.3:
+            return f.CacheAnswered(command.path, "", unavailable=True)
+        return f.CacheAnswered(command.path, "key", token=f"token {self.rng.random()}")
+
+    def _start(self, command: c.StartAttempt) -> None:
+        key = (command.path, command.number)
+        if key not in self.attempts:
+            self.attempts[key] = f.AttemptEnded(*key, self._result(command.launch))
+        if self.rng.random() < 0.1:
+            self.pool.append(f.AttemptHeld(*key, "the image is being pulled"))
+        self.pool.append(f.AttemptLaunched(*key, "pid"))
+        self.pool.append(self.attempts[key])
+
+    def _result(self, launch: Launch) -> Any:
+        match self.fate(launch.attempt.path, launch.attempt.number):
+            case "user":
+                return failed()
+            case "lost":
+                return lost()
+        return succeeded(made(launch.attempt.path, launch.attempt.number, plain_inputs(launch.parameters)))
+
+    def _pass_time(self) -> None:
+        timers = self.state.timers().values()
+        if timers:
+            self.now_us = max(self.now_us, min(timers))
+
+
+def plain_inputs(parameters: Any) -> dict[str, Any]:
+    """A task's parameters as the reference model sees them: of a final status, its state."""
+    inputs = {name: json.loads(text) for name, text in parameters.items()}
+    if "status" in inputs:
+        inputs["status"] = inputs["status"]["state"]
+    return inputs
+
+
+def fates(seed: int, bad: float) -> Callable[[str, int], str]:
+    """What becomes of attempts, as a function of path and number."""
+
+    def fate(path: str, number: int) -> str:
+        draw = int(digest(seed, "fate", path, number)[:8], 16) / 2**32
+        return "user" if draw < bad else "lost" if draw < bad * 1.3 else "ok"
+
+    return fate
+
+
+def dump(state: RunState) -> dict[str, Any]:
+    """Everything that is recorded of a run, comparably; of groups that ended well, without what is counted inside them."""
+    header = state.header
+    shown: dict[str, Any] = {"revision": header.revision, "state": header.state, "started": header.started_at_us}
+    for row in state.rows():
+        counts = (row.unmet, row.created, row.open, row.failed, row.canceled, row.skipped, row.stage.name)
+        shown[f"task {row.path}"] = (
+            (row.kind, row.state, row.iteration, row.iteration_count, row.attempts, row.attempt_state, row.handle),
+            (row.user_failures, row.infrastructure_failures, row.retry_at_us),
+            (row.cached, row.cache_key, row.cache_token),
+            counts if row.state not in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED) else (),
+            plain(row.inputs.message()),
+            plain(row.outputs.message()) if row.path else {},
+            str(row.error) if row.path else "",
+            str(row.waiting_on),
+        )
+    shown["active"] = set(state.active())
+    return shown
