@@ -1,0 +1,126 @@
+"""The command line's grammar: argparse, and the values of -p and -a. Pure. Called by cli.main."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from headrace.errors import BadInput
+
+
+def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentParser:
+    """SERVER_VERBS: name → help, of the installed server commands."""
+    top = argparse.ArgumentParser(prog="headrace", description="Run ML pipelines on this machine or on a platform.")
+    top.add_argument("--version", action="version", version=f"headrace {version}")
+    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    _run(verbs)
+    _runs(verbs)
+    trace = verbs.add_parser("trace", help="show a run's waterfall")
+    _about_run(trace)
+    validate = verbs.add_parser("validate", help="check a pipeline file and print every problem with its place")
+    validate.add_argument("file", help="IR YAML or JSON, zip or tar.gz")
+    _connection(validate)
+    for name, text in server_verbs.items():
+        if name != "validate":
+            verbs.add_parser(name, help=text, add_help=False)
+    return top
+
+
+def _run(verbs: Any) -> None:
+    run = verbs.add_parser("run", help="run a pipeline file and wait for its end")
+    run.add_argument("file", metavar="FILE", help="IR YAML or JSON, zip or tar.gz")
+    run.add_argument(
+        "-p",
+        "--parameter",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parameter, parsed by its declared type; NAME:=JSON for a typed value; can be repeated",
+    )
+    run.add_argument(
+        "-a", "--artifact", metavar="NAME=URI", action="append", default=[], help="a root artifact; can be repeated"
+    )
+    run.add_argument("--no-wait", action="store_true", help="submit and leave (needs a platform that is up)")
+    run.add_argument("--no-cache", action="store_true", help="run every task, whatever the cache has")
+    run.add_argument("--name", default="", help="the run's display name")
+    run.add_argument("--experiment", default="", metavar="ID", help="the experiment that the run belongs to")
+    _connection(run)
+
+
+def _runs(verbs: Any) -> None:
+    runs = verbs.add_parser("runs", help="list, show and steer runs").add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    listing = runs.add_parser("list", help="the newest runs")
+    listing.add_argument("--limit", type=int, default=20, help="how many (default 20; 0 = all)")
+    _connection(listing)
+    _about_run(runs.add_parser("get", help="a run with its tasks"))
+    logs = runs.add_parser("logs", help="the logs of a run's tasks")
+    logs.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
+    logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    logs.add_argument("--endpoint", metavar="URL")
+    for name, text in (
+        ("terminate", "end a run"),
+        ("retry", "run again what failed"),
+        ("delete", "end and delete a run"),
+    ):
+        _about_run(runs.add_parser(name, help=text))
+
+
+def _about_run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
+    _connection(verb)
+
+
+def _connection(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--endpoint", metavar="URL", help="the platform's REST address (default: the one up on this machine)"
+    )
+    verb.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how results are printed")
+
+
+def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """`name=value` → texts, `name:=json` → values; a name given twice or without a value is BadInput."""
+    texts: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        typed = name.endswith(":")
+        name = name.removesuffix(":")
+        if not equals or not name:
+            raise BadInput(f"-p {one}: expected name=value, or name:=json")
+        if name in texts or name in values:
+            raise BadInput(f"-p {name} is given twice")
+        if typed:
+            try:
+                values[name] = json.loads(value)
+            except ValueError as wrong:
+                raise BadInput(f"-p {name}:= is not JSON: {wrong}") from None
+        else:
+            texts[name] = _sendable("-p", name, value)
+    return texts, values
+
+
+def artifacts(given: Sequence[str]) -> dict[str, str]:
+    """`name=uri` → URIs."""
+    uris: dict[str, str] = {}
+    for one in given:
+        name, equals, uri = one.partition("=")
+        if not equals or not name or not uri:
+            raise BadInput(f"-a {one}: expected name=uri")
+        if name in uris:
+            raise BadInput(f"-a {name} is given twice")
+        uris[name] = _sendable("-a", name, uri)
+    return uris
+
+
+def _sendable(option: str, name: str, value: str) -> str:
+    """Arguments that are no UTF-8 reach us with lone surrogates, which no message can hold."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{option} {name!a} is not UTF-8 text; give other bytes by a file") from None
+    return value

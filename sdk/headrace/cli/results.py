@@ -1,0 +1,167 @@
+"""What a run came to, as one JSON object or as text. Pure. Called by the verbs of the CLI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from headrace.cli.texts import STATE_COLOURS, Style, between, clean, fit, one_line
+from headrace.cli.tree import forest, render
+from headrace.cli.waterfall import waterfall
+from headrace.models import Artifact, Failure, Run, Task, Trace, WaitingOn
+
+EXIT = {"SUCCEEDED": 0, "FAILED": 1, "CANCELED": 3}
+LOG_LINES = 20
+
+
+def exit_code(state: str) -> int:
+    """The command's exit code for a run that has ended in STATE; 0 for one that goes on."""
+    return EXIT.get(state, 0)
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if time else None
+
+
+def as_object(run: Run, tasks: Sequence[Task], artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    """The object of `-o json`."""
+    return {
+        **run_object(run),
+        "outputs": dict(run.outputs),
+        "tasks": [_task_object(task) for task in tasks],
+        "artifacts": [{"task": one.task, "name": one.name, "type": one.type, "uri": one.uri} for one in artifacts],
+    }
+
+
+def run_object(run: Run) -> dict[str, Any]:
+    """A run by itself, as in a list."""
+    return {
+        "run_id": run.run_id,
+        "trace_id": run.trace_id,
+        "display_name": run.display_name,
+        "state": run.state,
+        "error": _error_object(run.error),
+        "created_at": rfc3339(run.created_at),
+        "finished_at": rfc3339(run.finished_at),
+    }
+
+
+def _task_object(task: Task) -> dict[str, Any]:
+    return {
+        "path": task.path,
+        "state": task.state,
+        "attempts": len(task.attempts),
+        "cached": task.cached,
+        "waiting_on": _waiting_object(task.waiting_on),
+        "error": _error_object(task.error),
+        "created_at": rfc3339(task.created_at),
+        "started_at": rfc3339(task.started_at),
+        "finished_at": rfc3339(task.finished_at),
+        "outputs": dict(task.outputs),
+    }
+
+
+def _error_object(error: Failure | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "reason": error.reason,
+        "message": error.message,
+        "exit_code": error.exit_code,
+        "log_tail": error.log_tail,
+    }
+
+
+def _waiting_object(on: WaitingOn | None) -> dict[str, Any] | None:
+    if on is None:
+        return None
+    return {
+        "cause": on.cause,
+        "detail": on.detail,
+        "tasks": list(on.tasks),
+        "since": rfc3339(on.since),
+        "until": rfc3339(on.until),
+    }
+
+
+def printed(value: object) -> str:
+    """JSON that any terminal and any parser takes: ASCII, and never a NaN."""
+    return json.dumps(value, indent=2)
+
+
+def as_text(
+    run: Run,
+    tasks: Sequence[Task],
+    artifacts: Sequence[Artifact],
+    trace: Trace,
+    width: int,
+    style: Style,
+    now: datetime,
+) -> list[str]:
+    """Outputs, artifacts, the waterfall, and at the end the run itself."""
+    lines: list[str] = []
+    if run.outputs:
+        lines += ["outputs", *(f"  {one_line(name)} = {_value(value, width)}" for name, value in run.outputs.items())]
+    if artifacts:
+        lines.append("artifacts")
+        lines += [
+            one_line(f"{one.task}/{one.name} ({one.type.removeprefix('system.')})  {one.uri}") for one in artifacts
+        ]
+        first = len(lines) - len(artifacts)
+        lines[first:] = [f"  {line}" for line in lines[first:]]
+    if picture := waterfall(trace.spans, now, width, style):
+        lines += ["trace", *(f"  {line}" for line in picture)]
+    lines.append(summary(run, tasks, style, now))
+    return lines
+
+
+def _value(value: Any, width: int) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return fit(one_line(text), max(width * 3, 200))
+
+
+def summary(run: Run, tasks: Sequence[Task], style: Style, now: datetime) -> str:
+    """`run 0190…  SUCCEEDED  12.3s  9 tasks, 2 from the cache`."""
+    cached = sum(task.cached for task in tasks)
+    leaves = sum(task.kind in ("RUNTIME", "IMPORTER") for task in tasks)
+    words = f"{leaves} task{'' if leaves == 1 else 's'}" + (f", {cached} from the cache" if cached else "")
+    took = between(run.created_at, run.finished_at or now)
+    return f"run {run.run_id}  {style.paint(run.state, STATE_COLOURS.get(run.state, ''))}  {took}  {words}"
+
+
+def failures(run: Run, tasks: Sequence[Task]) -> list[str]:
+    """Each task that failed by itself, with its reason, message and the last lines of its log."""
+    lines: list[str] = []
+    for task in tasks:
+        if task.state != "FAILED" or task.error is None or task.error.reason == "TaskFailed":
+            continue
+        lines.append(one_line(f"{task.path} FAILED: {task.error.reason}: {task.error.message}"))
+        tail = task.error.log_tail.splitlines()[-LOG_LINES:]
+        lines += [f"  | {clean(line)}" for line in tail]
+    if not lines and run.error is not None:
+        lines.append(one_line(f"run {run.run_id} {run.state}: {run.error.reason}: {run.error.message}"))
+    return lines
+
+
+def shown(run: Run, tasks: Sequence[Task], width: int, style: Style, now: datetime) -> list[str]:
+    """`runs get`: the run with all of its tasks as a tree, and its outputs."""
+    height = sum(node.size for node in forest(tasks)) or 1
+    lines = [summary(run, tasks, style, now)]
+    if run.display_name:
+        lines.append(f"  {one_line(run.display_name)}")
+    lines += [f"  {line}" for line in render(tasks, now, width - 2, height, style)]
+    if run.outputs:
+        lines += ["outputs", *(f"  {one_line(name)} = {_value(value, width)}" for name, value in run.outputs.items())]
+    return lines
+
+
+def listed(runs: Sequence[Run], style: Style, now: datetime) -> list[str]:
+    """A line for each run."""
+    return [
+        f"{run.run_id}  {style.paint(f'{run.state:<9}', STATE_COLOURS.get(run.state, ''))}  "
+        f"{(rfc3339(run.created_at) or '')[:19].replace('T', ' ')}  "
+        f"{between(run.created_at, run.finished_at or now):>8}  {one_line(run.display_name)}"
+        for run in runs
+    ]

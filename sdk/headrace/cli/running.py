@@ -1,0 +1,116 @@
+"""`headrace run`: submit a file, show it going on, print what came out. Called by cli.main."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from headrace.async_client import AsyncClient, read_package
+from headrace.cli import parsing, results
+from headrace.cli.own import Local, local_platform
+from headrace.cli.screen import progress_on, say, style_of
+from headrace.errors import BadInput, PlatformUnreachable
+from headrace.finding import Address, find, home_folder
+from headrace.models import Run
+
+
+async def run(options: argparse.Namespace) -> int:
+    """The exit code."""
+    path = Path(options.file)
+    package = await asyncio.to_thread(read_package, path)
+    if path.suffix == ".py":
+        raise BadInput(
+            f"{path} is Python; compile it first and give the YAML, such as {path.with_suffix('.yaml').name}"
+        )
+    texts, values = parsing.parameters(options.parameter)
+    asked: dict[str, Any] = {
+        "text_parameters": texts,
+        "root_artifacts": parsing.artifacts(options.artifact),
+        "enable_cache": False if options.no_cache else None,
+        "display_name": options.name,
+        "experiment_id": options.experiment,
+    }
+    address = await asyncio.to_thread(_named, options.endpoint)
+    if address is not None:
+        return await _on(Local(address), package, path.name, values, asked, options)
+    async with local_platform(say) as local:
+        if options.no_wait and local.child is not None:
+            raise BadInput("--no-wait needs a platform that stays: start one with `headrace up`, or give --endpoint")
+        return await _on(local, package, path.name, values, asked, options)
+
+
+def _named(endpoint: str | None) -> Address | None:
+    """The platform that the command or the settings name; None where they name none."""
+    import os
+
+    return find(endpoint) if endpoint or os.environ.get("HEADRACE_ENDPOINT") else None
+
+
+async def _on(
+    local: Local, package: bytes, filename: str, values: Any, asked: dict[str, Any], options: argparse.Namespace
+) -> int:
+    async with AsyncClient.at(local.address) as client:
+        created = await client.submit(package, values, filename=filename, **asked)
+        say(f"run {created.run_id}  {local.address.http}/#/runs/details/{created.run_id}")
+        if options.no_wait:
+            print(results.printed(results.run_object(created)) if options.output == "json" else created.run_id)
+            return 0
+        try:
+            ended = await _follow(client, created, local)
+        except asyncio.CancelledError:
+            say(interrupted(created.run_id, own=local.child is not None))
+            raise
+        return await _report(client, ended, options)
+
+
+def interrupted(run_id: str, *, own: bool) -> str:
+    """What Ctrl-C leaves behind."""
+    if own:
+        return (
+            f"interrupted: run {run_id} is kept and goes on when a platform is up again (`headrace up`); "
+            f"to end it then: headrace runs terminate {run_id}"
+        )
+    return f"interrupted: run {run_id} goes on; to end it: headrace runs terminate {run_id}"
+
+
+async def _follow(client: AsyncClient, created: Run, local: Local) -> Run:
+    """The run when it has ended; a platform of our own that dies is said at once."""
+    face = progress_on(sys.stderr, created.display_name)
+    drawing = asyncio.create_task(face.draw())
+    waiting = asyncio.create_task(client.wait(created.run_id, progress=face.show))
+    dying = asyncio.create_task(local.died())
+    try:
+        await asyncio.wait({waiting, dying, drawing}, return_when=asyncio.FIRST_COMPLETED)
+        if drawing.done():
+            drawing.result()  # a fault of the renderer is a fault to see
+        if not waiting.done():
+            log = home_folder() / "logs" / "platform.log"
+            raise PlatformUnreachable(
+                f"the embedded platform ended while run {created.run_id} was going on; its log is {log}. "
+                "The run goes on at the next start: headrace up"
+            )
+        return waiting.result()
+    finally:
+        for task in (drawing, waiting, dying):
+            task.cancel()
+        await asyncio.gather(drawing, waiting, dying, return_exceptions=True)
+        face.close()
+
+
+async def _report(client: AsyncClient, run: Run, options: argparse.Namespace) -> int:
+    tasks, artifacts = await client.tasks(run.run_id), await client.artifacts(run.run_id)
+    for line in results.failures(run, tasks):
+        say(line)
+    if options.output == "json":
+        print(results.printed(results.as_object(run, tasks, artifacts)))
+    else:
+        trace = await client.trace(run.run_id)
+        width = shutil.get_terminal_size().columns
+        lines = results.as_text(run, tasks, artifacts, trace, width, style_of(sys.stdout), datetime.now(UTC))
+        print("\n".join(lines))
+    return results.exit_code(run.state)

@@ -1,0 +1,193 @@
+"""The verbs about runs that exist: list, get, logs, terminate, retry, delete, trace, and validate by a platform."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headrace.async_client import AsyncClient, read_package
+from headrace.cli import results
+from headrace.cli.screen import say, style_of
+from headrace.errors import BadInput, NotFound
+from headrace.models import Run, Task
+
+Verb = Callable[[AsyncClient, argparse.Namespace], Awaitable[int]]
+
+
+async def perform(verb: Verb, options: argparse.Namespace) -> int:
+    async with AsyncClient(options.endpoint) as client:
+        return await verb(client, options)
+
+
+async def find_run(client: AsyncClient, text: str) -> Run:
+    """RUN: an id, a unique beginning of one, or `latest`."""
+    if text == "latest":
+        newest = await client.runs.list(limit=1)
+        if not newest:
+            raise NotFound("there are no runs yet; start one with `headrace run FILE`")
+        return newest[0]
+    wanted = text.lower()
+    if len(wanted) == 36:
+        return await client.runs.get(wanted)
+    if not wanted or set(wanted) - set("0123456789abcdef-"):
+        raise BadInput(f"{text!r} is no run: give its id, a unique beginning of it, or `latest`")
+    found = [run for run in await client.runs.list(limit=0) if _starts(run.run_id, wanted)]
+    if not found:
+        raise NotFound(f"no run's id begins with {text}; `headrace runs list` shows them")
+    if len(found) > 1:
+        named = ", ".join(run.run_id for run in found[:4])
+        raise BadInput(f"{len(found)} runs' ids begin with {text}: {named}{' …' if len(found) > 4 else ''}")
+    return found[0]
+
+
+def _starts(run_id: str, wanted: str) -> bool:
+    """Also by the trace id, which is the same without dashes."""
+    return run_id.startswith(wanted) or run_id.replace("-", "").startswith(wanted)
+
+
+async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
+    runs = await client.runs.list(limit=max(options.limit, 0))
+    if options.output == "json":
+        print(results.printed([results.run_object(run) for run in runs]))
+        return 0
+    if not runs:
+        say("there are no runs yet; start one with `headrace run FILE`")
+    for line in results.listed(runs, style_of(sys.stdout), datetime.now(UTC)):
+        print(line)
+    return 0
+
+
+async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
+    run = await find_run(client, options.run)
+    tasks = await client.tasks(run.run_id)
+    if options.output == "json":
+        print(results.printed(results.as_object(run, tasks, await client.artifacts(run.run_id))))
+        return 0
+    width = max(shutil.get_terminal_size().columns, 80)
+    print("\n".join(results.shown(run, tasks, width, style_of(sys.stdout), datetime.now(UTC))))
+    for line in results.failures(run, tasks):
+        say(line)
+    return 0
+
+
+async def terminate(client: AsyncClient, options: argparse.Namespace) -> int:
+    return _told(await client.runs.terminate((await find_run(client, options.run)).run_id), options)
+
+
+async def retry(client: AsyncClient, options: argparse.Namespace) -> int:
+    return _told(await client.runs.retry((await find_run(client, options.run)).run_id), options)
+
+
+async def delete(client: AsyncClient, options: argparse.Namespace) -> int:
+    run = await find_run(client, options.run)
+    await client.runs.delete(run.run_id)
+    print(results.printed({"run_id": run.run_id}) if options.output == "json" else f"{run.run_id} is deleted")
+    return 0
+
+
+def _told(run: Run, options: argparse.Namespace) -> int:
+    json = options.output == "json"
+    print(results.printed(results.run_object(run)) if json else f"{run.run_id} is {run.state}")
+    return 0
+
+
+async def trace(client: AsyncClient, options: argparse.Namespace) -> int:
+    from headrace.cli.waterfall import waterfall
+
+    run = await find_run(client, options.run)
+    found = await client.trace(run.run_id)
+    if options.output == "json":
+        spans = [
+            {
+                "span_id": span.span_id,
+                "parent_span_id": span.parent_span_id,
+                "name": span.name,
+                "path": span.path,
+                "attempt": span.attempt,
+                "phase": span.phase,
+                "state": span.state,
+                "start": results.rfc3339(span.start),
+                "end": results.rfc3339(span.end),
+                "attributes": dict(span.attributes),
+            }
+            for span in found.spans
+        ]
+        print(results.printed({"trace_id": run.trace_id, "spans": spans}))
+        return 0
+    style, now = style_of(sys.stdout), datetime.now(UTC)
+    print("\n".join(waterfall(found.spans, now, shutil.get_terminal_size().columns, style)))
+    tasks = await client.tasks(run.run_id)
+    print(results.summary(run, tasks, style, now))
+    return 0
+
+
+async def validate(client: AsyncClient, options: argparse.Namespace) -> int:
+    path = Path(options.file)
+    package = await asyncio.to_thread(read_package, path)
+    found = await client.validate(package, filename=path.name)
+    if options.output == "json":
+        problems = [{"path": one.path, "message": one.message} for one in found.problems]
+        print(results.printed({"valid": not problems, "problems": problems, "warnings": list(found.warnings)}))
+    else:
+        for problem in found.problems:
+            print(problem)
+        for warning in found.warnings:
+            say(f"warning: {warning}")
+        if not found.problems:
+            print(f"{path} is valid")
+    return 2 if found.problems else 0
+
+
+async def logs(client: AsyncClient, options: argparse.Namespace) -> int:
+    """One task's log as it is, or all tasks' logs with each line's task before it."""
+    run = await find_run(client, options.run)
+    if options.task:
+        async for data in client.logs(run.run_id, options.task, follow=options.follow):
+            _write(data)
+        return 0
+    if options.follow and not run.ended:
+        await _follow_all(client, run.run_id)
+        return 0
+    for task in await client.tasks(run.run_id):
+        if _has_log(task):
+            await _copy(client, run.run_id, task.path, follow=False)
+    return 0
+
+
+def _has_log(task: Task) -> bool:
+    return bool(task.attempts)
+
+
+async def _follow_all(client: AsyncClient, run_id: str) -> None:
+    """Each task's log from its first attempt on, side by side; a line is never torn."""
+    async with asyncio.TaskGroup() as group:
+        started: set[str] = set()
+        async for seen in client.watch(run_id):
+            for task in seen.changed:
+                if task.attempts and task.path not in started:
+                    started.add(task.path)
+                    group.create_task(_copy(client, run_id, task.path, follow=True))
+
+
+async def _copy(client: AsyncClient, run_id: str, path: str, *, follow: bool) -> None:
+    """The task's log with its path before each line."""
+    before, rest = f"{path}  ".encode(), b""
+    try:
+        async for data in client.logs(run_id, path, follow=follow):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                _write(before + line + b"\n")
+    except NotFound:
+        return  # an attempt that never came to write
+    if rest:
+        _write(before + rest + b"\n")
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

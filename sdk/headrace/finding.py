@@ -1,0 +1,160 @@
+"""Where the platform is: a REST address, the settings, or the platform that is up on this machine.
+
+Standard library alone. Used by async_client and by the CLI. Settings: HEADRACE_ENDPOINT, HEADRACE_GRPC_ENDPOINT, HEADRACE_HOME.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from headrace.errors import BadInput, NoPlatform, PlatformUnreachable
+
+HEALTH = "/apis/v2beta1/healthz"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A platform's two addresses; `secure`: gRPC over TLS."""
+
+    http: str
+    grpc: str
+    secure: bool = False
+
+
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """HOME of the embedded platform."""
+    return Path(environ.get("HEADRACE_HOME") or "~/.local/share/headrace").expanduser().absolute()
+
+
+def find(endpoint: str | None, environ: Mapping[str, str] = os.environ) -> Address:
+    """The platform at ENDPOINT, else at HEADRACE_ENDPOINT, else the one up on this machine. Blocks: it may ask over HTTP."""
+    endpoint = endpoint or environ.get("HEADRACE_ENDPOINT") or None
+    grpc = environ.get("HEADRACE_GRPC_ENDPOINT") or None
+    if endpoint is None:
+        up = platform_up(home_folder(environ))
+        if up is None:
+            raise NoPlatform(
+                "no platform is up on this machine; start one with `headrace up`, or name one with --endpoint "
+                "or HEADRACE_ENDPOINT (http://host:8888)"
+            )
+        return Address(up.http, grpc or up.grpc, up.secure)
+    http = checked(endpoint)
+    return Address(http, grpc or reachable(ask_grpc(http), http), http.startswith("https://"))
+
+
+def checked(endpoint: str) -> str:
+    """ENDPOINT as a URL without a trailing slash."""
+    text = endpoint if "://" in endpoint else f"http://{endpoint}"
+    parts = urlsplit(text)
+    try:
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, or too large
+        usable = False
+    if not usable:
+        raise BadInput(f"endpoint {endpoint!r} is no address; give the REST address, such as http://127.0.0.1:8888")
+    return text.rstrip("/")
+
+
+def ask_grpc(http: str, timeout: float = 10.0) -> str:
+    """The gRPC address that the platform at HTTP names in its health answer."""
+    import urllib.error
+    import urllib.request
+
+    # A proxy of the environment is not for this machine's own addresses.
+    handlers = [urllib.request.ProxyHandler({})] if is_local(urlsplit(http).netloc) else []
+    opener = urllib.request.build_opener(*handlers)
+    try:
+        with opener.open(http + HEALTH, timeout=timeout) as answer:
+            told = json.load(answer)
+    except urllib.error.HTTPError as refused:
+        raise PlatformUnreachable(f"{http} answers {refused.code} to {HEALTH}: {_reason(refused)}") from None
+    except (OSError, ValueError) as failed:
+        why = getattr(failed, "reason", failed)
+        raise PlatformUnreachable(f"no platform answers at {http}: {why}") from None
+    grpc = told.get("grpc_endpoint") if isinstance(told, dict) else None
+    if not isinstance(grpc, str) or not grpc:
+        raise PlatformUnreachable(
+            f"{http} is no Headrace platform, or hides its gRPC address; set HEADRACE_GRPC_ENDPOINT=host:port"
+        )
+    return grpc
+
+
+def _reason(refused: object) -> str:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        told = json.loads(refused.read())  # type: ignore[attr-defined]
+        if isinstance(told, dict) and told.get("message"):
+            return str(told["message"])
+    return str(getattr(refused, "reason", refused))
+
+
+def reachable(grpc: str, http: str) -> str:
+    """GRPC, with the REST host where the platform named a wildcard address."""
+    host, colon, port = grpc.rpartition(":")
+    if colon and host in ("", "0.0.0.0", "[::]", "::"):  # noqa: S104  # compared, not bound
+        named = urlsplit(http).hostname or ""
+        return f"[{named}]:{port}" if ":" in named else f"{named}:{port}"
+    return grpc
+
+
+def platform_up(home: Path) -> Address | None:
+    """The platform that HOME/up.json tells of; None where there is none, or where it is dead."""
+    told = _read(home / "up.json")
+    if told is None or told.get("host") not in (None, socket.gethostname()) or not alive(told.get("pid")):
+        return None
+    http, grpc = told.get("http_address"), told.get("grpc_address")
+    if not isinstance(http, str) or not isinstance(grpc, str) or not _listens(grpc):
+        return None
+    return Address(checked(http), grpc)
+
+
+def holder(home: Path) -> int | None:
+    """The process that holds HOME/up.lock and lives; None where nobody does."""
+    told = _read(home / "up.lock")
+    pid = told.get("pid") if told else None
+    return pid if isinstance(pid, int) and alive(pid) else None
+
+
+def alive(pid: object) -> bool:
+    """Whether a process of that number lives."""
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def is_local(netloc: str) -> bool:
+    """Whether HOST:PORT is of this machine alone."""
+    host = urlsplit(f"//{netloc}").hostname or ""
+    return netloc.startswith("unix:") or host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _read(path: Path) -> dict[str, object] | None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _listens(grpc: str) -> bool:
+    """A process number may be another program's by now; the platform's port tells."""
+    if grpc.startswith("unix:"):
+        return Path(grpc.removeprefix("unix:")).exists()
+    host, _, port = grpc.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False

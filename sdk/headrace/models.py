@@ -1,0 +1,165 @@
+"""What the client answers: frozen values with plain types; no protobuf. Made by headrace.reading and headrace.folding.
+
+States are names: a run's PENDING, RUNNING, CANCELING, SUCCEEDED, FAILED, CANCELED; a task's PENDING, READY, RUNNING, SUCCEEDED,
+SKIPPED, FAILED, CANCELED. Times are aware datetimes in UTC, None = it did not happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+RUN_ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
+TASK_ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run, task or attempt failed."""
+
+    reason: str
+    message: str
+    exit_code: int = 0
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingOn:
+    """What a task that is not running waits for."""
+
+    cause: str
+    detail: str = ""
+    tasks: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a task."""
+
+    number: int
+    state: str
+    error: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    log_uri: str = ""
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something that a task put out; `task` is that task's path."""
+
+    task: str
+    name: str
+    type: str
+    uri: str
+    artifact_id: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A node of the run: user code, a group, a loop or one of its iterations. `path` is its identity."""
+
+    path: str
+    state: str
+    parent: str = ""
+    key: str = ""
+    display_name: str = ""
+    kind: str = "RUNTIME"
+    iteration: int = -1
+    cached: bool = False
+    cached_from: str = ""
+    waiting_on: WaitingOn | None = None
+    error: Failure | None = None
+    skip_reason: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    iteration_count: int = 0
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TASK_ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run. `outputs`: parameters as JSON values, artifacts as their URI (a list of URIs for a list)."""
+
+    run_id: str
+    state: str
+    display_name: str = ""
+    pipeline_name: str = ""
+    experiment_id: str = ""
+    error: Failure | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    tasks_total: int = 0
+    task_counts: Mapping[str, int] = field(default_factory=dict)
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def trace_id(self) -> str:
+        return self.run_id.replace("-", "")
+
+    @property
+    def ended(self) -> bool:
+        return self.state in RUN_ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run as its events have told it so far; `changed` are the tasks of the last events, in their order."""
+
+    run_id: str
+    state: str
+    tasks: Mapping[str, Task]
+    changed: tuple[Task, ...] = ()
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One bar of the run's trace."""
+
+    span_id: str
+    parent_span_id: str
+    name: str
+    path: str
+    attempt: int
+    phase: str
+    start: datetime
+    end: datetime | None
+    state: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A run's spans, in the order of their start."""
+
+    trace_id: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What the platform says of a pipeline that is only checked; no problems = valid."""
+
+    problems: tuple[Any, ...]
+    warnings: tuple[str, ...] = ()
+    pipeline_name: str = ""
+    tasks: int = 0
