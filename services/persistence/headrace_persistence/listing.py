@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, LiteralString
 
 from headrace_persistence.queries import SQL
 from headrace_protos.v1 import run_query_pb2 as rq
@@ -123,11 +123,11 @@ def page_query(listed: Listed, page: rq.Page, only: Mapping[str, str]) -> PageQu
         than = "<=" if page.descending else ">="
         start = f" AND ({expression}, {listed.key}) {than} (%(first_value)s::{_type(listed, sort)}, %(first_id)s)"
     direction = "DESC" if page.descending else "ASC"
-    text: str = str(SQL[listed.query])
+    text: str = SQL[listed.query]
     text = re.sub(r"/\*sort\*/.*", lambda _: f"({expression})", text)
     text = re.sub(r"/\*order\*/.*", lambda _: f"{expression} {direction}, {listed.key} {direction}", text)
     text = text.replace("/*where*/", "".join(f" AND {one}" for one in where)).replace("/*from*/", start)
-    return PageQuery(cast("LiteralString", text), params, size)  # fragments of the tables above only
+    return PageQuery(text, params, size)
 
 
 def cut(rows: Sequence[Row], size: int) -> tuple[int, list[Row], rq.NextPage | None]:

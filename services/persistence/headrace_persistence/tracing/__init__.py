@@ -1,1 +1,1 @@
-"""Traces as a projection of events: spans.py makes them, exporting.py sends out those of what has ended. Never on the hot path."""
+"""Traces as a projection of events: spans.py makes them, exporting.py sends out those of what has ended."""
