@@ -46,12 +46,7 @@ async def test_an_attempt_is_launched_and_then_finished(watched: Watched, store:
     assert (await watched.launched(task.attempt)).handle
 
 
-async def test_a_second_launch_has_no_effect(
-    watched: Watched, store: FolderStore, request: pytest.FixtureRequest
-) -> None:
-    if isinstance(watched.executor, SimulatedExecutor):
-        reason = "it forgets attempts that ended at once, and launches them again"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+async def test_a_second_launch_has_no_effect(watched: Watched, store: FolderStore) -> None:
     task = launch(store, "true")
     await watched.executor.launch(task)
     await watched.executor.launch(task)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from headrace_scheduler.executors.port import (
     Request,
 )
 
+REMEMBERED: Final = 10_000
 _MADE_UP: Final[Mapping[int, str]] = {
     plan_pb2.STRING: '"simulated"',
     plan_pb2.NUMBER_INTEGER: "1",
@@ -39,7 +41,8 @@ class SimulatedExecutor:
         self._seconds = seconds
         self._facts: list[ExecutorFact] = []
         self._signal = asyncio.Event()
-        self._running: dict[AttemptId, asyncio.TimerHandle | None] = {}
+        self._running: dict[AttemptId, asyncio.TimerHandle] = {}
+        self._ended: OrderedDict[AttemptId, None] = OrderedDict()  # the last ones: a late second launch has no effect
 
     async def start(self, known: Sequence[tuple[AttemptId, str]]) -> None:
         """Attempts of a former life are gone: each is LOST."""
@@ -62,14 +65,14 @@ class SimulatedExecutor:
     async def launch(self, launch: Launch) -> None:
         """Launched at once, finished after its seconds."""
         attempt = launch.attempt
-        if attempt in self._running:
+        if attempt in self._running or attempt in self._ended:
             return
         behaviour = _behaviour(launch)
         self._tell(Launched(attempt, handle=f"simulated:{attempt.number}", node="simulated"))
         seconds = float(behaviour.get("seconds", self._seconds))
         result = _result(launch, behaviour)
         if seconds <= 0:
-            self._tell(Finished(attempt, result))
+            self._end(attempt, result)
             return
         self._running[attempt] = asyncio.get_running_loop().call_later(seconds, self._end, attempt, result)
 
@@ -78,7 +81,7 @@ class SimulatedExecutor:
         timer = self._running.pop(attempt, None)
         if timer is not None:
             timer.cancel()
-        self._tell(Finished(attempt, _ended(ev.ATTEMPT_CANCELED, "Canceled", "cancelled")))
+        self._end(attempt, _ended(ev.ATTEMPT_CANCELED, "Canceled", "cancelled"))
 
     async def facts(self) -> AsyncIterator[Sequence[ExecutorFact]]:
         """Batches: whatever has gathered since the last one."""
@@ -91,12 +94,14 @@ class SimulatedExecutor:
     async def close(self) -> None:
         """Cancels every timer; nothing else is held."""
         for timer in self._running.values():
-            if timer is not None:
-                timer.cancel()
+            timer.cancel()
         self._running.clear()
 
     def _end(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> None:
         self._running.pop(attempt, None)
+        self._ended[attempt] = None
+        while len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
         self._tell(Finished(attempt, result))
 
     def _tell(self, fact: ExecutorFact) -> None:
