@@ -10,9 +10,12 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace_servicekit.telemetry import SpanSink
 
 BAD_INPUT = 2
 SERVICES = ("apiserver", "scheduler", "persistence", "cache", "postgres")
@@ -98,11 +101,15 @@ async def _service(name: str, environ: dict[str, str]) -> AsyncIterator[Any]:
         from headrace_embedded.reaching import bundled_database
 
         environ = {**environ, "HEADRACE_DATABASE_URL": await bundled_database(settings.home, _say)}
-    async with _one(name, environ) as one:
-        yield one
+    from headrace_embedded.exporting import exporter_from
+
+    async with AsyncExitStack() as stack:
+        exporter = exporter_from(environ)
+        sink = None if exporter is None else await stack.enter_async_context(exporter)
+        yield await stack.enter_async_context(_one(name, environ, sink))
 
 
-def _one(name: str, environ: dict[str, str]) -> AbstractAsyncContextManager[Any]:
+def _one(name: str, environ: dict[str, str], sink: SpanSink | None) -> AbstractAsyncContextManager[Any]:
     from headrace_servicekit.settings import Settings, load
 
     if name == "postgres":
@@ -111,20 +118,21 @@ def _one(name: str, environ: dict[str, str]) -> AbstractAsyncContextManager[Any]
         return BundledPostgres(load(Settings, environ).home, progress=_say)
     if name == "persistence":
         from headrace_persistence import server as persistence
+        from headrace_persistence.settings import PersistenceSettings
 
-        return persistence.running(load(persistence.PersistenceSettings, environ))
+        return persistence.running(load(PersistenceSettings, environ), sink)
     if name == "cache":
         from headrace_cache import server as cache
 
-        return cache.running(load(cache.CacheSettings, environ))
+        return cache.running(load(cache.CacheSettings, environ), sink)
     if name == "scheduler":
         from headrace_scheduler import server as scheduler
         from headrace_scheduler.settings import SchedulerSettings
 
-        return scheduler.running(load(SchedulerSettings, environ))
+        return scheduler.running(load(SchedulerSettings, environ), sink)
     from headrace_apiserver import server as apiserver
 
-    return apiserver.running(load(apiserver.ApiserverSettings, environ))
+    return apiserver.running(load(apiserver.ApiserverSettings, environ), sink)
 
 
 def _where(one: Any) -> str:

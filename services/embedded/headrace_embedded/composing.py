@@ -15,9 +15,11 @@ from pathlib import Path
 
 from headrace_apiserver import server as apiserver
 from headrace_cache import server as cache
+from headrace_embedded.exporting import exporter_from
 from headrace_embedded.holding import announced, held
 from headrace_embedded.postgres import BundledPostgres
 from headrace_persistence import server as persistence
+from headrace_persistence.settings import PersistenceSettings
 from headrace_scheduler import server as scheduler
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
@@ -50,11 +52,13 @@ async def platform(environ: Environ, progress: Callable[[str], None]) -> AsyncIt
             database_url = database.dsn()
         inner = {**environ, "HEADRACE_DATABASE_URL": database_url, "HEADRACE_HOME": str(settings.home)}
         progress("starting the services")
-        await stack.enter_async_context(persistence.running(load(persistence.PersistenceSettings, inner)))
-        await stack.enter_async_context(cache.running(load(cache.CacheSettings, inner)))
+        exporter = exporter_from(environ)
+        sink = None if exporter is None else await stack.enter_async_context(exporter)
+        await stack.enter_async_context(persistence.running(load(PersistenceSettings, inner), sink))
+        await stack.enter_async_context(cache.running(load(cache.CacheSettings, inner), sink))
         driving = load(SchedulerSettings, {**inner, "HEADRACE_TAKE_OVER": "true"})
-        replica = (await stack.enter_async_context(scheduler.running(driving))).replica
-        api = await stack.enter_async_context(apiserver.running(load(apiserver.ApiserverSettings, inner)))
+        replica = (await stack.enter_async_context(scheduler.running(driving, sink))).replica
+        api = await stack.enter_async_context(apiserver.running(load(apiserver.ApiserverSettings, inner), sink))
         facts = {
             "pid": os.getpid(),
             "host": socket.gethostname(),

@@ -18,6 +18,7 @@ from headrace_cache import server as cache
 from headrace_ir.plan import compile_plan
 from headrace_ir.reading import read_spec
 from headrace_persistence import server as persistence
+from headrace_persistence.settings import PersistenceSettings
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc, run_store_pb2_grpc, scheduler_pb2, scheduler_pb2_grpc
@@ -72,9 +73,11 @@ class World:
     async def until(self, run_id: str, kind: str) -> None:
         """Until an event of that kind has been appended."""
         async with asyncio.timeout(WITHIN_S):
-            async for answer in self.query.Watch(rq.WatchRequest(run_id=run_id, follow=True)):
-                if any(event.WhichOneof("kind") == kind for event in answer.events):
-                    return
+            while True:  # the stream of a run that has ended ends, also where a retry is on its way
+                async for answer in self.query.Watch(rq.WatchRequest(run_id=run_id, follow=True)):
+                    if any(event.WhichOneof("kind") == kind for event in answer.events):
+                        return
+                await asyncio.sleep(0.02)
 
     async def start_scheduler(self, **changes: Any) -> None:
         settings = SchedulerSettings(home=self.settings.home, executor="simulated", take_over=True, **changes)
@@ -89,7 +92,7 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         settings = SchedulerSettings(home=tmp_path, executor="simulated", take_over=True)
         rows = await stack.enter_async_context(
-            persistence.running(persistence.PersistenceSettings(home=tmp_path, database_url=database_url))
+            persistence.running(PersistenceSettings(home=tmp_path, database_url=database_url))
         )
         await stack.enter_async_context(cache.running(cache.CacheSettings(home=tmp_path, database_url=database_url)))
         wire = await stack.enter_async_context(channel(rows.address))
