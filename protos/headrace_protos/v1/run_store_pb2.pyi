@@ -481,7 +481,7 @@ class RunSnapshot(google.protobuf.message.Message):
     def inputs(self) -> headrace_protos.v1.events_pb2.Values: ...
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
-        """all tasks but those inside groups that have ended"""
+        """all tasks but those inside groups that are SUCCEEDED or SKIPPED"""
 
     def __init__(
         self,

@@ -47,9 +47,9 @@ def pending(plan: PlanIndex, state: RunState, now_us: int) -> tuple[c.Command, .
         ended = state.row(path)
         if ended is not None and ended.finished_at_us + SETTLE_FOR_US >= now_us:
             found.extend(commands_of(state, ended))
-    timers = state.timers()
-    if timers:
-        found.append(c.WakeAt(min(timers.values())))
+    times = [at for at in (*state.timers().values(), state.deadline_us()) if at]
+    if times:
+        found.append(c.WakeAt(min(times)))
     if state.has_work:
         found.append(c.WakeAt(now_us))
     return tuple(found)

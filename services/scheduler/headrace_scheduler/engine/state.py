@@ -68,6 +68,13 @@ class RunState:
         """Whether a step with nothing but a Clock would go on at once."""
         return bool(self._header.agenda)
 
+    def deadline_us(self) -> int:
+        """When the run's time is over; 0: never, or it is over or does not run."""
+        header, limit = self._header, self.plan.deadline_us
+        if not limit or header.expired or header.state != ev.RUN_RUNNING:
+            return 0
+        return max(header.started_at_us, header.retried_at_us) + limit
+
     def in_flight(self) -> list[tuple[str, int, str]]:
         """Attempts that have not ended: path, number, the executor's handle ("" before the launch)."""
         rows = (self.row(path) for path in self.active())

@@ -59,19 +59,14 @@ def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
     for fact in facts[1:]:
         _apply(draft, fact)
     _work(draft)
-    header = draft.state.header
     commands: list[Command] = list(draft.extra)
     for path in draft.asked:
         row = draft.state.row(path)
         if row is not None:
             commands.extend(commands_of(draft.state, row))
-    if (
-        plan.deadline_us
-        and header.state == ev.RUN_RUNNING
-        and not header.expired
-        and any(_starts(e) for e in draft.events)
-    ):
-        commands.append(WakeAt(_deadline(draft)))
+    deadline = draft.state.deadline_us()
+    if deadline and deadline != state.deadline_us():
+        commands.append(WakeAt(deadline))
     return Step(draft.state, tuple(draft.events), tuple(commands), more=draft.state.has_work)
 
 
@@ -156,19 +151,9 @@ def _ring(draft: Draft) -> None:
                 draft.state.set_timer(path, 0)
             else:
                 draft.state.set_timer(path, at)
-    running = header.state == ev.RUN_RUNNING and not header.expired
-    if running and draft.state.plan.deadline_us and _deadline(draft) <= draft.now_us:
+    if 0 < draft.state.deadline_us() <= draft.now_us:
         header.expired = True
         _stop(draft)
-
-
-def _deadline(draft: Draft) -> int:
-    header = draft.state.header
-    return max(header.started_at_us, header.retried_at_us) + draft.state.plan.deadline_us
-
-
-def _starts(event: ev.Event) -> bool:
-    return event.WhichOneof("kind") in ("run_started", "run_retried")
 
 
 # ---- stopping
