@@ -6,6 +6,7 @@ Standard library alone. Used by async_client and by the CLI. Settings: HEADRACE_
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import socket
@@ -136,8 +137,12 @@ def alive(pid: object) -> bool:
 
 def is_local(netloc: str) -> bool:
     """Whether HOST:PORT is of this machine alone."""
+    if netloc.startswith("unix:"):
+        return True
     host = urlsplit(f"//{netloc}").hostname or ""
-    return netloc.startswith("unix:") or host in ("localhost", "::1") or host.startswith("127.")
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _read(path: Path) -> dict[str, object] | None:

@@ -52,11 +52,16 @@ def waiting_on(message: events_pb2.WaitingOn) -> WaitingOn | None:
 
 def parameters(values: events_pb2.Values) -> dict[str, Any]:
     """The parameters as JSON values; one that is kept by reference gives {"uri": …}."""
-    return {name: json.loads(one.json) if one.json else {"uri": one.uri} for name, one in values.parameters.items()}
+    # sorted: a map has no order on the wire
+    return {
+        name: json.loads(one.json) if one.json else {"uri": one.uri} for name, one in sorted(values.parameters.items())
+    }
 
 
 def artifacts(values: events_pb2.Values, path: str) -> dict[str, tuple[Artifact, ...]]:
-    return {name: tuple(artifact(one, path) for one in many.artifacts) for name, many in values.artifacts.items()}
+    return {
+        name: tuple(artifact(one, path) for one in many.artifacts) for name, many in sorted(values.artifacts.items())
+    }
 
 
 def artifact(message: events_pb2.Artifact, path: str) -> Artifact:
@@ -74,7 +79,9 @@ def artifact(message: events_pb2.Artifact, path: str) -> Artifact:
 
 def outputs(values: events_pb2.Values) -> dict[str, Any]:
     """A run's outputs: parameters as values, an artifact as its URI, a list of artifacts as a list."""
-    uris: dict[str, list[str]] = {name: [one.uri for one in many.artifacts] for name, many in values.artifacts.items()}
+    uris: dict[str, list[str]] = {
+        name: [one.uri for one in many.artifacts] for name, many in sorted(values.artifacts.items())
+    }
     return {**parameters(values), **{name: many[0] if len(many) == 1 else many for name, many in uris.items()}}
 
 

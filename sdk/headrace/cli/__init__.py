@@ -115,6 +115,9 @@ def _verb(options: Namespace) -> Coroutine[Any, Any, int]:
 def _run(work: Coroutine[Any, Any, int]) -> int:
     """Ctrl-C, SIGTERM and a closed terminal cancel the work, so that a platform of our own is ended too."""
 
+    # gRPC's own log is about connections, which our sentences tell of
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
     async def guarded() -> int:
         task = asyncio.current_task()
         assert task is not None

@@ -100,8 +100,13 @@ async def _spawn(log: IO[bytes]) -> asyncio.subprocess.Process:
         stdout=log,
         stderr=log,
         start_new_session=True,
-        env={**os.environ, END_WITH: str(os.getpid())},
+        env={**_environment(), END_WITH: str(os.getpid())},
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what this command set for itself: the platform hands its environment on to user code."""
+    return {name: value for name, value in os.environ.items() if (name, value) != ("GRPC_VERBOSITY", "NONE")}
 
 
 def end_with_parent() -> None:

@@ -59,7 +59,7 @@ def change_line(task: Task) -> str:
     words = describe(task, task.created_at or datetime.now(UTC)) if task.ended or task.waiting_on else ""
     attempt = f"attempt {task.attempts[-1].number}" if len(task.attempts) > 1 and not task.ended else ""
     state = "" if words.startswith(task.state.lower()) else task.state.lower()
-    return one_line("  ".join(part for part in (task.path, state, attempt, words) if part))
+    return "  ".join(one_line(part) for part in (task.path, state, attempt, words) if part)
 
 
 class Tree:

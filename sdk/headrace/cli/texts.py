@@ -75,6 +75,11 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
     return "".join(kept) + ellipsis[:width]
 
 
+def fit_end(text: str, width: int, ellipsis: str = "…") -> str:
+    """The end of TEXT in at most WIDTH columns: of a path, the task's own name."""
+    return fit(text[::-1], width, ellipsis)[::-1]
+
+
 def duration(seconds: float) -> str:
     """340ms, 12.3s, 4m05s, 2h07m."""
     seconds = max(seconds, 0.0)

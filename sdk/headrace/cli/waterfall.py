@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from headrace.cli.texts import Style, between, cells, duration, fit, one_line
+from headrace.cli.texts import Style, between, cells, duration, fit, fit_end, one_line
 from headrace.models import Span
 
 PHASES = {  # phase → what people read, glyph, plain glyph, colour
@@ -34,7 +34,7 @@ def waterfall(spans: Sequence[Span], now: datetime, width: int, style: Style) ->
     room = min(max(cells(name) for name in names.values()), max(width // 3, 8))
     bar = max(width - room - 12, 10)
     lines = [
-        _row(fit(names[path], room, style.ellipsis), room, parts, (begin, total, bar, now), style)
+        _row(fit_end(names[path], room, style.ellipsis), room, parts, (begin, total, bar, now), style)
         for path, parts in list(rows.items())[:ROWS]
     ]
     if len(rows) > ROWS:
@@ -110,7 +110,7 @@ def _legend(rows: dict[str, list[Span]], style: Style) -> str:
 
 def longest_chain(spans: Sequence[Span], now: datetime) -> list[Span]:
     """Back from the task that ended last: each time the one that ended last before this one began. By time alone."""
-    leaves = [span for span in spans if span.phase == "running"]
+    leaves = [span for span in spans if span.phase == "attempt"]
     chain: list[Span] = []
     limit: datetime | None = None
     while True:

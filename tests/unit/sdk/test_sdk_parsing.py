@@ -1,0 +1,133 @@
+"""The command line's grammar, where a platform is looked for, and exit codes.
+
+- -p and -a: texts, typed values, and what is wrong with each
+- an endpoint is a REST address; up.json of a dead process or another machine is ignored
+- states have their exit codes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from headrace.cli import main, parsing
+from headrace.cli.results import exit_code
+from headrace.errors import BadInput, NoPlatform, PlatformUnreachable
+from headrace.finding import checked, find, is_local, platform_up, reachable
+
+
+def test_parameters():
+    given = ["a=1", "b:=1", "c=", "d=x=y", 'e:={"k": [1]}']
+    assert parsing.parameters(given) == ({"a": "1", "c": "", "d": "x=y"}, {"b": 1, "e": {"k": [1]}})
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["a"], "-p a: expected name=value, or name:=json"),
+        (["=1"], "-p =1: expected name=value, or name:=json"),
+        (["a=1", "a:=2"], "-p a is given twice"),
+        (["a:={"], "-p a:= is not JSON"),
+        (["a=\udcff"], "-p 'a' is not UTF-8 text"),
+    ],
+)
+def test_wrong_parameters(given, sentence):
+    with pytest.raises(BadInput) as caught:
+        parsing.parameters(given)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_artifacts():
+    assert parsing.artifacts(["data=s3://b/k=v"]) == {"data": "s3://b/k=v"}
+    with pytest.raises(BadInput, match="-a data=: expected name=uri"):
+        parsing.artifacts(["data="])
+    with pytest.raises(BadInput, match="-a d is given twice"):
+        parsing.artifacts(["d=x://a", "d=x://b"])
+
+
+@pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 3), ("RUNNING", 0)])
+def test_exit_codes(state, code):
+    assert exit_code(state) == code
+
+
+def test_endpoints():
+    assert checked("127.0.0.1:8888/") == "http://127.0.0.1:8888"
+    assert checked("https://host") == "https://host"
+    for wrong in ("ftp://host", "http://", "http://host:port", "http://host:99999"):
+        with pytest.raises(BadInput, match="is no address; give the REST address"):
+            checked(wrong)
+
+
+def test_a_wildcard_grpc_address_is_the_rest_host():
+    assert reachable("0.0.0.0:8887", "http://ml.example:8888") == "ml.example:8887"
+    assert reachable("[::]:8887", "http://[::1]:8888") == "[::1]:8887"
+    assert reachable("grpc.example:443", "https://ml.example") == "grpc.example:443"
+    assert is_local("127.0.0.1:1")
+    assert not is_local("127.example:1")
+
+
+def test_nothing_answers():
+    with pytest.raises(PlatformUnreachable, match=r"no platform answers at http://127\.0\.0\.1:1"):
+        find("http://127.0.0.1:1", {})
+
+
+def announce(home, **facts) -> None:
+    told = {"pid": os.getpid(), "host": socket.gethostname(), "http_address": "127.0.0.1:1", **facts}
+    (home / "up.json").write_text(json.dumps(told))
+
+
+def test_the_platform_that_is_up(tmp_path):
+    with pytest.raises(NoPlatform, match="headrace up"):
+        find(None, {"HEADRACE_HOME": str(tmp_path)})
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        grpc = f"127.0.0.1:{listening.getsockname()[1]}"
+        announce(tmp_path, grpc_address=grpc)
+        found = find(None, {"HEADRACE_HOME": str(tmp_path)})
+        assert (found.http, found.grpc) == ("http://127.0.0.1:1", grpc)
+        announce(tmp_path, grpc_address=grpc, host="another-machine")
+        assert platform_up(tmp_path) is None
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        announce(tmp_path, grpc_address=grpc, pid=dead.pid)
+        assert platform_up(tmp_path) is None
+    announce(tmp_path, grpc_address=grpc)
+    assert platform_up(tmp_path) is None
+    (tmp_path / "up.json").write_text("{")
+    assert platform_up(tmp_path) is None
+
+
+def test_bad_calls_are_sentences(tmp_path, capsys):
+    assert main(["run", str(tmp_path / "none.yaml")]) == 2
+    assert main(["run", str(tmp_path)]) == 2
+    (tmp_path / "empty.yaml").write_bytes(b"")
+    assert main(["run", str(tmp_path / "empty.yaml")]) == 2
+    (tmp_path / "p.py").write_text("x")
+    assert main(["run", str(tmp_path / "p.py")]) == 2
+    assert main(["runs", "list", "--endpoint", "http://127.0.0.1:1"]) == 4
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["headrace"] * 5
+    for line, words in zip(
+        said, ["there is no file", "is a folder", "is empty", "compile it first", "no platform answers"], strict=True
+    ):
+        assert words in line
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("headrace ")
+
+
+def test_importing_is_cheap():
+    wire = ("grpc", "google", "headrace_protos")
+    code = f"import headrace.cli, sys; print([m for m in sys.modules if m.partition('.')[0] in {wire}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

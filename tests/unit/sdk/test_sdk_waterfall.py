@@ -1,0 +1,65 @@
+"""The waterfall of a trace.
+
+- each leaf has a row, groups have none; phases are drawn where they were; a cached task is marked
+- the longest chain goes back by time; open spans reach to now; no spans, no lines
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from headrace.cli.texts import Style, cells
+from headrace.cli.waterfall import longest_chain, waterfall
+from headrace.models import Span
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+PLAIN = Style(unicode=False)
+
+
+def span(path: str, phase: str, start: float, end: float | None, **more) -> Span:
+    until = None if end is None else BEGIN + timedelta(seconds=end)
+    return Span(f"{path}{phase}", "", path, path, 1, phase, BEGIN + timedelta(seconds=start), until, **more)
+
+
+SPANS = [
+    span("", "run", 0, 10),
+    span("load", "task", 0, 4),
+    span("load", "attempt", 0, 4),
+    span("load", "image", 0, 2),
+    span("load", "running", 2, 4),
+    span("each", "task", 4, 10),
+    span("each[0]/train", "task", 4, 10),
+    span("each[0]/train", "attempt", 5, 10),
+    span("each[0]/train", "waiting", 4, 5),
+    span("each[0]/train", "running", 5, 10),
+    span("old", "task", 4, 4, attributes={"headrace.cached_from": "run/old"}),
+]
+
+
+def test_rows_and_phases():
+    lines = waterfall(SPANS, BEGIN, 60, PLAIN)
+    assert [line.split()[0] for line in lines[:3]] == ["load", "each[0]/train", "old"]
+    assert "e" * 5 in lines[0]
+    assert lines[0].endswith("4.0s")
+    assert "." in lines[1]
+    assert lines[1].index("#") > lines[0].index("#")
+    assert lines[2].endswith("cached")
+    assert "environment" in lines[3]
+    assert all(cells(line) <= 62 for line in lines[:3])
+    assert "".join(lines).isascii()
+
+
+def test_the_longest_chain():
+    assert [one.path for one in longest_chain(SPANS, BEGIN)] == ["load", "each[0]/train"]
+    assert waterfall(SPANS, BEGIN, 60, PLAIN)[-1] == "longest chain 9.0s of 10.0s: load -> each[0]/train"
+
+
+def test_open_spans_reach_to_now():
+    spans = [span("", "run", 0, None), span("a", "task", 0, None), span("a", "running", 0, None)]
+    (row, _legend) = waterfall(spans, BEGIN + timedelta(seconds=3), 40, PLAIN)
+    assert row.endswith("3.0s")
+
+
+def test_no_spans():
+    assert waterfall([], BEGIN, 80, PLAIN) == []
+    assert waterfall([span("", "run", 0, 1)], BEGIN, 80, PLAIN) == []
