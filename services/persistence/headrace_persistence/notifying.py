@@ -48,6 +48,7 @@ class Hub:
     def __init__(self, database: Database, waits: Callable[[str], Awaitable[bool]]) -> None:
         self._database = database
         self._waits = waits
+        self.listeners: list[Callable[[frozenset[int]], None]] = []  # told of this replica's own commits
         self._runs: set[Watch] = set()
         self._inboxes: set[InboxWatch] = set()
         self._dirty: set[LiteralString] = set()
@@ -62,6 +63,8 @@ class Hub:
         for watch in self._runs:
             if watch.run in changed:
                 watch.news.set()
+        for listener in self.listeners:
+            listener(changed)
         self._dirty.add(RUNS)
         self._send.set()
 

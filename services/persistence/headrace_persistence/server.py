@@ -23,6 +23,7 @@ from headrace_persistence.stores.loading import Loader
 from headrace_persistence.stores.pipelines import Pipelines
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.sessions import Sessions
+from headrace_persistence.tracing.exporting import Projector
 from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
 from headrace_servicekit.errors import Reason, ServiceError
@@ -72,6 +73,9 @@ async def serve(settings: Settings, sink: SpanSink | None = None) -> Handle:
         await stack.enter_async_context(Housekeeper(database).running())
         inbox = Inbox(database)
         hub = await stack.enter_async_context(Hub(database, inbox.waits).running())
+        if sink is not None:
+            projector = await stack.enter_async_context(Projector(database, Runs(database), sink).running())
+            hub.listeners.append(projector.runs_changed)
         address = settings.address_of("persistence")
         listening = await stack.enter_async_context(
             server.serve(address, _served(database, inbox, hub), service="persistence", probe=database.probe, sink=sink)

@@ -65,7 +65,9 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
             events += read.events
             if not read.events or events[-1].seq >= read.revision:
                 break
-        return rq.GetTraceResponse(trace_id=lifecycle.trace_id(request.run_id), spans=trace(run, events))
+        return rq.GetTraceResponse(
+            trace_id=lifecycle.trace_id(request.run_id), spans=trace(run.run_id, run.display_name, events)
+        )
 
 
 def _state_after(events: list[ev.Event], before: int) -> int:

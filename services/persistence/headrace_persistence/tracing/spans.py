@@ -5,7 +5,7 @@ A span's number is the attempt's for an attempt and its phases; for runs and tas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,17 +25,26 @@ PHASES: Final = (
 
 
 @dataclass(slots=True)
-class _Trace:
-    """Spans so far, and which of them later events go on with."""
+class Tracer:
+    """The spans of one run so far. Fed with its events in order, it says which spans each of them ended."""
 
     run_id: str
     name: str
+    seq: int = 0  # of the last event
     spans: list[rq.Span] = field(default_factory=list)
+    ended: list[rq.Span] = field(default_factory=list)
     retries: int = 0
     root: rq.Span | None = None
     tasks: dict[str, rq.Span] = field(default_factory=dict)
     waits: dict[str, rq.Span] = field(default_factory=dict)
     attempts: dict[tuple[str, int], rq.Span] = field(default_factory=dict)
+
+    def feed(self, event: ev.Event) -> list[rq.Span]:
+        """Apply one event; answers with the spans that it ended."""
+        self.ended = []
+        _apply(self, event)
+        self.seq = event.seq
+        return self.ended
 
     def open(self, path: str, number: int, phase: str, name: str, parent: str, start_us: int) -> rq.Span:
         """A new span, open."""
@@ -54,6 +63,11 @@ class _Trace:
         self.spans.append(span)
         return span
 
+    def end(self, span: rq.Span, end_us: int) -> None:
+        """A span ends."""
+        span.end_us = end_us
+        self.ended.append(span)
+
     def parent_of(self, path: str) -> str:
         """The span that a task's span is in: its group's, or the root's."""
         group = self.tasks.get(lifecycle.parent_path(path))
@@ -62,15 +76,15 @@ class _Trace:
         return self.root.span_id if self.root is not None else ""
 
 
-def trace(run: rq.Run, events: Iterable[ev.Event]) -> list[rq.Span]:
-    """The spans of RUN by its EVENTS (from the first on), by start; open ones end at 0."""
-    made = _Trace(run.run_id, run.display_name)
+def trace(run_id: str, name: str, events: Iterable[ev.Event]) -> list[rq.Span]:
+    """The spans of a run by its EVENTS (from the first on), by start; open ones end at 0."""
+    tracer = Tracer(run_id, name)
     for event in events:
-        _apply(made, event)
-    return sorted(made.spans, key=lambda span: span.start_us)  # stable: what started first was opened first
+        tracer.feed(event)
+    return sorted(tracer.spans, key=lambda span: span.start_us)  # stable: what started first was opened first
 
 
-def _apply(made: _Trace, event: ev.Event) -> None:
+def _apply(made: Tracer, event: ev.Event) -> None:
     kind = event.WhichOneof("kind") or ""
     if kind.startswith("run_"):
         _run(made, event, kind)
@@ -80,7 +94,7 @@ def _apply(made: _Trace, event: ev.Event) -> None:
         _attempt(made, event, kind)
 
 
-def _run(made: _Trace, event: ev.Event, kind: str) -> None:
+def _run(made: Tracer, event: ev.Event, kind: str) -> None:
     if kind == "run_created":
         made.root = made.open("", 0, "run", made.name, "", event.time_us)
     elif kind == "run_retried":
@@ -89,10 +103,10 @@ def _run(made: _Trace, event: ev.Event, kind: str) -> None:
         if before is not None:
             made.root.attributes["headrace.link"] = before.span_id
     elif kind == "run_finished" and made.root is not None:
-        _close(made.root, event.time_us, ev.RunState.Name(event.run_finished.state), event.run_finished.error)
+        _close(made, made.root, event.time_us, ev.RunState.Name(event.run_finished.state), event.run_finished.error)
 
 
-def _task(made: _Trace, event: ev.Event, kind: str) -> None:
+def _task(made: Tracer, event: ev.Event, kind: str) -> None:
     if kind in ("task_created", "task_reset"):
         display = event.task_created.display_name or event.path.rpartition("/")[2]
         if kind == "task_reset" and event.path in made.tasks:
@@ -113,17 +127,17 @@ def _task(made: _Trace, event: ev.Event, kind: str) -> None:
             waited.attributes["headrace.waiting_detail"] = waiting.detail
         return
     if waited is not None and not waited.end_us:
-        waited.end_us = event.time_us
+        made.end(waited, event.time_us)
     if kind == "task_finished":
         finished = event.task_finished
-        _close(found, event.time_us, ev.TaskState.Name(finished.state), finished.error)
+        _close(made, found, event.time_us, ev.TaskState.Name(finished.state), finished.error)
         if finished.cached_from:
             found.attributes["headrace.cached_from"] = finished.cached_from
         if finished.skip_reason:
             found.attributes["headrace.skip_reason"] = finished.skip_reason
 
 
-def _attempt(made: _Trace, event: ev.Event, kind: str) -> None:
+def _attempt(made: Tracer, event: ev.Event, kind: str) -> None:
     key = (event.path, event.attempt)
     if kind == "attempt_started":
         task = made.tasks.get(event.path)
@@ -135,11 +149,11 @@ def _attempt(made: _Trace, event: ev.Event, kind: str) -> None:
             made.attempts[key].attributes["headrace.node"] = event.attempt_launched.node
     elif key in made.attempts:
         finished = event.attempt_finished
-        _close(made.attempts[key], event.time_us, ev.AttemptState.Name(finished.state), finished.error)
+        _close(made, made.attempts[key], event.time_us, ev.AttemptState.Name(finished.state), finished.error)
         _phases(made, made.attempts[key], finished.times)
 
 
-def _phases(made: _Trace, attempt: rq.Span, times: ev.AttemptTimes) -> None:
+def _phases(made: Tracer, attempt: rq.Span, times: ev.AttemptTimes) -> None:
     """Where the attempt's time went: a phase that did not happen or is not known is left out."""
     start = attempt.start_us
     for phase, ended in PHASES:
@@ -149,17 +163,13 @@ def _phases(made: _Trace, attempt: rq.Span, times: ev.AttemptTimes) -> None:
         if not end_us or end_us < start:
             continue
         span = made.open(attempt.path, attempt.attempt, phase, phase, attempt.span_id, start)
-        span.end_us = start = end_us
+        made.end(span, end_us)
+        start = end_us
 
 
-def _close(span: rq.Span, end_us: int, state: str, error: ev.Error) -> None:
-    span.end_us = end_us
+def _close(made: Tracer, span: rq.Span, end_us: int, state: str, error: ev.Error) -> None:
     span.state = state.partition("_")[2]
     if error.reason:
         span.attributes["error.type"] = error.reason
         span.attributes["error.message"] = error.message
-
-
-def finished(spans: Sequence[rq.Span]) -> list[rq.Span]:
-    """Those that have ended."""
-    return [span for span in spans if span.end_us]
+    made.end(span, end_us)
