@@ -319,7 +319,14 @@ def scenario_upload_a_version_and_run_it(client: kfp.Client) -> None:
     assert run.pipeline_version_reference.pipeline_id == pipeline.pipeline_id
     assert run.pipeline_version_reference.pipeline_version_id == second.pipeline_version_id
     assert client.wait_for_run_completion(run.run_id, timeout=WAIT_S, sleep_duration=1).state == "SUCCEEDED"
-    newest = client.run_pipeline(experiment.experiment_id, "of the newest", pipeline_id=pipeline.pipeline_id)
+    # run_pipeline wants both ids itself; the API takes the newest version where only the pipeline is named
+    unversioned = kfp_server_api.V2beta1Run(
+        display_name="of the newest",
+        experiment_id=experiment.experiment_id,
+        pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(pipeline_id=pipeline.pipeline_id),
+    )
+    newest = client.runs.run_service_create_run(unversioned)
+    assert newest.pipeline_version_reference.pipeline_id == pipeline.pipeline_id
     assert newest.pipeline_version_reference.pipeline_version_id == third.pipeline_version_id
     client.delete_pipeline_version(pipeline.pipeline_id, third.pipeline_version_id)
     refused(404, lambda: client.get_pipeline_version(pipeline.pipeline_id, third.pipeline_version_id))

@@ -154,6 +154,10 @@ async def test_a_delivered_terminate_reads_as_canceling(persistence: Persistence
         True,
     )
     assert (await get(persistence, run_id)).state == ev.RUN_CANCELING
+    second = rs.DeliverRequest(key="s", run_id=run_id, terminate=rs.Terminate())
+    with pytest.raises(ServiceError) as refused:
+        await persistence.store.Deliver(second)
+    assert refused.value.message == f"Run {run_id} is being terminated already (CANCELING): wait for its end"
     events = [event(run_terminating=ev.RunTerminating()), event(run_finished=ev.RunFinished(state=ev.RUN_CANCELED))]
     await scheduler.apply(run_id, 1, events)
     assert (await get(persistence, run_id)).state == ev.RUN_CANCELED

@@ -97,8 +97,8 @@ class Inbox:
         row = await tx.fetch_one(SQL["lock_run"], {"run_id": request.run_id})
         if row is None or (row[4] and kind in ("terminate", "retry")):
             raise no_run(request.run_id)
-        run, shard, state, _, _ = row
-        refused = _refusal(kind, request.run_id, state)
+        run, shard, state, shown_state, _ = row
+        refused = _refusal(kind, request.run_id, shown_state if kind == "terminate" else state)
         if refused:
             raise ServiceError(Reason.WRONG_STATE, refused)
         response = await self._put(tx, request, kind, now_us, request.run_id, run, shard)
@@ -176,6 +176,8 @@ def _refusal(kind: str, run_id: str, state: int) -> str:
     name = ev.RunState.Name(state).removeprefix("RUN_")  # type: ignore[arg-type]  # an enum's number
     if kind == "terminate" and state in lifecycle.RUN_FINAL:
         return f"Run {run_id} has ended ({name}): nothing to terminate"
+    if kind == "terminate" and state == ev.RUN_CANCELING:
+        return f"Run {run_id} is being terminated already (CANCELING): wait for its end"
     if kind == "retry" and state not in lifecycle.RUN_FINAL:
         return f"Run {run_id} has not ended ({name}): only a run that FAILED or was CANCELED can be retried"
     if kind == "retry" and state == ev.RUN_SUCCEEDED:
