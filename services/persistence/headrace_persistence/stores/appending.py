@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from headrace_persistence import columns
+from headrace_persistence.arrays import literals
 from headrace_persistence.projecting import RefusedError, RunChange, RunRow, project
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.sessions import lost
@@ -220,7 +221,7 @@ class _Append:
         """The cursor of statement NAME over ROWS, or None where there are none."""
         if not next(iter(rows.values())):
             return None
-        return await self._tx.connection.execute(SQL[name], rows)
+        return await self._tx.connection.execute(SQL[name], literals(name, rows))
 
     async def _delete(self, rows: list[Row]) -> None:
         runs = {"runs": [row[1] for row in rows]}
