@@ -43,7 +43,7 @@ verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is cur
 
 .PHONY: run lint types check test fuzz bench
 run: $(BIN)/.run  ## the main job: train on iris on an embedded platform of this clone's own (.headrace/)
-	@HEADRACE_HOME="$(CURDIR)/.headrace" $(BIN)/headrace run examples/iris/pipeline.yaml
+	@env -u HEADRACE_ENDPOINT -u HEADRACE_GRPC_ENDPOINT HEADRACE_HOME="$(CURDIR)/.headrace" $(BIN)/headrace run examples/iris/pipeline.yaml
 
 lint: $(BIN)/.test
 	$(BIN)/ruff check .

@@ -107,6 +107,7 @@ class CacheClient:
 
 
 def uris_of(values: events_pb2.Values) -> list[str]:
-    """Every artifact's URI, and every value's that lies in the store."""
-    uris = [a.uri for group in values.artifacts.values() for a in group.artifacts]
+    """Everything that a hit needs in the store: artifacts that have content (metrics often are metadata alone), and values
+    that lie there."""
+    uris = [a.uri for group in values.artifacts.values() for a in group.artifacts if a.digest]
     return [*uris, *(value.uri for value in values.parameters.values() if value.WhichOneof("kind") == "uri")]

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Told = Callable[[str, Fact], None]
 COMMIT_AGAIN_S = 2.0
+SETTLE_WITHIN_S = 2.0
 LARGEST_BATCH = 500
 
 
@@ -43,6 +44,7 @@ class Dispatcher:
         self._asks: asyncio.Queue[tuple[str, AskCache]] = asyncio.Queue()
         self._settles: asyncio.Queue[tuple[str, CommitCache | ReleaseCache]] = asyncio.Queue()
         self._starts: asyncio.Queue[tuple[str, StartAttempt | CancelAttempt]] = asyncio.Queue()
+        self._unsettled: list[tuple[str, CommitCache | ReleaseCache]] = []  # taken from the queue, not yet acknowledged
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Dispatcher:
@@ -54,6 +56,13 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._settles.empty():
+            self._unsettled.append(self._settles.get_nowait())
+        try:
+            async with asyncio.timeout(SETTLE_WITHIN_S):
+                await self._settle()
+        except (TimeoutError, ServiceError) as away:
+            logger.warning("%d results were not stored in the cache: %s", len(self._unsettled), away)
 
     @property
     def tasks(self) -> Sequence[asyncio.Task[None]]:
@@ -92,19 +101,23 @@ class Dispatcher:
 
     async def _settling(self) -> None:
         while True:
-            batch = await _batch(self._settles)
-            commits = [(run, c) for run, c in batch if isinstance(c, CommitCache)]
-            releases = [(run, c) for run, c in batch if isinstance(c, ReleaseCache)]
-            try:
-                if commits:
-                    await self._cache.commit(commits)
-                if releases:
-                    await self._cache.release(releases)
-            except ServiceError as down:
-                logger.warning("the cache does not answer, %d results wait to be stored: %s", len(commits), down)
-                await asyncio.sleep(COMMIT_AGAIN_S)
-                for item in batch:
-                    self._settles.put_nowait(item)
+            self._unsettled = await _batch(self._settles)
+            while self._unsettled:
+                try:
+                    await self._settle()
+                except ServiceError as down:
+                    logger.warning("the cache does not answer, %d results wait: %s", len(self._unsettled), down)
+                    await asyncio.sleep(COMMIT_AGAIN_S)
+
+    async def _settle(self) -> None:
+        """Tell the cache what has ended; what is acknowledged is no longer in `_unsettled`."""
+        commits = [(run, c) for run, c in self._unsettled if isinstance(c, CommitCache)]
+        releases = [(run, c) for run, c in self._unsettled if isinstance(c, ReleaseCache)]
+        if commits:
+            await self._cache.commit(commits)
+        if releases:
+            await self._cache.release(releases)
+        self._unsettled = []
 
     async def _renewing(self) -> None:
         while True:

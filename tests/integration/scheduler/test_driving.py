@@ -169,6 +169,18 @@ async def test_the_second_run_comes_from_the_cache(world: World):
     assert not (await world.tasks(uncached))["a"].cached
 
 
+async def test_tasks_inside_groups_come_from_the_cache_too_also_after_a_stop_right_at_the_end(world: World):
+    body = dag({"item": "NUMBER_INTEGER"}).task("work", step(), {"x": dag_input("item")}, cache=True)
+    flow = pipeline().task("loop", body, items="[1, 2, 3]")
+    await world.ended(await world.submit(flow))
+    await world.stop_scheduler()
+    await world.start_scheduler()
+    second = await world.submit(flow)
+    await world.ended(second)
+    tasks = await world.tasks(second)
+    assert [tasks[f"loop[{i}]/work"].cached for i in range(3)] == [True] * 3
+
+
 async def test_of_two_identical_tasks_in_flight_one_runs_and_the_other_waits_for_it(world: World):
     flow = pipeline().task("a", step(seconds=0.5), {"x": "same"}, cache=True)
     first, second = await asyncio.gather(world.submit(flow), world.submit(flow))

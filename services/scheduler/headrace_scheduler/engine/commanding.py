@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine.beginning import prepared_of
 from headrace_scheduler.engine.indexing import PlanIndex
-from headrace_scheduler.engine.launching import Prepared, ingredients, launch, prepare
+from headrace_scheduler.engine.launching import ingredients, launch
 from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
 
 SETTLE_FOR_US = 60_000_000  # as long as a reservation lives
@@ -27,7 +27,7 @@ def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
         case Stage.CANCEL:
             return (c.CancelAttempt(row.path, row.attempts),)
         case Stage.SETTLE:
-            return (_settle(state, row),)
+            return (settlement(state, row),)
         case Stage.HELD | Stage.BACKOFF:
             at = state.timers().get(row.path, 0)
             return (c.WakeAt(at),) if at else ()
@@ -64,11 +64,3 @@ def _import(row: Row) -> c.Import:
         "instance_schema": importer.type.instance_schema,
     }
     return c.Import(row.path, uri, schema, metadata, importer.reimport)
-
-
-def _settle(state: RunState, row: Row) -> c.Command:
-    if row.state != ev.TASK_SUCCEEDED:
-        return c.ReleaseCache(row.path, row.cache_key, row.cache_token)
-    prepared: Prepared = prepare(state, row, row.inputs)
-    made = ingredients(state, row, prepared)
-    return c.CommitCache(row.path, row.cache_key, row.cache_token, row.outputs.message(), made)

@@ -9,6 +9,7 @@ from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.rows import Row, Stage
+from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
 
 
@@ -22,12 +23,16 @@ def end(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error |
 
 
 def settle(draft: Draft, path: str, token: str) -> None:
-    """Tell the cache what became of a task that held a reservation."""
-    row = draft.state.row(path)
-    if row is None:
+    """Tell the cache what became of a task that held a reservation.
+
+    The command is made now: by the end of the step the task's group may have ended, and its row with it.
+    """
+    if draft.state.row(path) is None:
         return
-    draft.enter(row, Stage.SETTLE).cache_token = token
+    row = draft.state.edit(path)
+    row.stage, row.cache_token = Stage.SETTLE, token
     draft.state.set_settling(path, on=True)
+    draft.extra.append(settlement(draft.state, row))
 
 
 def fail(draft: Draft, row: Row, problem: TaskProblem) -> None:
