@@ -9,13 +9,15 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headrace_servicekit.telemetry import SpanSink
+
+    Start = Callable[[dict[str, str], SpanSink | None], AbstractAsyncContextManager[Any]]
 
 BAD_INPUT = 2
 SERVICES = ("apiserver", "scheduler", "persistence", "cache", "postgres")
@@ -41,11 +43,10 @@ def up(argv: Sequence[str]) -> int:
     }
     environ.update({name: value for name, value in given.items() if value})
     say = _silent if options.quiet else _say
+    from headrace_embedded.composing import platform  # before there is a loop that it would hold up
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        from headrace_embedded.composing import platform
-
         async with platform(environ, say) as one:
             say(
                 f"headrace is up: REST and web page http://{one.http_address}, gRPC {one.grpc_address}, data {one.home}"
@@ -67,10 +68,11 @@ def serve(argv: Sequence[str]) -> int:
     parser.add_argument("name", choices=SERVICES, help="which one")
     options = parser.parse_args(argv)
     environ = dict(os.environ)
+    start = _starter(options.name)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with _service(options.name, environ) as one:
+        async with _service(options.name, start, environ) as one:
             _say(f"{options.name} is up{_where(one)}")
             watch = asyncio.create_task(_end_with(getattr(one, "replica", None)), name="watch the scheduler")
             try:
@@ -93,7 +95,8 @@ def validate(argv: Sequence[str]) -> int:
 
 
 @asynccontextmanager
-async def _service(name: str, environ: dict[str, str]) -> AsyncIterator[Any]:
+async def _service(name: str, start: Start, environ: dict[str, str]) -> AsyncIterator[Any]:
+    from headrace_embedded.exporting import exporter_from
     from headrace_servicekit.settings import Settings, load
 
     settings = load(Settings, environ)
@@ -101,38 +104,39 @@ async def _service(name: str, environ: dict[str, str]) -> AsyncIterator[Any]:
         from headrace_embedded.reaching import bundled_database
 
         environ = {**environ, "HEADRACE_DATABASE_URL": await bundled_database(settings.home, _say)}
-    from headrace_embedded.exporting import exporter_from
-
     async with AsyncExitStack() as stack:
         exporter = exporter_from(environ)
         sink = None if exporter is None else await stack.enter_async_context(exporter)
-        yield await stack.enter_async_context(_one(name, environ, sink))
+        yield await stack.enter_async_context(start(environ, sink))
 
 
-def _one(name: str, environ: dict[str, str], sink: SpanSink | None) -> AbstractAsyncContextManager[Any]:
+def _starter(name: str) -> Start:
+    """How to run the service NAME, with its modules loaded: a loop that already runs would be held up by that."""
+    import headrace_embedded.exporting
+    import headrace_embedded.reaching  # noqa: F401
     from headrace_servicekit.settings import Settings, load
 
     if name == "postgres":
         from headrace_embedded.postgres import BundledPostgres
 
-        return BundledPostgres(load(Settings, environ).home, progress=_say)
+        return lambda environ, _: BundledPostgres(load(Settings, environ).home, progress=_say)
     if name == "persistence":
         from headrace_persistence import server as persistence
         from headrace_persistence.settings import PersistenceSettings
 
-        return persistence.running(load(PersistenceSettings, environ), sink)
+        return lambda environ, sink: persistence.running(load(PersistenceSettings, environ), sink)
     if name == "cache":
         from headrace_cache import server as cache
 
-        return cache.running(load(cache.CacheSettings, environ), sink)
+        return lambda environ, sink: cache.running(load(cache.CacheSettings, environ), sink)
     if name == "scheduler":
         from headrace_scheduler import server as scheduler
         from headrace_scheduler.settings import SchedulerSettings
 
-        return scheduler.running(load(SchedulerSettings, environ), sink)
+        return lambda environ, sink: scheduler.running(load(SchedulerSettings, environ), sink)
     from headrace_apiserver import server as apiserver
 
-    return apiserver.running(load(apiserver.ApiserverSettings, environ), sink)
+    return lambda environ, sink: apiserver.running(load(apiserver.ApiserverSettings, environ), sink)
 
 
 def _where(one: Any) -> str:

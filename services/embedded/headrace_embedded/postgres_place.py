@@ -7,11 +7,14 @@ owner of any folder changes but of those made here.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,12 +56,28 @@ def find_place(home: Path) -> Place:
     """The place of HOME's Postgres, with its folders made."""
     try:
         home.mkdir(parents=True, exist_ok=True)
-        root, owner = _for_root(home) if os.geteuid() == 0 else (_for_user(home), None)
-        return Place(root, _sockets(root, home, owner), owner)
+        with _alone(home):
+            root, owner = _for_root(home) if os.geteuid() == 0 else (_for_user(home), None)
+            return Place(root, _sockets(root, home, owner), owner)
     except PermissionError as refused:
         raise ServiceError(
             Reason.UNAVAILABLE, f"{refused.filename} is not writable: choose another folder with HEADRACE_HOME"
         ) from refused
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One at a time for each HOME: services that start together would see each other's folders half made."""
+    try:
+        lock = os.open(home / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        yield  # another user's HOME: what follows says so
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _for_user(home: Path) -> Path:

