@@ -26,6 +26,8 @@ setup-test: $(BIN)/.test  ## the same with the test tools
 pins: setup  ## compile requirements/*.in to pins with hashes
 	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
 
 .venv-generate/.done: requirements/generate.txt
 	@test -x .venv-generate/bin/python || $(PYTHON) -m venv .venv-generate
@@ -62,8 +64,14 @@ test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, pee
 fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
 	HYPOTHESIS_PROFILE=fuzz FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
 
-bench: $(BIN)/.test  ## benchmarks beside their opponents, one table; raw figures in bench/results/
-	$(BIN)/python -m bench
+bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## benchmarks beside their opponents, one table; raw figures in bench/results/
+	$(BIN)/python -m bench $(ONLY)
+
+# Opponents of the benchmarks, each in an environment of its own, whole in its pins (Prefect's certifi is overridden).
+.venv-prefect/.done .venv-dbos/.done: .venv-%/.done: requirements/bench-%.txt
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/bench-$*.txt
+	@touch $@
 
 # The official KFP SDK and client, which tests and `make examples` drive as a program of its own.
 .venv-kfp/.done: requirements/kfp-peer.txt
