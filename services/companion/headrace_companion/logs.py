@@ -188,7 +188,8 @@ async def follow(
             return
         else:
             try:
-                await asyncio.wait_for(ended.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await ended.wait()
             except TimeoutError:
                 continue
 

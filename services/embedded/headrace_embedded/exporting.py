@@ -65,7 +65,8 @@ class SpanExporter:
         pause = self._every
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
             self._wake.clear()
             sent = True
             while self._waiting and sent:

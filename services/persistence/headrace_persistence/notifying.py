@@ -146,7 +146,8 @@ class Hub:
         """One query for all watched runs, when another replica hints, and every second."""
         while True:
             try:
-                await asyncio.wait_for(self._look.wait(), POLLED)
+                async with asyncio.timeout(POLLED):
+                    await self._look.wait()
                 hinted = True
             except TimeoutError:
                 hinted = False

@@ -146,7 +146,8 @@ class Driver:
         pause = min(late, self._settings.queue_notice_s if self._admission.waiting else late)
         if not self._signal.is_set():
             with suppress(TimeoutError):  # then a timer is due, or it is time to tell who waits
-                await asyncio.wait_for(self._signal.wait(), max(pause, 0.001))
+                async with asyncio.timeout(max(pause, 0.001)):
+                    await self._signal.wait()
         self._signal.clear()
 
     async def tick(self) -> None:

@@ -61,7 +61,8 @@ class Receiver:
     async def wait(self) -> None:
         """Until a hint, or a second."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hint.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._hint.wait()
         self._hint.clear()
 
     async def fetch(self) -> list[rs.InboxItem]:

@@ -146,7 +146,8 @@ async def _report(checker: Any, names: Sequence[str], probe: Callable[[], Awaita
     status = health_pb2.HealthCheckResponse.SERVING
     try:
         if probe is not None:
-            await asyncio.wait_for(probe(), 3)
+            async with asyncio.timeout(3):
+                await probe()
     except Exception as unwell:  # noqa: BLE001  # any failure of a probe means the same: not serving
         logger.warning("not healthy: %s", unwell)
         status = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -72,7 +72,8 @@ class Projector:
                 self._wake.set()
                 pause = AGAIN
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stop.wait()
         with suppress(ServiceError):  # what is left goes out at the next start
             await self.run_once()
 
