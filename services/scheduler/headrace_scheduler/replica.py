@@ -56,6 +56,8 @@ class Replica:
         await self._dispatcher.__aenter__()
         loops = (self._renewing, self._receiving, self._receiver.watch, self._listening, self._driver.run)
         self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
+        for task in self._tasks:
+            task.add_done_callback(_log_death)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -169,6 +171,12 @@ class Replica:
         async for batch in self._executor.facts():
             for fact in batch:
                 self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
+
+
+def _log_death(task: asyncio.Task[None]) -> None:
+    """Said at once, whoever watches: without one of its loops a replica drives nothing."""
+    if not task.cancelled():
+        logger.error("the loop %r has ended", task.get_name(), exc_info=task.exception())
 
 
 def _engine_fact(fact: ExecutorFact) -> Fact:
