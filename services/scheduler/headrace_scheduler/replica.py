@@ -25,6 +25,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 1.0
+LOAD_AT_ONCE = 50  # runs; the first ones start while the others are still being loaded
 
 
 class Replica:
@@ -153,19 +154,23 @@ class Replica:
             if not self._session.confirmed:
                 continue
             try:
-                for item in await self._receiver.fetch():
-                    await self._receive(item)
+                await self._receive(await self._receiver.fetch())
             except ServiceError as away:
                 if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
                     logger.error("cannot read the inbox: %s", away)
                 self._receiver.reset()
 
-    async def _receive(self, item: rs.InboxItem) -> None:
-        run_id = item.request.run_id
-        if not self._driver.holds(run_id):
-            await self.load_runs([run_id])
-        if self._driver.holds(run_id):
-            self._driver.deliver(item, fact_of(item.request))
+    async def _receive(self, items: Sequence[rs.InboxItem]) -> None:
+        """Load what is not held, in few calls because many runs may come at once, and hand the items on in their order."""
+        for begin in range(0, len(items), LOAD_AT_ONCE):
+            page = items[begin : begin + LOAD_AT_ONCE]
+            named = dict.fromkeys(item.request.run_id for item in page)
+            unknown = [run_id for run_id in named if not self._driver.holds(run_id)]
+            if unknown:
+                await self.load_runs(unknown)
+            for item in page:
+                if self._driver.holds(item.request.run_id):
+                    self._driver.deliver(item, fact_of(item.request))
 
     async def _listening(self) -> None:
         async for batch in self._executor.facts():
