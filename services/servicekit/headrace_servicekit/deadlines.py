@@ -29,8 +29,7 @@ def admit(remaining: float | None, method: str) -> None:
 
 def remaining() -> float | None:
     """Seconds left for the handler that runs here; None without a deadline."""
-    deadline = _deadline.get()
-    return None if deadline is None else deadline - time.monotonic()
+    return None if (deadline := _deadline.get()) is None else deadline - time.monotonic()
 
 
 def inner_timeout(asked: float | None, *, default: float | None = DEFAULT) -> float | None:

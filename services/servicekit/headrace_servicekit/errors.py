@@ -68,15 +68,13 @@ CODES: Final[dict[ErrorReason.ValueType, grpc.StatusCode]] = {
     errors_pb2.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 # What a status without our ErrorInfo means (gRPC itself, or a server that is not ours, made it): the first reason of its code.
-FOREIGN: Final = (
-    {code: reason for reason, code in reversed(CODES.items())}
-    | {
-        grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
-        grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
-        grpc.StatusCode.UNKNOWN: Reason.INTERNAL,
-        grpc.StatusCode.ABORTED: Reason.INTERNAL,
-    }
-)
+FOREIGN: Final = {
+    **{code: reason for reason, code in reversed(CODES.items())},
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+    grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
+    grpc.StatusCode.UNKNOWN: Reason.INTERNAL,
+    grpc.StatusCode.ABORTED: Reason.INTERNAL,
+}
 
 
 def code_of(reason: ErrorReason.ValueType, *, streaming: bool = False) -> grpc.StatusCode:

@@ -11,8 +11,9 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
+from weakref import WeakSet
 
 import grpc
 
@@ -28,6 +29,12 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
 
     def __init__(self, service: str, sink: SpanSink | None = None) -> None:
         self._service, self._sink = service, sink
+        self._calls: WeakSet[Any] = WeakSet()
+
+    async def ended(self) -> None:
+        """Wait for the handlers that a stopped server has cancelled: its stop() returns before they have ended."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*self._calls, return_exceptions=True), 2.0)
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
@@ -39,10 +46,12 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         work = _streaming(behaviour) if handler.response_streaming else behaviour
 
         async def call(request: Any, context: Any) -> Any:
+            self._calls.add(asyncio.current_task())
             return await self._run(method, context, streamed, lambda: work(request, context))
 
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        return make(call, handler.request_deserializer, handler.response_serializer)
+        return getattr(grpc, f"{kind}_rpc_method_handler")(
+            call, handler.request_deserializer, handler.response_serializer
+        )
 
     async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Awaitable[Any]]) -> Any:
         started, caller = time.time_ns(), _caller(context)
@@ -82,8 +91,7 @@ def _streaming(behaviour: Any) -> Callable[[Any, Any], Awaitable[None]]:
     async def stream(request: Any, context: Any) -> None:
         responses = behaviour(request, context)
         if not hasattr(responses, "__aiter__"):  # a coroutine that writes to the context itself
-            await responses
-            return
+            return await responses  # type: ignore[no-any-return]  # None
         async with aclosing(responses):
             async for response in responses:
                 await context.write(response)
@@ -104,8 +112,7 @@ class _Client:
 
     def _prepared(self, details: Any, default: float | None) -> Any:
         timeout, metadata = deadlines.inner_timeout(details.timeout, default=default), details.metadata
-        context = tracing.current()
-        if context is not None:
+        if (context := tracing.current()) is not None:
             metadata = grpc.aio.Metadata(*(metadata or ()))
             metadata["traceparent"] = str(context)
         return details._replace(timeout=timeout, metadata=metadata)

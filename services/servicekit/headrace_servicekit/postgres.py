@@ -99,7 +99,6 @@ class Database:
 
     async def read(self, query: LiteralString, params: Params = None) -> list[Row]:
         """All rows of one statement that changes nothing, without a transaction round it."""
-
         return await self._attempts(lambda connection, _: Transaction(connection).fetch(query, params))
 
     async def probe(self) -> None:
@@ -220,7 +219,5 @@ async def _applied(connection: Connection, schema: str) -> dict[int, str]:
     there = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s"
     if await (await connection.execute(there, (schema, VERSIONS))).fetchone() is None:
         return {}
-    cursor = await connection.execute(
-        sql.SQL("SELECT version, digest FROM {}").format(sql.Identifier(schema, VERSIONS))
-    )
-    return dict(await cursor.fetchall())
+    versions = sql.SQL("SELECT version, digest FROM {}").format(sql.Identifier(schema, VERSIONS))
+    return dict(await (await connection.execute(versions)).fetchall())

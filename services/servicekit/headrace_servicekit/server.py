@@ -71,7 +71,7 @@ async def serve(
 ) -> AsyncIterator[Listening]:
     """Serve SERVED at ADDRESS while the block runs; PROBE raises while the service SERVICE is not healthy."""
     check_address(address)
-    server = grpc.aio.server(interceptors=[ServerInterceptor(service, sink)], options=_SERVER)
+    server = grpc.aio.server(interceptors=[calls := ServerInterceptor(service, sink)], options=_SERVER)
     for one in served:
         one.register(server)
     checker = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
@@ -89,6 +89,7 @@ async def serve(
         await asyncio.gather(prober, return_exceptions=True)
         await checker.enter_graceful_shutdown()
         await server.stop(grace)
+        await calls.ended()
         if bound.startswith("unix:"):
             Path(bound.removeprefix("unix:")).unlink(missing_ok=True)
 

@@ -56,13 +56,11 @@ class Settings:
 
 def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
     """An instance of the dataclass CLS from ENVIRON; raises SettingsError with every wrong variable."""
-    environ = os.environ if environ is None else environ
-    hints = typing.get_type_hints(cls)
+    environ, hints = os.environ if environ is None else environ, typing.get_type_hints(cls)
     values: dict[str, Any] = {}
     problems: list[str] = []
     for field in fields(cls):  # type: ignore[arg-type]  # T is any dataclass; fields() checks
-        variable = PREFIX + field.name.upper()
-        text = environ.get(variable)
+        text = environ.get(variable := PREFIX + field.name.upper())
         if text is None or text == "":
             if field.default is MISSING and field.default_factory is MISSING:
                 problems.append(f"{variable} is not set; expected {_expected(hints[field.name])}")

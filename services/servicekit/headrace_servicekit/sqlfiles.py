@@ -57,8 +57,7 @@ def load_migrations(folder: Path) -> list[Migration]:
     """The migrations of FOLDER in order; raises where a number is missing, taken twice, or a name is malformed."""
     found: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
-        match = _MIGRATION.fullmatch(path.name)
-        if match is None or int(match[1]) != len(found) + 1:
+        if (match := _MIGRATION.fullmatch(path.name)) is None or int(match[1]) != len(found) + 1:
             raise SqlFileError(f"{path}: expected a name like {len(found) + 1:04d}_what_it_does.sql")
         text = path.read_text(encoding="utf-8")
         found.append(Migration(len(found) + 1, path.stem, text, hashlib.sha256(text.encode()).hexdigest()))
