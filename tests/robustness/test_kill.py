@@ -18,6 +18,7 @@ from corpus import driving
 from fixtures.platforms import Platform, running
 
 TASKS, KILLS = 30, 5
+SEED = int(os.environ.get("KILL_SEED", "20261121"))  # another one tries other points in the run
 APPEND = 'echo "$0" >> "$1"; sleep 0.7'
 
 
@@ -65,7 +66,7 @@ def succeeded(tasks: list[dict]) -> dict[str, int]:
 
 @pytest.mark.timeout(300)
 def test_killed_five_times_the_run_finishes_and_nothing_committed_runs_twice(tmp_path):
-    chance = random.Random(20261121)
+    chance = random.Random(SEED)
     counter, home, file = tmp_path / "counter", tmp_path / "home", tmp_path / "thirty.json"
     counter.touch()
     file.write_text(json.dumps(thirty_tasks(counter)))

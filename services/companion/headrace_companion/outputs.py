@@ -30,6 +30,10 @@ class OutputRefused(Exception):  # noqa: N818 - read as a statement
         self.reason = reason
 
 
+class TooLarge(SourceRefused):  # a statement, like its base
+    """A value's file is larger than a value may be: its content is wrong, not its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArtifactEntry:
     """What user code said about one output artifact; None where it said nothing."""
@@ -60,7 +64,7 @@ def read_local(path: Path, within: Path, limit: int) -> bytes | None:
         content = file.read(limit + 1)
         if len(content) > limit:
             size = os.fstat(file.fileno()).st_size
-            raise SourceRefused(f"is {size} bytes long, above the limit of {limit}: write large data to an artifact")
+            raise TooLarge(f"is {size} bytes long, above the limit of {limit}: write large data to an artifact")
     return content
 
 
@@ -69,6 +73,8 @@ def read_metadata_file(folders: Folders) -> ExecutorOutput:
     try:
         content = read_local(folders.metadata_file, folders.top, MAX_METADATA_BYTES)
         return parse_executor_output(content) if content is not None else ExecutorOutput({}, {})
+    except TooLarge as error:
+        raise OutputRefused(Reason.WRONG_OUTPUT, f"what the task returned {error}") from error
     except SourceRefused as error:
         raise OutputRefused(Reason.OUTPUT_PATH, f"what the task returned {error}") from error
     except ValueProblem as problem:
@@ -136,6 +142,8 @@ def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[s
             text = _parameter(name, assignment, folders, said)
         except ValueProblem as problem:
             problems.append(OutputRefused(Reason.WRONG_OUTPUT, problem.sentence))
+        except TooLarge as error:
+            problems.append(OutputRefused(Reason.WRONG_OUTPUT, f"output '{name}' {error}"))
         except SourceRefused as error:
             problems.append(OutputRefused(Reason.OUTPUT_PATH, f"output '{name}' {error}"))
         except OutputRefused as missing:

@@ -49,6 +49,9 @@ class Replica:
         self._driver = driver
         self._dispatcher = dispatcher
         self._started = False
+        self._loading = (
+            asyncio.Lock()
+        )  # while runs are loaded, facts wait: nobody would take those of a run that is not held yet
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Replica:
@@ -85,6 +88,10 @@ class Replica:
             try:
                 await self._session.open()
                 change = await self._session.renew()
+                if not change.claimed:
+                    logger.info(
+                        "no shard is free yet: another scheduler has them, or one died and its session ends within 10 s"
+                    )
                 await self._load_shards(change.claimed)
             except ServiceError as away:
                 if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
@@ -127,6 +134,10 @@ class Replica:
         await self._load(rs.LoadRunsRequest(run_ids=run_ids))
 
     async def _load(self, request: rs.LoadRunsRequest) -> None:
+        async with self._loading:
+            await self._load_and_adopt(request)
+
+    async def _load_and_adopt(self, request: rs.LoadRunsRequest) -> None:
         request.session_id, request.epoch = self._session.session_id, self._session.epoch
         loaded: list[Drive] = []
         async for snapshot in self._store.LoadRuns(request):
@@ -174,8 +185,9 @@ class Replica:
 
     async def _listening(self) -> None:
         async for batch in self._executor.facts():
-            for fact in batch:
-                self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
+            async with self._loading:
+                for fact in batch:
+                    self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
 
 
 def _log_death(task: asyncio.Task[None]) -> None:

@@ -136,7 +136,8 @@ class Executor(Protocol):
         ended before this returns; of those that are, each is followed, recovered from what it published, or told as LOST."""
 
     async def adopt(self, known: Sequence[tuple[AttemptId, str]]) -> None:
-        """The same for attempts of shards that were taken over later."""
+        """The same for attempts of shards that were taken over later, or of a run that is loaded again: what is known of
+        those that this executor started is told again, because facts for a run that is not loaded have no effect."""
 
     def inventory(self) -> Sequence[Inventory]:
         """What there is, for admission."""

@@ -58,6 +58,7 @@ class ProcessExecutor:
         self._label = hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:12]
         self._attempts: dict[port.AttemptId, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._launched: dict[port.AttemptId, port.Launched] = {}  # of those that run
         self._ended: OrderedDict[port.AttemptId, port.Finished] = OrderedDict()
         self._facts: asyncio.Queue[port.ExecutorFact] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="headrace-attempts")
@@ -89,9 +90,12 @@ class ProcessExecutor:
 
     async def adopt(self, known: Sequence[tuple[port.AttemptId, str]]) -> None:
         for attempt, handle in known:
-            if attempt not in self._attempts and attempt not in self._ended:
+            told = self._ended.get(attempt) or self._launched.get(attempt)
+            if told is not None:
+                self._facts.put_nowait(told)  # a run that was dropped and loaded again may have missed it
+            elif attempt not in self._attempts:
                 result = await asyncio.to_thread(self._recovered, attempt, handle)
-                # Without a handle the launch was never recorded: its command comes again, so it is not lost.
+                # With neither a handle nor a process the launch was never made: its command comes again.
                 if result is not None:
                     self._tell(port.Finished(attempt, report(attempt, result)))
 
@@ -104,7 +108,7 @@ class ProcessExecutor:
                 continue  # what cannot be read was not published completely
             if found is not None:
                 return found
-        if not handle:
+        if not handle and survivors.read_record(self._folder(attempt)) is None:
             return None
         failure = Failure(Reason.LOST, "the platform ended while it ran")
         return AttemptResult(attempt_path(attempt.path, attempt.number), None, None, failure)
@@ -165,7 +169,10 @@ class ProcessExecutor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _tell(self, fact: port.ExecutorFact) -> None:
+        if isinstance(fact, port.Launched):
+            self._launched[fact.attempt] = fact
         if isinstance(fact, port.Finished):
+            self._launched.pop(fact.attempt, None)
             self._attempts.pop(fact.attempt, None)
             self._ended[fact.attempt] = fact
             if len(self._ended) > REMEMBERED:

@@ -42,7 +42,9 @@ class SimulatedExecutor:
         self._facts: list[ExecutorFact] = []
         self._signal = asyncio.Event()
         self._running: dict[AttemptId, asyncio.TimerHandle] = {}
-        self._ended: OrderedDict[AttemptId, None] = OrderedDict()  # the last ones: a late second launch has no effect
+        self._ended: OrderedDict[AttemptId, Finished] = (
+            OrderedDict()
+        )  # the last ones: a late second launch has no effect
 
     async def start(self, known: Sequence[tuple[AttemptId, str]]) -> None:
         """Attempts of a former life are gone: each is LOST."""
@@ -51,7 +53,9 @@ class SimulatedExecutor:
     async def adopt(self, known: Sequence[tuple[AttemptId, str]]) -> None:
         """Those that this executor does not run are LOST; a launch that was never made is made again by its command."""
         for attempt, handle in known:
-            if handle and attempt not in self._running:
+            if attempt in self._ended:
+                self._tell(self._ended[attempt])  # a run that was dropped and loaded again may have missed it
+            elif handle and attempt not in self._running:
                 self._tell(Finished(attempt, _ended(ev.ATTEMPT_LOST, "Lost", "its executor was restarted")))
 
     def inventory(self) -> Sequence[Inventory]:
@@ -99,10 +103,10 @@ class SimulatedExecutor:
 
     def _end(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> None:
         self._running.pop(attempt, None)
-        self._ended[attempt] = None
+        self._ended[attempt] = finished = Finished(attempt, result)
         while len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        self._tell(Finished(attempt, result))
+        self._tell(finished)
 
     def _tell(self, fact: ExecutorFact) -> None:
         self._facts.append(fact)
