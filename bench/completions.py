@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import rivals
-from bench.driving import Client, client
+from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, cpu_seconds, row
 from builders.specs import container, dag, dag_input, output, pipeline
 from fixtures.platforms import TOPOLOGIES, Platform, running
@@ -57,7 +57,10 @@ def _round(platform: Platform, one: Client, work: Work) -> dict[str, float]:
     submitted = time.time()
     ended = max(one.wait(run_id).finished_at_us for run_id in run_ids) / 1e6
     cpu = cpu_seconds(platform.pids) - cpu
+    done = [task for run_id in run_ids for task in one.tasks(run_id) if task.attempts and not task.cached]
     tasks = CHAINS * STEPS if len(run_ids) > 1 else WIDTH
+    if len(done) != tasks:
+        raise BenchmarkError(f"{len(done)} tasks were executed, not {tasks}: this is no measurement")
     return {
         "tasks": tasks,
         "per_second": tasks / (ended - started),
