@@ -22,12 +22,6 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield platform
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running("embedded", tmp_path_factory.mktemp("whole") / "home") as platform:
-        yield platform
-
-
 def begin(platform: Platform, folder: Path, counter: Path) -> str:
     """A run that is at work: its first task has said so."""
     counter.touch()

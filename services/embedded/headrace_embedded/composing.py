@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from headrace_persistence.settings import PersistenceSettings
 from headrace_scheduler import server as scheduler
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.settings import Settings, load, private_folder, sockets_folder
 
 Environ = dict[str, str]
@@ -54,7 +55,8 @@ async def platform(environ: Environ, progress: Callable[[str], None]) -> AsyncIt
         progress("starting the services")
         exporter = exporter_from(environ)
         sink = None if exporter is None else await stack.enter_async_context(exporter)
-        await stack.enter_async_context(persistence.running(load(PersistenceSettings, inner), sink))
+        with _naming_the_setting(settings):
+            await stack.enter_async_context(persistence.running(load(PersistenceSettings, inner), sink))
         await stack.enter_async_context(cache.running(load(cache.CacheSettings, inner), sink))
         driving = load(SchedulerSettings, {**inner, "HEADRACE_TAKE_OVER": "true"})
         replica = (await stack.enter_async_context(scheduler.running(driving, sink))).replica
@@ -68,3 +70,15 @@ async def platform(environ: Environ, progress: Callable[[str], None]) -> AsyncIt
         }
         stack.enter_context(announced(settings.home, facts))
         yield Platform(settings.home, api.http_address, api.grpc_address, replica)
+
+
+@contextmanager
+def _naming_the_setting(settings: Settings) -> Iterator[None]:
+    """A database of the user's own that does not answer is told with what to do about it."""
+    try:
+        yield
+    except ServiceError as failed:
+        if failed.reason != Reason.UNAVAILABLE or settings.database_url is None:
+            raise
+        advice = "start that Postgres, or correct HEADRACE_DATABASE_URL; without the setting Headrace brings its own"
+        raise ServiceError(Reason.UNAVAILABLE, f"{failed.message}; {advice}") from failed
