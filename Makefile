@@ -61,6 +61,10 @@ TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance 
 test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
+.PHONY: test-as-root
+test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user
+	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py
+
 fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
 	HYPOTHESIS_PROFILE=fuzz FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -12,7 +13,7 @@ from fixtures.platforms import Platform
 
 OUT = "{{$.outputs.parameters['Output'].output_file}}"
 ART = "{{$.outputs.artifacts['artifact'].path}}"
-PYTHON = "python3"
+PYTHON = sys.executable
 
 
 def shell(script: str, *args: str, outputs=None, artifacts=None):

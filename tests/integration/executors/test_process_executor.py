@@ -19,6 +19,11 @@ from headrace_protos.v1 import events_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process.executor import ProcessExecutor
 
+# `setsid` is no core utility: the same with the interpreter that runs the tests
+IN_NEW_SESSION = "import os, sys; os.fork() and os._exit(0); os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"
+NEW_SESSION = f"{sys.executable} -c '{IN_NEW_SESSION}'"
+LEADER = "import os; print(os.getpid(), os.getpgid(0), os.getsid(0))"
+
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -206,7 +211,7 @@ async def test_the_whole_group_is_killed_also_what_left_it(watched: Watched, sto
     pids = home / "pids"
     script = (
         f"echo $$ >> {pids}; (sleep 1000 & echo $! >> {pids}; "
-        f"setsid sh -c 'echo $$ >> {pids}; trap \"\" TERM; (sleep 1000); sleep 1000' & wait) & trap '' TERM; "
+        f"{NEW_SESSION} sh -c 'echo $$ >> {pids}; trap \"\" TERM; (sleep 1000); sleep 1000' & wait) & trap '' TERM; "
         f"while [ $(wc -l < {pids}) -lt 3 ]; do sleep 0.01; done; echo ready; wait; sleep 1000"
     )
     task = launch(store, "sh", "-c", script)
@@ -224,7 +229,9 @@ async def test_the_whole_group_is_killed_also_what_left_it(watched: Watched, sto
 
 async def test_what_a_finished_task_left_behind_is_ended(watched: Watched, store: FolderStore, home: Path) -> None:
     pid_file = home / "daemon"
-    task = launch(store, "sh", "-c", f"setsid sh -c 'echo $$ > {pid_file}; exec sleep 1000' & sleep 0.3; echo done")
+    script = f"{NEW_SESSION} sh -c 'echo $$ > {pid_file}; exec sleep 1000' & "
+    script += f"while [ ! -s {pid_file} ]; do sleep 0.01; done; echo done"
+    task = launch(store, "sh", "-c", script)
     result = await watched.run(task)
     assert succeeded(result)
     assert log_of(store, result) == b"done\n"
@@ -418,6 +425,6 @@ async def test_children_die_with_the_platform(home: Path, store: FolderStore) ->
 
 
 async def test_signals_of_the_terminal_do_not_reach_tasks(watched: Watched, store: FolderStore) -> None:
-    result = await watched.run(launch(store, "sh", "-c", "ps -o pid=,pgid=,sid= -p $$"))
+    result = await watched.run(launch(store, sys.executable, "-c", LEADER))
     assert succeeded(result)
     assert len(set(log_of(store, result).split())) == 1

