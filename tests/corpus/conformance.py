@@ -54,6 +54,8 @@ def check_run(row: Expected, file: Path, url: str) -> Result:
             shown = scratch / file.name
             shown.write_text(cut(file.read_text(), row))
         said = driving.run(url, shown, given)
+        if row.end == "REFUSED":
+            return _refused(row, said)
         try:
             summary = json.loads(said.stdout)
         except json.JSONDecodeError:
@@ -66,6 +68,12 @@ def check_run(row: Expected, file: Path, url: str) -> Result:
             *contradictions(pipeline_document(shown), given, ours),
         ]
     return Result(row.name, row.end, ours.state, compared(row, ours, oracle), tuple(problems))
+
+
+def _refused(row: Expected, said: driving.Said) -> Result:
+    good = said.code == BAD_INPUT and not said.stdout.strip() and "Traceback" not in said.stderr
+    problems = () if good else (f"exit code {said.code}, expected {BAD_INPUT}: {said.stderr[-2000:]}",)
+    return Result(row.name, row.end, "REFUSED" if good else f"exit {said.code}", said.sentence, problems)
 
 
 def _summary_problems(said: driving.Said, state: str, names: list[str], ours: RunView) -> Iterator[str]:
@@ -92,6 +100,8 @@ def compared(row: Expected, ours: RunView, oracle: RunView | None) -> str:
         parts.append("kfp.local cannot run it")
     if row.draws:
         parts.append(f"draws: {', '.join(row.draws)}")
+    if row.right:
+        parts.append(f"kfp.local is wrong in {len(row.right)}")
     if row.varies:
         parts.append(f"by type alone: {', '.join(row.varies)}")
     parts += [f"cut: {find} → {put}" for find, put in row.cuts]
@@ -160,11 +170,14 @@ def main() -> int:
     good = bad = later = 0
     started = time.monotonic()
     with platform(asked.endpoint) as url:
-        print(f"{'pipeline':72} {'expected':10} {'got':10} compared")
+        print(f"{'pipeline':72} {'expected':10} {'got':10} {'s':>5} compared")
+        before = time.monotonic()
         for result, issue in results(asked.corpus, asked.only, url):
             wanted = bool(result.problems) and issue > asked.issue
             verdict = result.compared if not wanted else f"wanted by issue {issue}; {result.compared}"
-            print(f"{result.name:72} {result.expected:10} {result.got:10} {verdict}", flush=True)
+            now = time.monotonic()
+            took, before = now - before, now
+            print(f"{result.name:72} {result.expected:10} {result.got:10} {took:5.1f} {verdict}", flush=True)
             for problem in result.problems[:SHOWN_PROBLEMS]:
                 print(f"    {problem}")
             if len(result.problems) > SHOWN_PROBLEMS:

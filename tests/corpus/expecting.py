@@ -25,6 +25,7 @@ class Expected:
     parameters: dict[str, Any]
     draws: tuple[str, ...]
     varies: tuple[str, ...]
+    right: dict[str, Any]
     tasks: dict[str, str]
     cuts: tuple[tuple[str, str], ...]
     oracle: bool
@@ -32,7 +33,7 @@ class Expected:
 
     @property
     def runs(self) -> bool:
-        return self.end in ("SUCCEEDED", "FAILED")
+        return self.end in ("SUCCEEDED", "FAILED", "REFUSED")
 
     def arguments(self, scratch: Path) -> dict[str, Any]:
         """The run's parameters; `{scratch}` in a text is a folder of this run's own."""
@@ -56,6 +57,7 @@ def _row(name: str, fields: dict[str, Any]) -> Expected:
         parameters=fields.pop("parameters", {}),
         draws=tuple(fields.pop("draws", ())),
         varies=tuple(fields.pop("varies", ())),
+        right=fields.pop("right", {}),
         tasks=fields.pop("tasks", {}),
         cuts=tuple((cut["find"], cut["put"]) for cut in fields.pop("cuts", ())),
         oracle=fields.pop("oracle", True),

@@ -17,7 +17,7 @@ from corpus.comparing import differences, shape
 from corpus.expecting import Expected, cut, read_expected
 from corpus.viewing import Produced, RunView, TaskView, from_headrace, from_oracle
 
-ROW = Expected("a.yaml", "A", "SUCCEEDED", 3, {}, (), (), {}, (), True, "")
+ROW = Expected("a.yaml", "A", "SUCCEEDED", 3, {}, (), (), {}, {}, (), True, "")
 MODEL = Produced("system.Model", {"accuracy": 0.5}, {"text": "weights"})
 VIEW = RunView("SUCCEEDED", {"Output": 3}, {"add": TaskView("SUCCEEDED", "RUNTIME", {"Output": 3, "model": [MODEL]})})
 
@@ -184,3 +184,10 @@ def test_a_cut_that_finds_nothing_is_an_error() -> None:
     assert cut("a sleep(900) b", row) == "a sleep(1) b"
     with pytest.raises(ValueError, match="is not in the file"):
         cut("nothing", row)
+
+
+def test_a_value_of_expected_yaml_stands_for_one_that_the_oracle_has_wrong():
+    wrong = replace(VIEW, tasks={"add": replace(VIEW.tasks["add"], outputs={"Output": 4, "model": [MODEL]})})
+    row = replace(ROW, right={"add/Output": 3})
+    assert differences(row, VIEW, wrong) == []
+    assert differences(row, wrong, wrong) == ["add: Output is 4, the oracle's is 3"]

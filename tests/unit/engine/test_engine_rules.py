@@ -55,6 +55,13 @@ def test_an_exit_task_runs_after_a_failure_and_is_told_of_it():
     assert status["state"] == "FAILED"
     assert status["error"] == {"code": 3, "message": "boom"}
     assert status["pipelineTaskName"] == "work"
+    assert status["pipelineJobResourceName"].endswith(f"-{RUN_ID}")
+
+
+def test_the_resource_name_is_the_name_of_the_pipeline_and_the_run():
+    flow = pipeline().task("a", taking(x="STRING"), {"x": "{{$.pipeline_job_resource_name}}"})
+    world = World(flow).run()
+    assert arguments(world, "a#1") == {"x": f"{plan_of(flow).pipeline_name}-{RUN_ID}"}
 
 
 def test_an_exit_task_that_fails_fails_the_run():

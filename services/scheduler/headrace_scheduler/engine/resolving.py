@@ -225,7 +225,7 @@ def final_status(state: RunState, row: Row) -> Value:
     return {
         "state": FINAL_STATUS[ev.TaskState.ValueType(row.state)],
         "error": error,
-        "pipelineJobResourceName": state.run_id,
+        "pipelineJobResourceName": resource_name(state),
         "pipelineTaskName": row.spec.key if row.spec is not None else "",
     }
 
@@ -235,7 +235,7 @@ def platform(state: RunState, row: Row) -> dict[str, str]:
     header = state.header
     return {
         "pipeline_job_name": header.name,
-        "pipeline_job_resource_name": header.run_id,
+        "pipeline_job_resource_name": resource_name(state),
         "pipeline_job_uuid": header.run_id,
         "pipeline_task_name": row.spec.key if row.spec is not None else "",
         "pipeline_task_uuid": task_id(header.run_id, row.path),
@@ -244,6 +244,11 @@ def platform(state: RunState, row: Row) -> dict[str, str]:
         "pipeline_root": run_root(state),
         "workspace_path": WORKSPACE,
     }
+
+
+def resource_name(state: RunState) -> str:
+    """What KFP calls the run's resource: the pipeline's name and what makes it one of a kind."""
+    return f"{state.plan.pipeline_name}-{state.run_id}"
 
 
 def run_root(state: RunState) -> str:
