@@ -13,7 +13,8 @@ from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 
-# Each phase of an attempt ends at one of its times; it begins where the one before ended.
+# Each phase of an attempt ends at one of its times; it begins where the one before ended. An executor may stage before it has
+# the image or the environment, so their order is that of their ends.
 PHASES: Final = (
     ("admitted", "admitted_us"),
     ("scheduled", "scheduled_us"),
@@ -156,8 +157,10 @@ def _attempt(made: Tracer, event: ev.Event, kind: str) -> None:
 def _phases(made: Tracer, attempt: rq.Span, times: ev.AttemptTimes) -> None:
     """Where the attempt's time went: a phase that did not happen or is not known is left out."""
     start = attempt.start_us
-    for phase, ended in PHASES:
-        end_us = getattr(times, ended)
+    ends = [(phase, getattr(times, ended)) for phase, ended in PHASES]
+    for phase, end_us in sorted(
+        ends, key=lambda one: one[1]
+    ):  # stable: of two that ended at once, in their order above
         if phase == "running" and times.started_us:
             start = times.started_us
         if not end_us or end_us < start:
