@@ -66,7 +66,7 @@ test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to anothe
 	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py
 
 fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
-	HYPOTHESIS_PROFILE=fuzz FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
+	FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
 
 bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## benchmarks beside their opponents, one table; raw figures in bench/results/
 	$(BIN)/python -m bench $(ONLY)
