@@ -79,3 +79,21 @@ def test_a_failure_is_the_status_of_the_exported_span() -> None:
     assert exported.status == "train ended with exit code 1"
     assert exported.attributes["headrace.source"] == "event"
     assert (exported.start_ns, exported.end_ns) == (task.start_us * 1000, task.end_us * 1000)
+
+
+def test_phases_follow_each_other_in_the_order_of_their_ends() -> None:
+    """An executor that stages before it has an environment loses no span."""
+    times = ev.AttemptTimes(
+        admitted_us=1010, scheduled_us=1010, staged_us=1020, image_ready_us=1030, started_us=1035, ended_us=1050
+    )
+    begun = event("a", 1, attempt_started=ev.AttemptStarted())
+    ended = event("a", 1, attempt_finished=ev.AttemptFinished(state=ev.ATTEMPT_FAILED, times=times))
+    begun.time_us, ended.time_us = 1000, 1060
+    spans = trace(RUN_ID, "r", [begun, ended])
+    assert [(span.phase, span.start_us, span.end_us) for span in spans[1:]] == [
+        ("admitted", 1000, 1010),
+        ("scheduled", 1010, 1010),
+        ("staging", 1010, 1020),
+        ("image", 1020, 1030),
+        ("running", 1035, 1050),
+    ]
