@@ -21,7 +21,7 @@ from headrace_scheduler.engine.commands import (
     ReleaseCache,
     StartAttempt,
 )
-from headrace_scheduler.engine.facts import Fact
+from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact
 from headrace_scheduler.executors.port import AttemptId, Executor
 from headrace_scheduler.importing import import_artifact
 from headrace_servicekit.errors import ServiceError
@@ -45,6 +45,10 @@ class Dispatcher:
         self._settles: asyncio.Queue[tuple[str, CommitCache | ReleaseCache]] = asyncio.Queue()
         self._starts: asyncio.Queue[tuple[str, StartAttempt | CancelAttempt]] = asyncio.Queue()
         self._unsettled: list[tuple[str, CommitCache | ReleaseCache]] = []  # taken from the queue, not yet acknowledged
+        self._waiting: dict[
+            str, set[tuple[str, str]]
+        ] = {}  # cache key → executions that wait for its reservation's end
+        self._settled_lately: set[str] = set()  # keys settled while the cache was being asked
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Dispatcher:
@@ -86,8 +90,25 @@ class Dispatcher:
     async def _asking(self) -> None:
         while True:
             asked = await _batch(self._asks)
+            self._settled_lately.clear()
             for run_id, fact in await self._cache.ask(asked):
                 self._told(run_id, fact)
+                self._note(run_id, fact)
+
+    def _note(self, run_id: str, fact: CacheAnswered) -> None:
+        """Remember who waits for an identical task, so that the end of one of this replica's wakes them at once."""
+        waiting = self._waiting.setdefault(fact.key, set())
+        waiting.discard((run_id, fact.path))
+        if fact.held_by:
+            waiting.add((run_id, fact.path))
+            if fact.key in self._settled_lately:
+                self._wake(fact.key)
+        elif not waiting:
+            del self._waiting[fact.key]
+
+    def _wake(self, key: str) -> None:
+        for run_id, path in self._waiting.pop(key, ()):
+            self._told(run_id, CacheSettled(path))
 
     async def _starting(self) -> None:
         """Launches follow one another: the executor's `launch` returns as soon as the attempt is on its way."""
@@ -117,7 +138,11 @@ class Dispatcher:
             await self._cache.commit(commits)
         if releases:
             await self._cache.release(releases)
+        settled = {command.key for _, command in self._unsettled}
         self._unsettled = []
+        self._settled_lately |= settled
+        for key in settled:
+            self._wake(key)
 
     async def _renewing(self) -> None:
         while True:

@@ -274,6 +274,17 @@ def test_an_identical_task_elsewhere_is_waited_for():
     assert [type(one) for one in world.commands] == [c.AskCache]
 
 
+def test_a_task_that_waits_for_an_identical_one_asks_again_as_soon_as_that_has_ended():
+    world = World(cached_flow(), enable_cache=None)
+    world.tell()
+    world.tell(f.CacheAnswered("a", "key", held_by="other/a"))
+    world.commands.clear()
+    world.tell(f.CacheSettled("a"))
+    assert [type(one) for one in world.commands] == [c.AskCache]
+    world.tell(f.CacheSettled("a"))
+    assert [type(one) for one in world.commands] == [c.AskCache]
+
+
 # ---- attempts
 
 

@@ -12,7 +12,7 @@ from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.commands import ReleaseCache
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, fail
-from headrace_scheduler.engine.facts import CacheAnswered, Imported, Queued, Unplaceable
+from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Imported, Queued, Unplaceable
 from headrace_scheduler.engine.launching import Prepared, import_request, prepare
 from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.resolving import (
@@ -134,7 +134,15 @@ def prepared_of(state: RunState, row: Row) -> Prepared:
 # ---- answers
 
 
-def cache_answered(draft: Draft, fact: CacheAnswered) -> None:
+def cache_said(draft: Draft, fact: CacheAnswered | CacheSettled) -> None:
+    """An answer of the cache, or word that asking again is worth it."""
+    if isinstance(fact, CacheSettled):
+        _cache_settled(draft, fact.path)
+    else:
+        _cache_answered(draft, fact)
+
+
+def _cache_answered(draft: Draft, fact: CacheAnswered) -> None:
     """A hit ends the task; a miss goes on to admission; where an identical task is in flight, ask again later."""
     row = draft.state.row(fact.path)
     if row is None or row.stage is not Stage.CACHE:
@@ -161,6 +169,15 @@ def cache_answered(draft: Draft, fact: CacheAnswered) -> None:
     own = draft.enter(row, Stage.ADMISSION)
     if not fact.unavailable:
         own.cache_key, own.cache_token = fact.key, fact.token
+
+
+def _cache_settled(draft: Draft, path: str) -> None:
+    """What an execution was held for has ended: it asks again at once, not when its time has come."""
+    row = draft.state.row(path)
+    if row is not None and row.stage is Stage.HELD:
+        draft.state.edit(path).stage = Stage.IDLE
+        draft.state.set_timer(path, 0)
+        draft.state.push(path)
 
 
 def wait(draft: Draft, row: Row, cause: ev.WaitCause.ValueType, detail: str, until_us: int = 0) -> None:

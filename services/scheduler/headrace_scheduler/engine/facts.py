@@ -46,6 +46,13 @@ class CacheAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheSettled:
+    """The identical task that this one waits for has ended, and the cache knows its end: ask the cache again now."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """The task may start now: it has its slots."""
 
@@ -112,6 +119,7 @@ Fact = (
     | TerminateRequested
     | RetryRequested
     | CacheAnswered
+    | CacheSettled
     | Admitted
     | Queued
     | Unplaceable

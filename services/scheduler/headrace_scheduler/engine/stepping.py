@@ -24,6 +24,7 @@ from headrace_scheduler.engine.facts import (
     AttemptHeld,
     AttemptLaunched,
     CacheAnswered,
+    CacheSettled,
     Clock,
     Fact,
     Imported,
@@ -85,8 +86,8 @@ def _apply(draft: Draft, fact: Fact) -> None:
             beginning.queued(draft, fact)
         case Unplaceable():
             beginning.unplaceable(draft, fact)
-        case CacheAnswered():
-            beginning.cache_answered(draft, fact)
+        case CacheAnswered() | CacheSettled():
+            beginning.cache_said(draft, fact)
         case Imported():
             beginning.imported(draft, fact)
         case TerminateRequested():
