@@ -73,9 +73,9 @@ class Handlers:
         ]
 
 
-def handlers(reached: Backends) -> Handlers:
+def handlers(reached: Backends, *, fixed: bool = False) -> Handlers:
     """The handler objects over these stubs."""
-    submitter = Submitter(reached)
+    submitter = Submitter(reached, fixed=fixed)
     return Handlers(
         experiments=Experiments(reached),
         pipelines=Pipelines(reached),
@@ -100,7 +100,7 @@ async def running(settings: ApiserverSettings, sink: SpanSink | None = None) -> 
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler")))
         reached = backends(persistence, scheduler)
-        made = handlers(reached)
+        made = handlers(reached, fixed=settings.cluster_fixed)
         listening = await stack.enter_async_context(
             serve(
                 settings.grpc_address,
