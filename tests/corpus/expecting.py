@@ -5,7 +5,7 @@ Pure but for reading files; used by the conformance run and by its oracle.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ class Expected:
     parameters: dict[str, Any]
     draws: tuple[str, ...]
     varies: tuple[str, ...]
-    right: dict[str, Any]
     tasks: dict[str, str]
     cuts: tuple[tuple[str, str], ...]
     oracle: bool
     note: str
+    right: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> bool:

@@ -17,7 +17,7 @@ from corpus.comparing import differences, shape
 from corpus.expecting import Expected, cut, read_expected
 from corpus.viewing import Produced, RunView, TaskView, from_headrace, from_oracle
 
-ROW = Expected("a.yaml", "A", "SUCCEEDED", 3, {}, (), (), {}, {}, (), True, "")
+ROW = Expected("a.yaml", "A", "SUCCEEDED", 3, {}, (), (), {}, (), True, "")
 MODEL = Produced("system.Model", {"accuracy": 0.5}, {"text": "weights"})
 VIEW = RunView("SUCCEEDED", {"Output": 3}, {"add": TaskView("SUCCEEDED", "RUNTIME", {"Output": 3, "model": [MODEL]})})
 
