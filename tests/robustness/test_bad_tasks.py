@@ -9,7 +9,8 @@ import pytest
 
 from builders.specs import container, pipeline
 from corpus import driving
-from fixtures.platforms import Platform
+from fixtures import counting
+from fixtures.platforms import Platform, running
 
 OUT = "{{$.outputs.parameters['Output'].output_file}}"
 ART = "{{$.outputs.artifacts['artifact'].path}}"
@@ -92,3 +93,25 @@ def test_a_task_that_prints_100_mb_is_no_trouble(platform: Platform, tmp_path):
     tasks = {task["path"]: task for task in told["tasks"]}
     assert tasks["good"]["state"] == "SUCCEEDED"
     assert tasks["noisy"]["error"]["log_tail"].rstrip().endswith("the end")
+
+
+def test_without_a_package_index_the_task_says_so_and_waits(tmp_path):
+    install = 'pip install --quiet --no-warn-script-location \'no-such-package-of-headrace==1.0\' && "$0" "$@"'
+    main = ["python3", "-m", "kfp.dsl.executor_main", "--component_module_path", "c.py"]
+    needy = container(["sh", "-c", install, *main], ["--executor_input", "{{$}}", "--function_to_execute", "f"])
+    flow = pipeline("needy").task("needy", needy).task("good", shell("true"))
+    with running("embedded", tmp_path / "home", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_FIND_LINKS="") as one:
+        run_id = counting.submit(one, flow.build(), tmp_path)
+
+        def failed() -> list[dict]:
+            tasks = {task["path"]: task for task in counting.leaves(one, run_id)}
+            return [told for told in tasks["needy"].get("attempts", []) if told["state"] == "ATTEMPT_FAILED"]
+
+        counting.until("a first attempt that failed", lambda: bool(failed()), one)
+        told = failed()[0]["error"]
+        assert told["reason"] == "Environment"
+        assert "no package index can be used" in told["message"]
+        # An index may come back, so the task is tried again, with growing pauses; the rest does not wait for it.
+        assert counting.state(one, run_id) == "RUN_RUNNING"
+        good = {task["path"]: task["state"] for task in counting.leaves(one, run_id)}["good"]
+        assert good == "TASK_SUCCEEDED"

@@ -24,7 +24,7 @@ from headrace_companion.results import (
     Reason,
 )
 from headrace_companion.staging import Staged
-from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError
+from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Publisher:
         except OutputRefused as error:
             return replace(ended, failure=Failure(error.reason, str(error)))
         except (StoreError, OSError) as error:
-            failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {error}")
+            failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {why(error)}")
             return replace(ended, failure=failure)
         return replace(ended, parameters=parameters, artifacts=artifacts)
 

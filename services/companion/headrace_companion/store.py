@@ -7,6 +7,7 @@ a folder and the minio client do, so asynchronous callers go through a thread. A
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -26,6 +27,13 @@ class ObjectMissing(StoreError):  # noqa: N818 - the same
 
 class SourceRefused(StoreError):  # noqa: N818 - the same
     """What should be stored is not made of regular files and folders inside its own folder."""
+
+
+def why(error: Exception) -> str:
+    """The error as a sentence for a user, with what to do where a disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space is left on the disk: make room, the task is tried again"
+    return str(error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def set_up_logging(level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # our own error mapping says it once, not every second
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # our own error mapping says it once, not every second
 
 
 def run_until_signal(service: Callable[[], AbstractAsyncContextManager[Any]], *, stop_within: float = 10.0) -> int:

@@ -203,6 +203,7 @@ class Driver:
 
     async def _until_stored(self, request: rs.AppendRequest) -> rs.AppendResponse | None:
         """Append until the store answers; None: this session is over, and its runs with it."""
+        last = ""
         while self._session.confirmed:
             try:
                 answer: rs.AppendResponse = await self._store.Append(request)
@@ -210,7 +211,9 @@ class Driver:
             except ServiceError as refused:
                 if refused.reason == Reason.SESSION_LOST:
                     break
-                logger.warning("cannot append, trying again: %s", refused)
+                if str(refused) != last:
+                    logger.warning("cannot append, trying again: %s", refused)
+                    last = str(refused)
                 await asyncio.sleep(AGAIN_S)
         self.drop_shards(frozenset(range(self._session.shards)))
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -25,7 +26,7 @@ from headrace_companion.logs import LogPump, LogStream, last_lines
 from headrace_companion.publishing import prefix_key, publish, seal, sealed
 from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
 from headrace_companion.staging import Staged, StagingFailed, stage
-from headrace_companion.store import ArtifactStore, StoreError
+from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import ValueProblem
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process import requests
@@ -41,6 +42,7 @@ from headrace_scheduler.executors.process.reports import assignment_of, report
 from headrace_scheduler.executors.process.survivors import RECORD
 from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
 
+logger = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 10.0
 LOG_SECONDS: Final = 2.0
 ROOT: Final = "root"  # in an attempt's folder: where it publishes
@@ -136,10 +138,14 @@ class Attempt:
             result = await self._failed(ended.failure)
         except (OSError, StoreError) as error:
             result = await self._failed(
-                Failure(Reason.INTERNAL, f"the attempt could not be run: {error}", temporary=True)
+                Failure(Reason.INTERNAL, f"the attempt could not be run: {why(error)}", temporary=True)
             )
         finally:
             self._means.accelerators.give_back(self.launch.attempt)
+        if result.failure is not None and result.failure.reason is Reason.INTERNAL:
+            logger.warning(
+                "%s: %s", self.mark, result.failure.message
+            )  # not the user's doing: who runs us should see it
         self._tell(port.Finished(self.launch.attempt, report(self.launch.attempt, result)))
         await self._in_thread(self._clean)
 
@@ -171,7 +177,7 @@ class Attempt:
         except ValueProblem as problem:
             raise AttemptEnded(Failure(Reason.MISSING_INPUT, f"an input {problem.sentence}")) from problem
         except OSError as error:
-            message = f"the inputs could not be staged in {self.folders.top}: {error.strerror}"
+            message = f"the inputs could not be staged in {self.folders.top}: {why(error)}"
             raise AttemptEnded(Failure(Reason.INTERNAL, message, temporary=True)) from error
         if str(workspace) in " ".join(staged.argv):
             workspace.mkdir(parents=True, exist_ok=True)
