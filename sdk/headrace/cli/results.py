@@ -60,6 +60,7 @@ def _task_object(task: Task) -> dict[str, Any]:
         "started_at": rfc3339(task.started_at),
         "finished_at": rfc3339(task.finished_at),
         "outputs": dict(task.outputs),
+        "warnings": [warning for attempt in task.attempts[-1:] for warning in attempt.warnings],
     }
 
 
@@ -111,10 +112,24 @@ def as_text(
         ]
         first = len(lines) - len(artifacts)
         lines[first:] = [f"  {line}" for line in lines[first:]]
+    lines += warning_lines(tasks)
     if picture := waterfall(trace.spans, now, width, style):
         lines += ["trace", *(f"  {line}" for line in picture)]
     lines.append(summary(run, tasks, style, now))
     return lines
+
+
+def warning_lines(tasks: Sequence[Task]) -> list[str]:
+    """What the last attempts were warned of: each sentence once, with its first task and how many more there are."""
+    told: dict[str, list[str]] = {}
+    for task in tasks:
+        for warning in task.attempts[-1].warnings if task.attempts else ():
+            told.setdefault(warning, []).append(task.path)
+    lines = []
+    for warning, paths in told.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        lines.append(one_line(f"  {paths[0]}{more}: {warning}"))
+    return ["warnings", *lines] if lines else []
 
 
 def _value(value: Any, width: int) -> str:

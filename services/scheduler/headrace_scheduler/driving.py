@@ -274,7 +274,8 @@ class Driver:
                     continue  # another replica may hold the shard by now; `pending` asks again if it does not
                 if isinstance(command, StartAttempt):
                     self._roots[command.launch.attempt] = command.launch.task_root
-                    self._admission.hold((drive.run_id, command.path), command.launch.request)
+                    held = self._executor.place(command.launch.request).granted
+                    self._admission.hold((drive.run_id, command.path), held)
                 self._dispatcher.dispatch(drive.run_id, command)
         for fact in self._ask_admission(drive.run_id, asked):
             self.tell(drive.run_id, fact)

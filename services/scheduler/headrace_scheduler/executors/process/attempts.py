@@ -107,6 +107,10 @@ class Attempt:
         self._warnings: tuple[str, ...] = ()
         self._held_at = 0.0
 
+    def note(self, warnings: tuple[str, ...]) -> None:
+        """Warnings that are known before it begins."""
+        self._warnings = (*self._warnings, *warnings)
+
     def begin(self) -> asyncio.Task[None]:
         self._task = asyncio.create_task(self.run(), name=self.mark)
         return self._task
@@ -153,7 +157,7 @@ class Attempt:
         prepared = await self._in_thread(self._prepare)
         if isinstance(prepared, AttemptResult):
             return prepared
-        self._warnings = prepared.warnings
+        self._warnings = (*self._warnings, *prepared.warnings)
         self._times = replace(self._times, staged=time.time())
         zygote, request = await self._environment(prepared)
         self._times = replace(self._times, environment_ready=time.time())

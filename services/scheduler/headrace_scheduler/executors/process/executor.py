@@ -133,6 +133,7 @@ class ProcessExecutor:
             self._facts.put_nowait(self._ended[launch.attempt])
             return
         attempt = Attempt(launch, self._mark(launch.attempt), self._folder(launch.attempt), self._means, self._tell)
+        attempt.note(machine.place(self._machine, launch.request, strict=False).warnings)
         self._attempts[launch.attempt] = attempt
         task = attempt.begin()
         self._tasks.add(task)
