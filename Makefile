@@ -61,7 +61,13 @@ TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance 
 test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
-.PHONY: test-as-root
+.PHONY: test-as-root test-python
+test-python:  ## unit and port tests in an environment of another interpreter (PYTHON=python3.13)
+	rm -rf .venv-other && $(PYTHON) -m venv .venv-other
+	.venv-other/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	.venv-other/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
+	CI=true .venv-other/bin/python -m pytest -q tests/unit tests/ports tests/integration/scheduler
+
 test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user
 	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py
 
