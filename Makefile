@@ -95,7 +95,7 @@ kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environ
 .PHONY: conformance
 CORPUS ?= ../shared/kfp-ir
 conformance: $(BIN)/.test .venv-kfp/.done  ## run a folder of compiled pipelines here and on kfp.local, and compare (CORPUS=folder)
-	PYTHONPATH=tests $(BIN)/python -m corpus.conformance $(CORPUS) $(if $(ONLY),--only '$(ONLY)')
+	PYTHONPATH=tests $(BIN)/python -m corpus.conformance $(CORPUS) $(if $(ONLY),--only '$(ONLY)') $(if $(TABLE),--table $(TABLE))
 
 examples: .venv-kfp/.done  ## compile examples/*/pipeline.py with the official KFP SDK
 	.venv-kfp/bin/python tools/compile_examples.py

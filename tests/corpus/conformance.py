@@ -10,10 +10,11 @@ import argparse
 import contextlib
 import fnmatch
 import json
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ BAD_INPUT = 2
 BAD_REQUEST = 400
 ORACLE_CACHE = ROOT / "build" / "oracle"
 SHOWN_PROBLEMS = 12
+PLACE = re.compile(r"/tmp/conformance-[^\s)]*")  # the platform's folder of this one session
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,27 @@ def results(corpus: Path, only: str, url: str) -> Iterator[tuple[Result, int]]:
             yield check_invalid(path, url), 3
 
 
+def page(seen: Sequence[tuple[Result, int]]) -> str:
+    """docs/reference/conformance.md: one line a pipeline, the reason where something is special, nothing that varies."""
+    notes = {row.name: row.note for row in read_expected()}
+    lines = [
+        "# Conformance",
+        "",
+        "KFP's own compiled test pipelines on Headrace, beside the official `kfp.local`. Written by",
+        "`make conformance CORPUS=folder TABLE=docs/reference/conformance.md`; the expected ends and the reasons are in",
+        "`tests/corpus/expected.yaml`. VALID: only validated so far.",
+        "",
+        "| pipeline | expected | got | compared | note |",
+        "|---|---|---|---|---|",
+    ]
+    for result, issue in seen:
+        differs = f"wanted by issue {issue}: {result.problems[0].splitlines()[0][:160]}" if result.problems else ""
+        note = "; ".join(part for part in (notes.get(result.name, ""), differs) if part)
+        cells = (f"`{result.name}`", result.expected, result.got, result.compared, note)
+        lines.append("| " + " | ".join(PLACE.sub("…", cell.replace("|", "\\|")) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 @contextlib.contextmanager
 def platform(endpoint: str) -> Iterator[str]:
     if endpoint:
@@ -163,16 +186,19 @@ def main() -> int:
     parser.add_argument("corpus", type=Path, help="a folder with valid/ and invalid/")
     parser.add_argument("--only", default="*", help="a pattern of names, e.g. 'critical/*'")
     parser.add_argument("--issue", type=int, default=3, help="rows wanted by later issues may still differ")
+    parser.add_argument("--table", type=Path, help="write the results as a Markdown page to this file")
     parser.add_argument("--endpoint", default="", help="use this platform instead of starting one")
     asked = parser.parse_args()
     if not (asked.corpus / "valid").is_dir():
         parser.error(f"{asked.corpus} has no folder valid/: give the corpus of compiled pipelines")
     good = bad = later = 0
+    seen: list[tuple[Result, int]] = []
     started = time.monotonic()
     with platform(asked.endpoint) as url:
         print(f"{'pipeline':72} {'expected':10} {'got':10} {'s':>5} compared")
         before = time.monotonic()
         for result, issue in results(asked.corpus, asked.only, url):
+            seen.append((result, issue))
             wanted = bool(result.problems) and issue > asked.issue
             verdict = result.compared if not wanted else f"wanted by issue {issue}; {result.compared}"
             now = time.monotonic()
@@ -188,6 +214,8 @@ def main() -> int:
                 later + wanted,
             )
     print(f"== {good} as expected, {bad} differ, {later} wanted later, in {time.monotonic() - started:.0f} s ==")
+    if asked.table:
+        asked.table.write_text(page(seen))
     return 1 if bad or not good else 0
 
 

@@ -78,6 +78,16 @@ async def test_a_lightweight_component_returns_a_value(watched: Watched, store: 
     assert not result.warnings
 
 
+async def test_an_attempt_leaves_two_marks_in_its_folder(watched: Watched, store: FolderStore, home: Path) -> None:
+    task = python(
+        store, "def f(a: str) -> str:\n    return a\n", "f", parameters={"a": "x"}, outputs={"Output": "STRING"}
+    )
+    assert succeeded(await watched.run(task))
+    await asyncio.gather(*watched.executor._tasks)  # an attempt cleans up after it has told its result
+    left = {path.name for path in (home / "attempts").glob("*/*/**/*")}
+    assert left == {"process", "root"}
+
+
 async def test_forked_tasks_draw_different_random_numbers(watched: Watched, store: FolderStore) -> None:
     source = """
     def draw() -> str:

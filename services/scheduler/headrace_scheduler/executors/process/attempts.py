@@ -337,10 +337,16 @@ class Attempt:
         return result
 
     def _clean(self) -> None:
-        """Give the disk back; the request stays as a small trace until the next start."""
-        for folder in (self.folders.inputs, self.folders.outputs, self.folders.parameters, self.folders.work):
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(self.folders.top / "venv", ignore_errors=True)
+        """Give the disk back; two marks stay until the next start, which tell what the attempt published, and where."""
+        top = self.folders.top
+        if not top.is_dir() or top.is_symlink():
+            return
+        for entry in list(top.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name not in (RECORD, ROOT):
+                with contextlib.suppress(OSError):
+                    entry.unlink()
 
     async def _in_thread(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
