@@ -61,7 +61,10 @@ TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance 
 test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
-.PHONY: test-as-root test-python
+.PHONY: test-as-root test-python test-postgres
+test-postgres: $(BIN)/.test  ## the stores on the Postgres that HEADRACE_TEST_DATABASE_URL names (.ci/with-postgres 15 make test-postgres)
+	CI=true $(BIN)/python -m pytest -q tests/integration/persistence tests/integration/cache tests/integration/scheduler
+
 test-python:  ## unit and port tests in an environment of another interpreter (PYTHON=python3.13)
 	rm -rf .venv-other && $(PYTHON) -m venv .venv-other
 	.venv-other/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
