@@ -71,8 +71,8 @@ test-python:  ## unit and port tests in an environment of another interpreter (P
 	.venv-other/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
 	CI=true .venv-other/bin/python -m pytest -q tests/unit tests/ports tests/integration/scheduler
 
-test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user
-	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py
+test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user, a disk is full
+	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py
 
 fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
 	FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
