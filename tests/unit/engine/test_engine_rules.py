@@ -298,6 +298,16 @@ def test_retries_wait_longer_each_time_up_to_the_cap():
     assert world.states == {"a": "FAILED"}
 
 
+def test_a_wait_between_attempts_says_why_there_is_to_be_another():
+    retry = {"maxRetryCount": 1, "backoffDuration": "10s"}
+    world = World(pipeline().task("a", STEP, retry=retry), results={"a": failed()}).run()
+    waits = [one.task_waiting.waiting_on for one in world.events if one.HasField("task_waiting")]
+    backoff = next(one for one in waits if one.cause == ev.BACKOFF)
+    why = next(one.attempt_finished.error.message for one in world.events if one.HasField("attempt_finished"))
+    assert why
+    assert backoff.detail == f"attempt 2 after 1 failed: {why}"
+
+
 def test_a_groups_retry_policy_holds_for_tasks_without_one():
     group = dag().task("a", STEP).task("b", STEP, retry={"maxRetryCount": 0})
     flow = pipeline().task("group", group, retry={"maxRetryCount": 1})

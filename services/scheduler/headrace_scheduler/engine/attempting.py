@@ -21,6 +21,7 @@ from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.state import RunState
 
 PLATFORM_RETRIES = 10
+LONGEST_REASON = 300  # characters of an error in a sentence about a wait
 PLATFORM_BACKOFF_S = 1.0
 PLATFORM_MAX_BACKOFF_S = 60.0
 
@@ -63,16 +64,24 @@ def ended(draft: Draft, fact: AttemptEnded) -> None:
         _succeed(draft, row, result.outputs, at)
     elif not retry_at:
         _give_up(draft, row, result)
+    elif retry_at > draft.now_us:
+        _rest(draft, row, result.error.message)
+
+
+def _rest(draft: Draft, row: Row, why: str) -> None:
+    """Wait for the next attempt's time, and say why there is to be one."""
+    number = row.user_failures + row.infrastructure_failures
+    reason = f": {why[:LONGEST_REASON]}" if why else ""
+    wait(draft, row, ev.BACKOFF, f"attempt {row.attempts + 1} after {number} failed{reason}", row.retry_at_us)
+    draft.enter(row, Stage.BACKOFF)
+    draft.state.set_timer(row.path, row.retry_at_us)
 
 
 def again(draft: Draft, row: Row) -> None:
     """A task between two attempts: wait for the time, then for admission."""
     if row.retry_at_us > draft.now_us:
         if row.stage is not Stage.BACKOFF:
-            number = row.user_failures + row.infrastructure_failures
-            wait(draft, row, ev.BACKOFF, f"attempt {row.attempts + 1} after {number} failed", row.retry_at_us)
-            draft.enter(row, Stage.BACKOFF)
-            draft.state.set_timer(row.path, row.retry_at_us)
+            _rest(draft, row, row.waiting_on.detail.partition(": ")[2] if row.waiting_on else "")
         return
     if row.stage is Stage.ADMISSION:
         return
