@@ -639,7 +639,7 @@ class InboxItem(google.protobuf.message.Message):
     delivered_at_us: builtins.int
     @property
     def request(self) -> global___DeliverRequest:
-        """of a create: item = create with plan, spec_json left out"""
+        """of a create: plan and spec_json are left out (LoadRuns gives the plan)"""
 
     def __init__(
         self,

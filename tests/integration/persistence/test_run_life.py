@@ -26,7 +26,7 @@ async def test_a_run_from_delivery_to_its_end(persistence: Persistence, schedule
     assert (delivered.run_id, delivered.repeated) == (run_id, False)
     (item,) = await scheduler.fetch()
     assert item.request.create.run_id == run_id
-    assert item.request.create.plan
+    assert not item.request.create.plan  # LoadRuns gives it
     assert not item.request.create.spec_json
     (snapshot,) = await scheduler.load()
     assert (snapshot.run_id, snapshot.revision, snapshot.state) == (run_id, 1, ev.RUN_PENDING)

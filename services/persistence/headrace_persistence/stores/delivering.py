@@ -116,7 +116,7 @@ class Inbox:
         stored.run_id = run_id
         if kind == "create":
             stored.create.spec_json = ""
-            stored.create.plan = b""  # put back by fetch: it is stored once, with the run
+            stored.create.plan = b""  # it is stored once, with the run; LoadRuns gives it
         put = await tx.fetch_one(
             SQL["insert_inbox"],
             {
@@ -150,12 +150,6 @@ class Inbox:
                 )
                 for row in rows
             ]
-            created = [item.request.run_id for item in items if item.request.HasField("create")]
-            if created:
-                plans: dict[str, bytes] = dict(await tx.fetch(SQL["plans_of"], {"run_ids": created}))
-                for item in items:
-                    if item.request.HasField("create"):
-                        item.request.create.plan = plans.get(item.request.run_id, b"")
             return rs.FetchInboxResponse(items=items)
 
         return await self._database.transaction(work)

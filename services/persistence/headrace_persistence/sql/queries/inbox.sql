@@ -53,11 +53,6 @@ WHERE s.session_id = %(session_id)s AND i.consumed_at_us = 0 AND i.inbox_id > %(
 ORDER BY i.inbox_id
 LIMIT %(limit)s;
 
--- name: plans_of
--- Plans for the creates among fetched items: they are stored once, with the run.
-SELECT r.run_id, p.plan FROM platform.runs r JOIN platform.run_specs p ON p.run = r.id
-WHERE r.run_id = ANY(%(run_ids)s::text[]);
-
 -- name: inbox_waits
 -- Whether anything waits for the session: the fallback where a hint was lost.
 SELECT EXISTS (
