@@ -35,10 +35,6 @@ class Admission:
         self._queue: OrderedDict[Key, Waiting] = OrderedDict()
         self._used = Request()
 
-    def resize(self, inventory: Sequence[Inventory]) -> None:
-        """There is more or less than before; grants stay."""
-        self._nodes = tuple(inventory)
-
     def ask(self, key: Key, request: Request, now_us: int) -> bool:
         """Queue the task unless it fits at once; True = granted. Asking again changes nothing."""
         if key in self._granted:

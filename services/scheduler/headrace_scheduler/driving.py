@@ -125,11 +125,6 @@ class Driver:
             self._roots.pop(attempt, None)
         return in_flight
 
-    @property
-    def runs(self) -> int:
-        """How many runs are loaded."""
-        return len(self._drives)
-
     # ---- the loop
 
     async def run(self) -> None:

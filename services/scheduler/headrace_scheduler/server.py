@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from headrace_companion.folder_store import FolderStore
-from headrace_companion.store import ArtifactStore
+from headrace_companion.store import ArtifactStore, StoreError
 from headrace_protos.v1 import attempts_pb2_grpc, cache_pb2_grpc, plan_pb2, run_store_pb2_grpc, scheduler_pb2_grpc
 from headrace_scheduler.admitting import Admission
 from headrace_scheduler.caching import CacheClient
@@ -25,6 +25,7 @@ from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerSer
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import Served, channel, serve
 from headrace_servicekit.telemetry import SpanSink
 
@@ -44,7 +45,7 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
         cache = await stack.enter_async_context(channel(settings.address_of("cache")))
         store = run_store_pb2_grpc.RunStoreStub(persistence)
-        artifacts = FolderStore.from_uri(settings.artifacts())
+        artifacts = make_store(settings.artifacts())
         executor = make_executor(settings, artifacts)
         session = Session(store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
         receiver = Receiver(store, session)
@@ -84,6 +85,14 @@ def index_of(plan: plan_pb2.Plan, store: ArtifactStore) -> PlanIndex:
     return PlanIndex(plan, default_root=store.root)
 
 
+def make_store(root: str) -> FolderStore:
+    """The store that HEADRACE_ARTIFACT_ROOT names; a sentence where there is none of its kind."""
+    try:
+        return FolderStore.from_uri(root)
+    except StoreError as refused:
+        raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_ARTIFACT_ROOT: {refused}") from refused
+
+
 def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Executor:
     """The executor that HEADRACE_EXECUTOR names."""
     if settings.executor == "simulated":
@@ -92,4 +101,4 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Exec
         from headrace_scheduler.executors.process.executor import ProcessExecutor
 
         return ProcessExecutor(settings.home, artifacts, os.environ, strict=settings.strict_resources)
-    raise NotImplementedError("HEADRACE_EXECUTOR=kubernetes is not built yet; use process")
+    raise ServiceError(Reason.NOT_IMPLEMENTED, "HEADRACE_EXECUTOR=kubernetes is not built yet; set it to process")
