@@ -35,13 +35,15 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@touch $@
 
 .PHONY: generate verify
-generate: .venv-generate/.done $(BIN)/.run  ## generate what is committed: protobuf code, the state diagram
+generate: .venv-generate/.done $(BIN)/.run  ## generate what is committed: protobuf code, the state diagram, the page of differences
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py
 	$(BIN)/python tools/gen_state_diagram.py
+	$(BIN)/python tools/gen_differences.py
 
 verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is current
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py --check
 	$(BIN)/python tools/gen_state_diagram.py --check
+	$(BIN)/python tools/gen_differences.py --check
 
 .PHONY: run lint types check test fuzz bench
 run: $(BIN)/.run  ## the main job: train on iris on an embedded platform of this clone's own (.headrace/)
@@ -57,8 +59,8 @@ types: $(BIN)/.test
 
 check: lint types verify  ## lint, types, import contracts, generated code current
 
-TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance tests/peers tests/robustness
-test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, peers, robustness
+TIERS := tests/unit tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/peers tests/robustness
+test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, gaps, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
 .PHONY: test-as-root test-python test-postgres
@@ -92,7 +94,7 @@ bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## ben
 	.venv-kfp/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/kfp-peer.txt
 	@touch $@
 
-.PHONY: kfp-peer examples
+.PHONY: kfp-peer examples gaps
 kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
 
 .PHONY: conformance
@@ -101,4 +103,7 @@ conformance: $(BIN)/.test .venv-kfp/.done  ## run a folder of compiled pipelines
 	PYTHONPATH=tests $(BIN)/python -m corpus.conformance $(CORPUS) $(if $(ONLY),--only '$(ONLY)') $(if $(TABLE),--table $(TABLE))
 
 examples: .venv-kfp/.done  ## compile examples/*/pipeline.py with the official KFP SDK
-	.venv-kfp/bin/python tools/compile_examples.py
+	.venv-kfp/bin/python tools/compile_pipelines.py examples
+
+gaps: .venv-kfp/.done  ## compile tests/*/pipelines/*.py with the official KFP SDK
+	.venv-kfp/bin/python tools/compile_pipelines.py tested

@@ -39,7 +39,7 @@ def ask_oracle(python: Path, example: str, arguments: dict[str, Any], scratch: P
 
 
 def test_the_committed_yaml_is_what_the_source_compiles_to(kfp_python: Path) -> None:
-    run_peer(kfp_python, "tools/compile_examples.py", "--check")
+    run_peer(kfp_python, "tools/compile_pipelines.py", "--check")
 
 
 def test_hello_hands_its_greeting_over(kfp_python: Path, tmp_path: Path) -> None:
