@@ -108,7 +108,7 @@ class Model:
             for name in OUTPUTS:
                 joined: list[Any] = []
                 for one in iterations:
-                    value = one.outputs.get(name)
+                    value = one.outputs.get(name, [])
                     joined += value if isinstance(value, list) else [value]
                 outputs[name] = joined
         return Result(state, outputs, started=True)

@@ -160,7 +160,7 @@ def _dag_outputs(state: RunState, row: Row) -> Bag:
 
 
 def _loop_outputs(state: RunState, row: Row) -> Bag:
-    """One entry for each iteration: null for a parameter that is absent, nothing for an artifact; nested loops flat."""
+    """What there is of each iteration, in order; nested loops flat (ADR 0004)."""
     spec = row.task
     iterations = [state.known(path) for path in state.children(row)]
     values: dict[str, Value] = {}
@@ -170,7 +170,7 @@ def _loop_outputs(state: RunState, row: Row) -> Bag:
             value = iteration.outputs.parameter(name)
             if name in spec.flat_outputs and isinstance(value, list):
                 collected += value
-            else:
+            elif value is not None:
                 collected.append(value)
         values[name] = collected
     artifacts = {
