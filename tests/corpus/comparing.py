@@ -28,10 +28,24 @@ def differences(row: Expected, ours: RunView, oracle: RunView | None) -> list[st
         if _state(ours, path) != state
     ]
     if oracle is None:
-        return found
+        return found + _demanded(row, ours)
     if row.draws:
         return found + _same_shapes(ours, oracle)
     return found + _same_values(row, ours, oracle)
+
+
+def _demanded(row: Expected, ours: RunView) -> list[str]:
+    """Where there is no oracle: the outputs that expected.yaml names, of the run ("" as its path) and of its tasks."""
+    found = []
+    for place, value in row.right.items():
+        path, _, name = place.rpartition("/")
+        outputs = (ours.tasks[path].outputs if path in ours.tasks else {}) if path else ours.outputs
+        seen = outputs.get(name)
+        if isinstance(seen, list) and seen and isinstance(seen[0], Produced):
+            seen = [one.content.get("text") for one in seen]
+        if seen != value:
+            found.append(f"{path or 'the run'}: {name} is {_short(seen)}, expected {_short(value)}")
+    return found
 
 
 def _state(view: RunView, path: str) -> str:

@@ -11,8 +11,10 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from corpus.viewing import RunView, from_headrace
@@ -51,8 +53,9 @@ def command(*arguments: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-def run(url: str, file: Path, arguments: dict[str, Any]) -> Said:
+def run(url: str, file: Path, arguments: dict[str, Any], artifacts: Mapping[str, str] = MappingProxyType({})) -> Said:
     given = [part for name, value in arguments.items() for part in ("-p", f"{name}={as_text(value)}")]
+    given += [part for name, uri in artifacts.items() for part in ("-a", f"{name}={uri}")]
     return command("run", str(file), *given, "-o", "json", "--endpoint", url)
 
 

@@ -30,6 +30,9 @@ class Expected:
     oracle: bool
     note: str
     right: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -41,6 +44,15 @@ class Expected:
             name: value.replace("{scratch}", str(scratch)) if isinstance(value, str) else value
             for name, value in self.parameters.items()
         }
+
+    def root_artifacts(self, scratch: Path) -> dict[str, str]:
+        """The run's input artifacts: name → URI."""
+        return {name: uri.replace("{scratch}", str(scratch)) for name, uri in self.artifacts.items()}
+
+    def lay_out(self, scratch: Path) -> None:
+        """The files that the run reads."""
+        for name, text in self.files.items():
+            (scratch / name).write_text(text)
 
 
 def read_expected(path: Path = HERE / "expected.yaml") -> list[Expected]:
@@ -61,6 +73,9 @@ def _row(name: str, fields: dict[str, Any]) -> Expected:
         tasks=fields.pop("tasks", {}),
         cuts=tuple((cut["find"], cut["put"]) for cut in fields.pop("cuts", ())),
         oracle=fields.pop("oracle", True),
+        files=fields.pop("files", {}),
+        artifacts=fields.pop("artifacts", {}),
+        programs=tuple(fields.pop("programs", ())),
         note=fields.pop("note", ""),
     )
     if fields:
@@ -68,10 +83,10 @@ def _row(name: str, fields: dict[str, Any]) -> Expected:
     return row
 
 
-def cut(text: str, row: Expected) -> str:
-    """The file as both sides run it: long waits shortened where the row says so."""
+def cut(text: str, row: Expected, scratch: Path = Path()) -> str:
+    """The file as both sides run it: long waits shortened, files of this machine for those of the internet, as the row says."""
     for find, put in row.cuts:
         if find not in text:
             raise ValueError(f"expected.yaml: {row.name}: {find!r} is not in the file")
-        text = text.replace(find, put)
+        text = text.replace(find, put.replace("{scratch}", str(scratch)))
     return text

@@ -191,3 +191,27 @@ def test_a_value_of_expected_yaml_stands_for_one_that_the_oracle_has_wrong():
     row = replace(ROW, right={"add/Output": 3})
     assert differences(row, VIEW, wrong) == []
     assert differences(row, wrong, wrong) == ["add: Output is 4, the oracle's is 3"]
+
+
+def test_without_an_oracle_the_outputs_that_the_row_names_are_demanded():
+    row = replace(ROW, oracle=False, right={"Output": 3, "add/model": ["weights"]})
+    assert differences(row, VIEW, None) == []
+    wrong = replace(row, right={"Output": 4, "add/model": ["bias"], "gone/Output": 1})
+    assert differences(wrong, VIEW, None) == [
+        "the run: Output is 3, expected 4",
+        'add: model is ["weights"], expected ["bias"]',
+        "gone: Output is null, expected 1",
+    ]
+
+
+def test_files_and_addresses_of_a_row_lie_in_the_folder_of_its_run(tmp_path: Path):
+    row = replace(
+        ROW,
+        cuts=(("gs://bucket/", "file://{scratch}/"),),
+        files={"a.txt": "text"},
+        artifacts={"data": "file://{scratch}/a.txt"},
+    )
+    row.lay_out(tmp_path)
+    assert cut("uri: gs://bucket/a.txt", row, tmp_path) == f"uri: file://{tmp_path}/a.txt"
+    assert (tmp_path / "a.txt").read_text() == "text"
+    assert row.root_artifacts(tmp_path) == {"data": f"file://{tmp_path}/a.txt"}
