@@ -81,7 +81,7 @@ def decode(text: str | bytes) -> Value:
             raise ValueProblem(f"is not UTF-8 text (byte {error.start})") from None
     _check_size(len(text))
     try:
-        value: Value = json.loads(text, parse_int=_integer, parse_float=_double, parse_constant=_refuse_constant)
+        value: Value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueProblem(f"is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
@@ -91,9 +91,7 @@ def decode(text: str | bytes) -> Value:
 
 def encode(value: Value) -> str:
     """The canonical JSON text of a value; `decode` gives an equal value back."""
-    text = json.dumps(
-        canonical(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
-    )
+    text = _ENCODER.encode(canonical(value))
     _check_size(len(text) if text.isascii() else len(text.encode()))
     return text
 
@@ -173,6 +171,11 @@ def _double(digits: str) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueProblem(f"holds {name}, which JSON cannot express")
+
+
+# Made once: making them costs more than most values do.
+_DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_float=_double, parse_constant=_refuse_constant)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 # --- text form, equality, description ---------------------------------------------------------------------------------

@@ -2,11 +2,16 @@
 
 Everything that does not depend on a run's values is worked out here: declarations, parsed conditions, who depends on
 whom, which outputs are flattened by `Collected`. Nothing here knows a run. Called by whoever loads a run.
+
+A task is read when it is first asked for: loading a run costs in proportion to the tasks that it touches, and a run of
+a thousand tasks starts at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from headrace_ir.conditions import Expression, parse
 from headrace_ir.parameters import Declaration, declaration_of
@@ -83,8 +88,8 @@ class TaskSpec:
     retry: plan_pb2.RetryPolicy | None
     cache: bool
     cache_key: str
-    dependents: list[int] = field(default_factory=list)
-    flat_outputs: set[str] = field(default_factory=set)  # of its body: values that are lists of iterations already
+    dependents: Sequence[int] = ()
+    flat_outputs: frozenset[str] = frozenset()  # of its body: values that are lists of iterations already
 
     @property
     def loop(self) -> Items:
@@ -118,12 +123,12 @@ class DagSpec:
     index: int
     component: str
     declarations: dict[str, Declaration]
-    tasks: tuple[TaskSpec, ...]
+    tasks: Sequence[TaskSpec]
     outputs: tuple[DagOutput, ...]
 
 
 class PlanIndex:
-    """A Plan, indexed; immutable once made and shared by all states of a run."""
+    """A Plan, indexed; the same to everyone who asks, and shared by all states of a run."""
 
     __slots__ = ("dags", "deadline_us", "default_root", "pipeline_name")
 
@@ -132,94 +137,175 @@ class PlanIndex:
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000
-        self.dags: tuple[DagSpec, ...] = tuple(_dag(plan, number) for number in range(len(plan.dags)))
-        for dag in self.dags:
-            for task in dag.tasks:
-                for needed in task.dependencies:
-                    dag.tasks[needed].dependents.append(task.index)
-        self._flatten()
-
-    def _flatten(self) -> None:
-        """Mark DAG outputs that come, through any depth of DAGs, from a loop: an enclosing loop joins their lists."""
-        changed = True
-        while changed:
-            changed = False
-            for dag in self.dags:
-                for task in dag.tasks:
-                    if task.target_dag < 0:
-                        continue
-                    body = self.dags[task.target_dag]
-                    for output in body.outputs:
-                        if output.name not in task.flat_outputs and any(
-                            body.tasks[s.task].items is not None or s.key in body.tasks[s.task].flat_outputs
-                            for s in output.selectors
-                        ):
-                            task.flat_outputs.add(output.name)
-                            changed = True
+        reader = _Reader(plan)
+        self.dags: tuple[DagSpec, ...] = tuple(reader.dag(number) for number in range(len(plan.dags)))
 
 
-def _dag(plan: plan_pb2.Plan, number: int) -> DagSpec:
-    template = plan.dags[number]
-    keys = [task.key for task in template.tasks]
-    return DagSpec(
-        number,
-        template.component,
-        {one.name: declaration_of(one) for one in template.parameters},
-        tuple(_task(plan, number, index, keys) for index in range(len(keys))),
-        tuple(
-            DagOutput(one.name, one.is_artifact, tuple(Selector(s.task, s.key) for s in one.selectors))
-            for one in template.outputs
-        ),
-    )
+class _Tasks(Sequence[TaskSpec]):
+    """The tasks of one DAG, each made at its first use."""
+
+    __slots__ = ("_dependents", "_made", "_number", "_reader")
+
+    def __init__(self, reader: _Reader, number: int, count: int) -> None:
+        self._reader = reader
+        self._number = number
+        self._made: list[TaskSpec | None] = [None] * count
+        self._dependents: list[list[int]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> TaskSpec: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[TaskSpec, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> TaskSpec | tuple[TaskSpec, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(*index.indices(len(self._made))))
+        made = self._made[index]
+        if made is None:
+            number = index if index >= 0 else len(self._made) + index
+            if self._dependents is None:
+                self._dependents = self._reader.dependents(self._number)
+            made = self._made[number] = self._reader.task(self._number, number, self._dependents[number])
+        return made
+
+    def __iter__(self) -> Iterator[TaskSpec]:
+        return (self[number] for number in range(len(self._made)))
 
 
-def _task(plan: plan_pb2.Plan, dag: int, index: int, keys: list[str]) -> TaskSpec:
-    task = plan.dags[dag].tasks[index]
-    is_dag = task.WhichOneof("target") == "dag"
-    condition = parse(task.condition) if task.condition else None
-    return TaskSpec(
-        key=task.key,
-        display_name=task.display_name or task.key,
-        component=task.component,
-        dag=dag,
-        index=index,
-        target_dag=task.dag if is_dag else -1,
-        executor=None if is_dag else plan.executors[task.executor],
-        declarations={one.name: declaration_of(one) for one in task.parameters},
-        input_artifacts={one.name: one.optional or is_dag for one in task.artifacts},
-        output_types={one.name: one.type for one in task.output_parameters},
-        optional_outputs=frozenset(one.name for one in task.output_parameters if one.optional),
-        output_artifacts=tuple(_output_artifact(one) for one in task.output_artifacts),
-        dependencies=tuple(task.dependencies),
-        upstream=tuple(keys[needed] for needed in task.dependencies),
-        on_completion=task.strategy == plan_pb2.ALL_COMPLETED,
-        condition=condition,
-        parameters=tuple(_parameter(one) for one in task.parameter_bindings),
-        artifacts=tuple(_artifact(one) for one in task.artifact_bindings),
-        items=_items(task.iterator, condition) if task.HasField("iterator") else None,
-        retry=task.retry if task.HasField("retry") else None,
-        cache=task.cache.enabled,
-        cache_key=task.cache.key,
-    )
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """What all tasks of one component have in common."""
+
+    declarations: dict[str, Declaration]
+    input_artifacts: dict[str, bool]
+    output_types: dict[str, int]
+    optional_outputs: frozenset[str]
+    output_artifacts: tuple[OutputArtifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads parts of a Plan; what several tasks share (interfaces, expressions) is read once."""
+
+    plan: plan_pb2.Plan
+    interfaces: dict[str, _Interface] = field(default_factory=dict)
+    expressions: dict[str, Expression] = field(default_factory=dict)
+    flat: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def dag(self, number: int) -> DagSpec:
+        template = self.plan.dags[number]
+        return DagSpec(
+            number,
+            template.component,
+            {one.name: declaration_of(one) for one in template.parameters},
+            _Tasks(self, number, len(template.tasks)),
+            tuple(
+                DagOutput(one.name, one.is_artifact, tuple(Selector(s.task, s.key) for s in one.selectors))
+                for one in template.outputs
+            ),
+        )
+
+    def dependents(self, number: int) -> list[list[int]]:
+        """For each task of a DAG the tasks that wait for it."""
+        tasks = self.plan.dags[number].tasks
+        found: list[list[int]] = [[] for _ in tasks]
+        for index, task in enumerate(tasks):
+            for needed in task.dependencies:
+                found[needed].append(index)
+        return found
+
+    def flat_outputs(self, number: int) -> frozenset[str]:
+        """The outputs of a DAG that come, through any depth of DAGs, from a loop: an enclosing loop joins their lists."""
+        known = self.flat.get(number)
+        if known is None:
+            body = self.plan.dags[number]
+            known = self.flat[number] = frozenset(
+                one.name for one in body.outputs if any(self._is_flat(body.tasks[s.task], s.key) for s in one.selectors)
+            )
+        return known
+
+    def _is_flat(self, task: plan_pb2.PlanTask, output: str) -> bool:
+        if task.HasField("iterator"):
+            return True
+        return task.WhichOneof("target") == "dag" and output in self.flat_outputs(task.dag)
+
+    def expression(self, text: str) -> Expression | None:
+        if not text:
+            return None
+        if text not in self.expressions:
+            self.expressions[text] = parse(text)
+        return self.expressions[text]
+
+    def interface(self, task: plan_pb2.PlanTask) -> _Interface:
+        known = self.interfaces.get(task.component)
+        if known is None:
+            is_dag = task.WhichOneof("target") == "dag"
+            known = self.interfaces[task.component] = _Interface(
+                {one.name: declaration_of(one) for one in task.parameters},
+                {one.name: one.optional or is_dag for one in task.artifacts},
+                {one.name: one.type for one in task.output_parameters},
+                frozenset(one.name for one in task.output_parameters if one.optional),
+                tuple(_output_artifact(one) for one in task.output_artifacts),
+            )
+        return known
+
+    def task(self, dag: int, index: int, dependents: Sequence[int]) -> TaskSpec:
+        siblings = self.plan.dags[dag].tasks
+        task = siblings[index]
+        is_dag = task.WhichOneof("target") == "dag"
+        condition = self.expression(task.condition)
+        shared = self.interface(task)
+        dependencies = tuple(task.dependencies)
+        return TaskSpec(
+            key=task.key,
+            display_name=task.display_name or task.key,
+            component=task.component,
+            dag=dag,
+            index=index,
+            target_dag=task.dag if is_dag else -1,
+            executor=None if is_dag else self.plan.executors[task.executor],
+            declarations=shared.declarations,
+            input_artifacts=shared.input_artifacts,
+            output_types=shared.output_types,
+            optional_outputs=shared.optional_outputs,
+            output_artifacts=shared.output_artifacts,
+            dependencies=dependencies,
+            upstream=tuple(siblings[needed].key for needed in dependencies),
+            on_completion=task.strategy == plan_pb2.ALL_COMPLETED,
+            condition=condition,
+            parameters=tuple(self.parameter(one) for one in task.parameter_bindings),
+            artifacts=tuple(_artifact(one) for one in task.artifact_bindings),
+            items=_items(task.iterator, condition) if task.HasField("iterator") else None,
+            retry=task.retry if task.HasField("retry") else None,
+            cache=task.cache.enabled,
+            cache_key=task.cache.key,
+            dependents=dependents,
+            flat_outputs=self.flat_outputs(task.dag) if is_dag else frozenset(),
+        )
+
+    def parameter(self, one: plan_pb2.ParameterBinding) -> Binding:
+        selector = self.expression(one.selector)
+        match one.WhichOneof("source"):
+            case "component_input":
+                return Binding(one.name, component_input=one.component_input, selector=selector)
+            case "task_output":
+                return Binding(one.name, output=Selector(one.task_output.task, one.task_output.key), selector=selector)
+            case "final_status_of":
+                return Binding(one.name, status_of=one.final_status_of, selector=selector)
+            case _:
+                value = decode(one.constant_json or "null")
+                return Binding(one.name, constant=value, has_placeholders="{{$" in one.constant_json, selector=selector)
 
 
 def _output_artifact(one: plan_pb2.ArtifactDef) -> OutputArtifact:
-    title = one.schema_title or ("" if one.instance_schema else "system.Artifact")
-    return OutputArtifact(one.name, title, one.schema_version, one.instance_schema, one.is_list, one.metadata_json)
-
-
-def _parameter(one: plan_pb2.ParameterBinding) -> Binding:
-    selector = parse(one.selector) if one.selector else None
-    match one.WhichOneof("source"):
-        case "component_input":
-            return Binding(one.name, component_input=one.component_input, selector=selector)
-        case "task_output":
-            return Binding(one.name, output=Selector(one.task_output.task, one.task_output.key), selector=selector)
-        case "final_status_of":
-            return Binding(one.name, status_of=one.final_status_of, selector=selector)
-        case _:
-            value = decode(one.constant_json or "null")
-            return Binding(one.name, constant=value, has_placeholders="{{$" in one.constant_json, selector=selector)
+    title = one.schema_title or ("" if one.instance_schema or one.schema_uri else "system.Artifact")
+    return OutputArtifact(
+        one.name, title, one.schema_version, one.instance_schema, one.is_list, one.metadata_json, one.schema_uri
+    )
 
 
 def _artifact(one: plan_pb2.ArtifactBinding) -> Binding:
