@@ -309,6 +309,7 @@ class Artifact(google.protobuf.message.Message):
     SIZE_FIELD_NUMBER: builtins.int
     CUSTOM_PATH_FIELD_NUMBER: builtins.int
     ID_FIELD_NUMBER: builtins.int
+    SCHEMA_URI_FIELD_NUMBER: builtins.int
     artifact_id: builtins.str
     """UUID; a function of run, path, attempt, output and index, so that a repeated report gives the same"""
     name: builtins.str
@@ -326,6 +327,8 @@ class Artifact(google.protobuf.message.Message):
     custom_path: builtins.str
     id: builtins.int
     """bigint, given by persistence; 0 before"""
+    schema_uri: builtins.str
+    """instead of a title or an instance schema"""
     def __init__(
         self,
         *,
@@ -340,8 +343,9 @@ class Artifact(google.protobuf.message.Message):
         size: builtins.int = ...,
         custom_path: builtins.str = ...,
         id: builtins.int = ...,
+        schema_uri: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["artifact_id", b"artifact_id", "custom_path", b"custom_path", "digest", b"digest", "id", b"id", "instance_schema", b"instance_schema", "metadata_json", b"metadata_json", "name", b"name", "schema_title", b"schema_title", "schema_version", b"schema_version", "size", b"size", "uri", b"uri"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifact_id", b"artifact_id", "custom_path", b"custom_path", "digest", b"digest", "id", b"id", "instance_schema", b"instance_schema", "metadata_json", b"metadata_json", "name", b"name", "schema_title", b"schema_title", "schema_uri", b"schema_uri", "schema_version", b"schema_version", "size", b"size", "uri", b"uri"]) -> None: ...
 
 global___Artifact = Artifact
 

@@ -181,15 +181,19 @@ class ArtifactDef(google.protobuf.message.Message):
     IS_LIST_FIELD_NUMBER: builtins.int
     OPTIONAL_FIELD_NUMBER: builtins.int
     METADATA_JSON_FIELD_NUMBER: builtins.int
+    SCHEMA_URI_FIELD_NUMBER: builtins.int
     name: builtins.str
     schema_title: builtins.str
     """system.Dataset …; "" when instance_schema or schema_uri is given"""
     schema_version: builtins.str
     instance_schema: builtins.str
+    """text of the schema, as written"""
     is_list: builtins.bool
     optional: builtins.bool
     metadata_json: builtins.str
     """of an output's definition; "" = none"""
+    schema_uri: builtins.str
+    """where the schema is, as written; nothing reads what is there"""
     def __init__(
         self,
         *,
@@ -200,8 +204,9 @@ class ArtifactDef(google.protobuf.message.Message):
         is_list: builtins.bool = ...,
         optional: builtins.bool = ...,
         metadata_json: builtins.str = ...,
+        schema_uri: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["instance_schema", b"instance_schema", "is_list", b"is_list", "metadata_json", b"metadata_json", "name", b"name", "optional", b"optional", "schema_title", b"schema_title", "schema_version", b"schema_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["instance_schema", b"instance_schema", "is_list", b"is_list", "metadata_json", b"metadata_json", "name", b"name", "optional", b"optional", "schema_title", b"schema_title", "schema_uri", b"schema_uri", "schema_version", b"schema_version"]) -> None: ...
 
 global___ArtifactDef = ArtifactDef
 

@@ -133,5 +133,6 @@ def _add_artifacts(inputs: events_pb2.Values, root: plan_pb2.DagTemplate, given:
                 schema_title=definition.schema_title,
                 schema_version=definition.schema_version,
                 instance_schema=definition.instance_schema,
+                schema_uri=definition.schema_uri,
             )
     return problems

@@ -275,7 +275,11 @@ def _artifacts(artifacts: Mapping[str, Artifact], *, group: bool = False) -> lis
 
 def _artifact_type(name: str, kind: ArtifactType) -> pb.ArtifactDef:
     return pb.ArtifactDef(
-        name=name, schema_title=kind.title, schema_version=kind.version, instance_schema=kind.instance or kind.uri
+        name=name,
+        schema_title=kind.title,
+        schema_version=kind.version,
+        instance_schema=kind.instance,
+        schema_uri=kind.uri,
     )
 
 

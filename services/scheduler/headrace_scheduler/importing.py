@@ -33,5 +33,6 @@ def import_artifact(run_id: str, command: Import) -> Imported:
         schema_title=command.schema.get("schema_title", ""),
         schema_version=command.schema.get("schema_version", ""),
         instance_schema=command.schema.get("instance_schema", ""),
+        schema_uri=command.schema.get("schema_uri", ""),
     )
     return Imported(command.path, artifact=artifact)

@@ -20,6 +20,12 @@ def test_known_schemes(uri):
     assert (artifact.uri, artifact.schema_title, artifact.metadata_json) == (uri, "system.Dataset", '{"a":1}')
 
 
+def test_the_schema_is_kept_in_its_form():
+    schema = {"schema_uri": "https://s/x.yaml", "schema_version": "1"}
+    made = import_artifact(RUN, Import("imp", "s3://b/k", schema, "", reimport=False)).artifact
+    assert (made.schema_title, made.schema_uri, made.schema_version) == ("", "https://s/x.yaml", "1")
+
+
 def test_the_same_import_gives_the_same_artifact():
     assert imported("gs://b/k").artifact.artifact_id == imported("gs://b/k").artifact.artifact_id
 

@@ -62,5 +62,6 @@ def _import(row: Row) -> c.Import:
         "schema_title": importer.type.schema_title,
         "schema_version": importer.type.schema_version,
         "instance_schema": importer.type.instance_schema,
+        "schema_uri": importer.type.schema_uri,
     }
     return c.Import(row.path, uri, schema, metadata, importer.reimport)

@@ -147,7 +147,8 @@ def ingredients(state: RunState, row: Row, prepared: Prepared) -> cache_pb2.Ingr
             for name, kind in spec.output_types.items()
         },
         output_artifacts={
-            one.name: f"{one.schema_title or one.instance_schema}@{one.schema_version}" for one in spec.output_artifacts
+            one.name: f"{one.schema_title or one.instance_schema or one.schema_uri}@{one.schema_version}"
+            for one in spec.output_artifacts
         },
     )
     for name, group in prepared.inputs.artifacts.items():

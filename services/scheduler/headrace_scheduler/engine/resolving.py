@@ -263,7 +263,12 @@ def runtime_artifacts(artifacts: ev.ArtifactList | None) -> list[dict[str, Any]]
 
 
 def _runtime_artifact(one: ev.Artifact) -> dict[str, Any]:
-    kind = {"schemaTitle": one.schema_title, "schemaVersion": one.schema_version, "instanceSchema": one.instance_schema}
+    kind = {
+        "schemaTitle": one.schema_title,
+        "schemaUri": one.schema_uri,
+        "instanceSchema": one.instance_schema,
+        "schemaVersion": one.schema_version,
+    }
     made: dict[str, Any] = {
         "name": one.name,
         "uri": one.uri,

@@ -43,6 +43,7 @@ class OutputArtifact:
     instance_schema: str = ""
     is_list: bool = False
     metadata_json: str = ""
+    schema_uri: str = ""
 
 
 # One argv element or env value: parts that the companion joins (headrace_companion.templates). A str is literal text.

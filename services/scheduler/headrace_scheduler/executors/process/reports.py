@@ -43,10 +43,14 @@ def assignment_of(launch: port.Launch, workspace: str) -> Assignment:
     )
 
 
-def _type(title: str, version: str, instance: str) -> dict[str, Value]:
-    if instance:
-        return {"instanceSchema": instance}
-    return {"schemaTitle": title, "schemaVersion": version} if version else {"schemaTitle": title}
+def _type(of: events_pb2.Artifact | port.OutputArtifact) -> dict[str, Value]:
+    """An artifact's type as the IR has it: one form of schema, and its version."""
+    kind: dict[str, Value]
+    if of.instance_schema:
+        kind = {"instanceSchema": of.instance_schema}
+    else:
+        kind = {"schemaUri": of.schema_uri} if of.schema_uri else {"schemaTitle": of.schema_title}
+    return kind | {"schemaVersion": of.schema_version} if of.schema_version else kind
 
 
 def _metadata(text: str) -> dict[str, Value]:
@@ -58,14 +62,14 @@ def _input(artifact: events_pb2.Artifact) -> ArtifactValue:
     return ArtifactValue(
         name=artifact.name,
         uri=artifact.uri,
-        type=_type(artifact.schema_title, artifact.schema_version, artifact.instance_schema),
+        type=_type(artifact),
         metadata=_metadata(artifact.metadata_json),
         artifact_id=artifact.artifact_id,
     )
 
 
 def _output(declared: port.OutputArtifact) -> OutputArtifact:
-    kind = _type(declared.schema_title, declared.schema_version, declared.instance_schema)
+    kind = _type(declared)
     return OutputArtifact(kind, _metadata(declared.metadata_json), declared.is_list)
 
 
@@ -124,13 +128,14 @@ def artifact_id(attempt: port.AttemptId, output: str, index: int) -> str:
 
 
 def _artifact(attempt: port.AttemptId, output: str, index: int, one: PublishedArtifact) -> events_pb2.Artifact:
-    text = {key: str(one.type.get(key, "")) for key in ("schemaTitle", "schemaVersion", "instanceSchema")}
+    text = {key: str(one.type.get(key, "")) for key in ("schemaTitle", "schemaUri", "schemaVersion", "instanceSchema")}
     return events_pb2.Artifact(
         artifact_id=one.artifact_id or artifact_id(attempt, output, index),
         name=one.name,
         schema_title=text["schemaTitle"],
         schema_version=text["schemaVersion"],
         instance_schema=text["instanceSchema"],
+        schema_uri=text["schemaUri"],
         uri=one.uri,
         metadata_json=json.dumps(one.metadata, separators=(",", ":"), ensure_ascii=False) if one.metadata else "",
         digest=one.digest or "",

@@ -141,6 +141,8 @@ def _result(launch: Launch, behaviour: Mapping[str, Any]) -> attempts_pb2.Attemp
             uri=uri,
             schema_title=declared.schema_title,
             schema_version=declared.schema_version,
+            instance_schema=declared.instance_schema,
+            schema_uri=declared.schema_uri,
             metadata_json=declared.metadata_json,
         )
     return result
