@@ -160,7 +160,7 @@ def test_a_loop_over_what_is_no_list_fails_with_the_reason():
     flow = pipeline().task("a", STEP).task("loop", body, {"items": output("a")}, over="items")
     world = World(flow, results={"a": succeeded({"Output": '{"a": 1}'})}).run()
     assert world.states == {"a": "SUCCEEDED", "loop": "FAILED"}
-    assert world.error("loop").message == "loop 'loop': 'items' must be a list, it is a dict"
+    assert world.error("loop").message == "loop 'loop': 'items' must be a list, it is STRUCT {\"a\":1}"
 
 
 def test_a_condition_that_cannot_be_decided_fails_its_task():

@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from builders.specs import Dag, artifact, artifact_input, container, dag, dag_input, final_status, importer, output, pipeline
+from builders.specs import (
+    Dag,
+    artifact,
+    artifact_input,
+    container,
+    dag,
+    dag_input,
+    final_status,
+    importer,
+    output,
+    pipeline,
+)
 from builders.worlds import World, failed, succeeded
 from headrace_scheduler.engine import facts as f
 
@@ -30,7 +41,9 @@ def status(world: World, attempt: str) -> dict[str, Any]:
 
 
 def exiting(flow: Dag, *upstream: str, key: str = "exit", **trigger: Any) -> Dag:
-    return flow.task(key, TOLD, {"status": final_status(upstream[0])}, after=list(upstream), on_completion=True, **trigger)
+    return flow.task(
+        key, TOLD, {"status": final_status(upstream[0])}, after=list(upstream), on_completion=True, **trigger
+    )
 
 
 def sub(*names: str) -> Dag:
@@ -57,7 +70,9 @@ def test_a_condition_looks_at_nothing_but_the_inputs_that_it_mentions():
 def test_a_condition_sees_defaults_and_nulls():
     with_default = container().input("x", default="heads")
     without = container().input("x", optional=True)
-    flow = pipeline().task("a", with_default, when=HEADS).task("b", without, when="inputs.parameter_values['x'] == null")
+    flow = (
+        pipeline().task("a", with_default, when=HEADS).task("b", without, when="inputs.parameter_values['x'] == null")
+    )
     flow.task("c", without, when="inputs.parameter_values['x'] != null")
     assert World(flow).run().states == {"a": "SUCCEEDED", "b": "SUCCEEDED", "c": "SKIPPED"}
 
@@ -92,7 +107,10 @@ def test_an_output_that_is_missing_is_absent_whatever_its_type(type_):
     flow.task("c", container(inputs={"x": type_}), {"x": output("a")}, on_completion=True)
     world = World(flow, results={"a": failed()}).run()
     assert arguments(world, "b#1") == {}
-    assert world.error("c").message == f"task 'c': input 'x' ({type_}) has no value: its source gave none and it has no default"
+    assert (
+        world.error("c").message
+        == f"task 'c': input 'x' ({type_}) has no value: its source gave none and it has no default"
+    )
 
 
 def test_an_artifact_that_is_missing_is_absent_too():

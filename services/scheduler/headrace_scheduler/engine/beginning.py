@@ -18,7 +18,7 @@ from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.resolving import (
     Inputs,
     effective_inputs,
-    item_bag,
+    iteration_bag,
     judged,
     loop_items,
     runtime_artifacts,
@@ -65,7 +65,7 @@ def inputs_of(state: RunState, row: Row) -> Bag:
     if found is None:
         found = loop_items(row.task, loop.inputs)
         state.edit(row.parent).items = found
-    return item_bag(row.task, found, row.iteration)
+    return iteration_bag(state, row, found)
 
 
 def _upstream_reason(state: RunState, row: Row) -> str:

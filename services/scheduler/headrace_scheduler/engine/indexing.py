@@ -51,6 +51,7 @@ class Items:
     item_input: str
     limit: int
     condition_per_item: bool
+    constants: frozenset[str] = frozenset()  # inputs whose text names the item: filled for each iteration
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ class _Reader:
             condition=condition,
             parameters=tuple(self.parameter(one) for one in task.parameter_bindings),
             artifacts=tuple(_artifact(one) for one in task.artifact_bindings),
-            items=_items(task.iterator, condition) if task.HasField("iterator") else None,
+            items=_items(task, condition) if task.HasField("iterator") else None,
             retry=task.retry if task.HasField("retry") else None,
             cache=task.cache.enabled,
             cache_key=task.cache.key,
@@ -314,14 +315,16 @@ def _artifact(one: plan_pb2.ArtifactBinding) -> Binding:
     return Binding(one.name, component_input=one.component_input)
 
 
-def _items(iterator: plan_pb2.Iterator, condition: Expression | None) -> Items:
-    raw = None
+def _items(task: plan_pb2.PlanTask, condition: Expression | None) -> Items:
+    iterator, raw = task.iterator, None
     if iterator.WhichOneof("items") == "raw_json":
         decoded = decode(iterator.raw_json)
         assert isinstance(decoded, list), "validation lets only arrays through"
         raw = tuple(decoded)
+    item = f"{{{{$.inputs.parameters['{iterator.item_input}']}}}}"
+    constants = frozenset(one.name for one in task.parameter_bindings if item in one.constant_json)
     mentioned = condition is not None and (
-        iterator.item_input in condition.parameters
+        not {iterator.item_input, *constants}.isdisjoint(condition.parameters)
         or iterator.item_input in condition.artifacts
         or condition.all_parameters
         or condition.all_artifacts
@@ -333,4 +336,5 @@ def _items(iterator: plan_pb2.Iterator, condition: Expression | None) -> Items:
         iterator.item_input,
         iterator.parallelism_limit,
         mentioned,
+        constants,
     )

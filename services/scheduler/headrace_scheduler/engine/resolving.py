@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from headrace_ir.conditions import ConditionProblem, decide, select, variables
 from headrace_ir.parameters import resolve_input
-from headrace_ir.values import Value, ValueProblem, decode
+from headrace_ir.values import Value, ValueProblem, decode, describe
 from headrace_protos.lifecycle import FINAL_STATUS, child_path, task_id
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
@@ -42,18 +42,20 @@ class Inputs:
 
     def bag(self) -> Bag:
         """All inputs, checked. Raises TaskProblem."""
-        item = self.spec.items.item_input if self.spec.items is not None else None
+        items = self.spec.items
+        item = items.item_input if items is not None else None
+        later = {item} if items is None else {item, *items.constants}
         values: dict[str, Value] = {}
         for name in dict.fromkeys((*self.bindings, *self.spec.declarations)):
-            if name != item and (value := self.value(name)) is not None:
+            if name not in later and (value := self.value(name)) is not None:
                 values[name] = value
         return Bag(values, self.artifacts(item))
 
-    def value(self, name: str) -> Value:
-        """One input as its component takes it. Raises TaskProblem."""
+    def value(self, name: str, scope: Scope | None = None) -> Value:
+        """One input as its component takes it; `scope`: what its constant is filled with. Raises TaskProblem."""
         declaration = self.spec.declarations.get(name)
         try:
-            value = self._filled(name)
+            value = self._filled(name, scope)
             return value if declaration is None else resolve_input(declaration, value)
         except (ValueProblem, PlaceholderProblem) as problem:
             raise TaskProblem("InputResolution", f"task '{self.spec.key}': {problem.sentence}") from None
@@ -96,13 +98,15 @@ class Inputs:
         }
         return judged(self.spec, values, artifacts)
 
-    def _filled(self, name: str) -> Value:
+    def _filled(self, name: str, scope: Scope | None = None) -> Value:
         """The source's value with placeholders of constants filled (3.3)."""
         binding = self.bindings.get(name)
         value = self._source(name)
         if binding is None or not binding.has_placeholders:
             return value
-        scope = Scope({one: self._or_default(one) for one in self._names()}, platform=platform(self.state, self.row))
+        if scope is None:
+            values = {one: self._or_default(one) for one in self._names()}
+            scope = Scope(values, platform=platform(self.state, self.row))
         return constant(value, scope)
 
     def _or_default(self, name: str) -> Value:
@@ -195,13 +199,26 @@ def loop_items(spec: TaskSpec, inputs: Bag) -> tuple[Value, ...] | ev.ArtifactLi
                 "InputResolution", f"loop '{spec.key}': the text in '{items.parameter}' {problem.sentence}"
             ) from None
     if not isinstance(value, list):
-        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        shown = "nothing" if value is None else describe(value)
         raise TaskProblem("InputResolution", f"loop '{spec.key}': '{items.parameter}' must be a list, it is {shown}")
     return tuple(value)
 
 
-def item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number: int) -> Bag:
-    """What iteration NUMBER has of its own. Raises TaskProblem."""
+def iteration_bag(state: RunState, row: Row, found: tuple[Value, ...] | ev.ArtifactList) -> Bag:
+    """What an iteration has of its own: its item, and the constants that name it. Raises TaskProblem."""
+    own = _item_bag(row.task, found, row.iteration)
+    if not row.task.loop.constants:
+        return own
+    inputs = Inputs(state, state.known(row.parent))
+    seen = dict.fromkeys((*inputs.bindings, *row.task.declarations)) | dict(
+        effective_inputs(state, row, own).parameters()
+    )
+    scope = Scope(seen, platform=platform(state, row))
+    filled = {name: inputs.value(name, scope) for name in row.task.loop.constants}
+    return Bag(dict(own.parameters()) | {k: v for k, v in filled.items() if v is not None}, own.artifacts)
+
+
+def _item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number: int) -> Bag:
     items = spec.loop
     if isinstance(found, ev.ArtifactList):
         return Bag({}, {items.item_input: ev.ArtifactList(artifacts=[found.artifacts[number]])})
