@@ -97,10 +97,11 @@ class World:
     enable_cache: bool | None = False
     hits: Mapping[str, ev.Values] = field(default_factory=dict)
     now_us: int = START_US
+    workspaces: str = ""
 
     def __post_init__(self) -> None:
         plan = self.flow if isinstance(self.flow, plan_pb2.Plan) else plan_of(self.flow)
-        self.plan = PlanIndex(plan, "file:///store")
+        self.plan = PlanIndex(plan, "file:///store", self.workspaces)
         run = rs.RunSnapshot(
             run_id=RUN_ID,
             namespace="default",

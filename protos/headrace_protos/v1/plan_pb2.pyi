@@ -322,6 +322,7 @@ class PlanTask(google.protobuf.message.Message):
     RETRY_FIELD_NUMBER: builtins.int
     CACHE_FIELD_NUMBER: builtins.int
     IS_EXIT_TASK_FIELD_NUMBER: builtins.int
+    TASK_CONFIG_PASSTHROUGHS_FIELD_NUMBER: builtins.int
     key: builtins.str
     """the IR key: its identity"""
     display_name: builtins.str
@@ -363,6 +364,10 @@ class PlanTask(google.protobuf.message.Message):
 
     @property
     def cache(self) -> global___CachePolicy: ...
+    @property
+    def task_config_passthroughs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Passthrough]:
+        """of its component; its input of type TASK_CONFIG gets them"""
+
     def __init__(
         self,
         *,
@@ -384,12 +389,34 @@ class PlanTask(google.protobuf.message.Message):
         retry: global___RetryPolicy | None = ...,
         cache: global___CachePolicy | None = ...,
         is_exit_task: builtins.bool = ...,
+        task_config_passthroughs: collections.abc.Iterable[global___Passthrough] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cache", b"cache", "dag", b"dag", "executor", b"executor", "iterator", b"iterator", "retry", b"retry", "target", b"target"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["artifact_bindings", b"artifact_bindings", "artifacts", b"artifacts", "cache", b"cache", "component", b"component", "condition", b"condition", "dag", b"dag", "dependencies", b"dependencies", "display_name", b"display_name", "executor", b"executor", "is_exit_task", b"is_exit_task", "iterator", b"iterator", "key", b"key", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameter_bindings", b"parameter_bindings", "parameters", b"parameters", "retry", b"retry", "strategy", b"strategy", "target", b"target"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifact_bindings", b"artifact_bindings", "artifacts", b"artifacts", "cache", b"cache", "component", b"component", "condition", b"condition", "dag", b"dag", "dependencies", b"dependencies", "display_name", b"display_name", "executor", b"executor", "is_exit_task", b"is_exit_task", "iterator", b"iterator", "key", b"key", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameter_bindings", b"parameter_bindings", "parameters", b"parameters", "retry", b"retry", "strategy", b"strategy", "target", b"target", "task_config_passthroughs", b"task_config_passthroughs"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["target", b"target"]) -> typing.Literal["dag", "executor"] | None: ...
 
 global___PlanTask = PlanTask
+
+@typing.final
+class Passthrough(google.protobuf.message.Message):
+    """A setting of the task that its component wants to see (RESOURCES, ENV, KUBERNETES_TOLERATIONS …)."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: builtins.int
+    APPLY_TO_TASK_FIELD_NUMBER: builtins.int
+    field: builtins.str
+    apply_to_task: builtins.bool
+    """false: the task's own process does without it"""
+    def __init__(
+        self,
+        *,
+        field: builtins.str = ...,
+        apply_to_task: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["apply_to_task", b"apply_to_task", "field", b"field"]) -> None: ...
+
+global___Passthrough = Passthrough
 
 @typing.final
 class ParameterBinding(google.protobuf.message.Message):

@@ -41,7 +41,7 @@ class Assignment:
     """One attempt of one task.
 
     `prefix` is the URI beneath which this attempt publishes; nothing else publishes there. `parameters` have the
-    component's defaults filled in. `platform` has the texts of the late platform placeholders (workspace_path).
+    component's defaults filled in.
     """
 
     attempt: str
@@ -53,7 +53,6 @@ class Assignment:
     output_parameters: Mapping[str, Declared]
     output_artifacts: Mapping[str, OutputArtifact]
     optional_outputs: frozenset[str] = frozenset()
-    platform: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

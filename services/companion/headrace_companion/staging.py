@@ -46,7 +46,7 @@ def stage(assignment: Assignment, folders: Folders, store: ArtifactStore) -> Sta
         for name, artifacts in assignment.input_artifacts.items()
     }
     document = executor_input(assignment, folders, inputs)
-    resolve = LocalResolver(document, lambda entry: str(entry["uri"]), assignment.platform)
+    resolve = LocalResolver(document, lambda entry: str(entry["uri"]))
     try:
         argv = tuple(join_all(assignment.argv, resolve))
         env = {name: join(parts, resolve) for name, parts in assignment.env.items()}

@@ -127,12 +127,11 @@ class UnknownReference(LookupError):  # noqa: N818 - it is what the template ask
 class LocalResolver:
     """Resolves references from the final ExecutorInput (protojson form, with its local files), as `join` wants it.
 
-    `local_path` maps an artifact entry to its path here; `platform` holds texts such as workspace_path.
+    `local_path` maps an artifact entry to its path here.
     """
 
     executor_input: Mapping[str, Any]
     local_path: Callable[[Mapping[str, Any]], str]
-    platform: Mapping[str, str]
 
     def __call__(self, text: str) -> str:
         """The text of one reference."""
@@ -141,8 +140,6 @@ class LocalResolver:
             raise UnknownReference(f"unknown placeholder {{{{$.{text}}}}}")
         if reference.source is Source.EXECUTOR_INPUT:
             return _json(self.executor_input)
-        if reference.source is Source.PLATFORM and reference.name in self.platform:
-            return self.platform[reference.name]
         outputs = self.executor_input.get("outputs", {})
         if reference.source is Source.OUTPUT_METADATA_FILE:
             return str(outputs.get("outputFile", ""))

@@ -91,6 +91,9 @@ class _Compilation:
             artifacts=_artifacts(component.input_artifacts, group=is_dag),
             output_parameters=_output_parameters(self.spec, component),
             output_artifacts=_artifacts(component.output_artifacts),
+            task_config_passthroughs=[
+                pb.Passthrough(field=one.field, apply_to_task=one.apply_to_task) for one in component.passthroughs
+            ],
         )
         if is_dag:
             made.dag = self.dag_index(component)
@@ -247,13 +250,15 @@ def _output_parameters(spec: Spec, component: Component) -> list[pb.ParameterDef
 
 
 def _parameters(parameters: Mapping[str, Parameter], *, group: bool = False) -> list[pb.ParameterDef]:
-    """Declared parameters. Inputs of groups are optional always: a null that passes through is judged where it is used."""
+    """Declared parameters. Inputs of groups are optional always: a null that passes through is judged where it is used.
+    Those of type TASK_CONFIG are given by the engine.
+    """
     made = []
     for name, parameter in parameters.items():
         definition = pb.ParameterDef(
             name=name,
             type=_type(parameter.type),
-            optional=group or parameter.optional or parameter.default is None,
+            optional=group or parameter.optional or parameter.default is None or parameter.type == "TASK_CONFIG",
             literals_json=[encode(literal) for literal in parameter.literals],
         )
         if parameter.default is not MISSING and parameter.default is not None:

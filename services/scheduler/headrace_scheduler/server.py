@@ -53,7 +53,8 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         driver = Driver(Parts(store, session, receiver, executor, admission, settings))
         client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
         dispatcher = Dispatcher(client, executor, driver.tell)
-        replica = Replica(store, session, receiver, executor, driver, dispatcher, partial(index_of, store=artifacts))
+        index = partial(index_of, store=artifacts, workspaces=executor.workspaces)
+        replica = Replica(store, session, receiver, executor, driver, dispatcher, index)
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         attempts = AttemptsService(store, receiver)
         access = ArtifactService(artifacts, driver.writes)
@@ -78,11 +79,11 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         yield Running(listening.address, replica)
 
 
-def index_of(plan: plan_pb2.Plan, store: ArtifactStore) -> PlanIndex:
+def index_of(plan: plan_pb2.Plan, store: ArtifactStore, workspaces: str) -> PlanIndex:
     """The engine's index of a plan. A default root that this store cannot hold is left out: runs publish in the store."""
     if plan.default_pipeline_root and store.key(f"{plan.default_pipeline_root.rstrip('/')}/run") is None:
         plan.default_pipeline_root = ""
-    return PlanIndex(plan, default_root=store.root)
+    return PlanIndex(plan, default_root=store.root, workspaces=workspaces)
 
 
 def make_store(root: str) -> FolderStore:

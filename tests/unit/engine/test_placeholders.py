@@ -61,10 +61,10 @@ SCOPE = Scope(
         "pipeline_job_create_time_utc": "2026-01-02T03:04:05Z",
         "pipeline_job_schedule_time_utc": "2026-01-02T00:00:00Z",
         "pipeline_root": "s3://b/root",
+        "workspace_path": "/kfp-workspace",
     },
     output_parameters=frozenset({"o"}),
     output_artifacts=frozenset({"model"}),
-    late_platform=frozenset({"workspace_path"}),
 )
 EXECUTOR_INPUT = {
     "inputs": {"parameterValues": {"int": 3}, "artifacts": {"data": {"artifacts": [ARTIFACT]}}},
@@ -77,7 +77,6 @@ EXECUTOR_INPUT = {
 RESOLVER = LocalResolver(
     EXECUTOR_INPUT,
     lambda artifact: "/local/" + artifact["uri"].rpartition("/")[2],
-    {"workspace_path": "/kfp-workspace"},
 )
 
 
@@ -99,7 +98,7 @@ RESOLVER = LocalResolver(
         ("{{$.inputs.artifacts['many'].uri}}", "s3://b/k"),
         ("{{$.inputs.artifacts['absent'].uri}}", ""),
         ("{{$.inputs.artifacts['absent'].path}}", ""),
-        *((f"{{{{$.{name}}}}}", SCOPE.platform[name]) for name in sorted(PLATFORM - {"workspace_path"})),
+        *((f"{{{{$.{name}}}}}", SCOPE.platform[name]) for name in sorted(PLATFORM)),
         ("{{$.pipeline_google_cloud_project_id}}", "{{$.pipeline_google_cloud_project_id}}"),
         ("{{$.json_escape[1]}}", "{{$.json_escape[1]}}"),
         ("{{$.inputs.parameters['int'].x}}", "{{$.inputs.parameters['int'].x}}"),
@@ -131,7 +130,6 @@ def test_a_whole_artifact_input_is_json_of_the_list():
         ),
         ("{{$.outputs.output_file}}", "outputs.output_file", "/tmp/output_metadata.json"),
         ("{{$.outputMetadataUri}}", "outputMetadataUri", "/tmp/output_metadata.json"),
-        ("{{$.workspace_path}}", "workspace_path", "/kfp-workspace"),
     ],
 )
 def test_what_the_companion_fills(placeholder, reference, text):
@@ -247,16 +245,16 @@ def test_a_constant_may_hold_a_path_that_only_the_companion_knows():
 
 def test_only_constants_that_hold_references_are_late():
     inputs = {
-        "disk": "{{$.workspace_path}}/x",
-        "plain": "{{$.pipeline_job_name}}",
+        "said": "in {{$.outputs.output_file}}",
+        "plain": "{{$.pipeline_job_name}} in {{$.workspace_path}}",
         "n": 3,
-        "given": "{{$.workspace_path}}",  # not a constant of the IR
+        "given": "{{$.outputs.output_file}}",  # not a constant of the IR
     }
-    late = late_constants(inputs, ["disk", "plain", "n"], SCOPE.platform, SCOPE.late_platform)
-    assert late == {"disk": [{"p": "workspace_path"}, {"t": "/x"}]}
+    late = late_constants(inputs, ["said", "plain", "n"], SCOPE.platform)
+    assert late == {"said": [{"t": "in "}, {"p": "outputs.output_file"}]}
     scope = Scope(inputs, late_parameters=late)
-    argv = expand_argv(["{{$.inputs.parameters['disk']}}", "{{$.inputs.parameters['given']}}"], scope)
-    assert join_all(argv, RESOLVER) == ["/kfp-workspace/x", "{{$.workspace_path}}"]
+    argv = expand_argv(["{{$.inputs.parameters['said']}}", "{{$.inputs.parameters['given']}}"], scope)
+    assert join_all(argv, RESOLVER) == ["in /tmp/output_metadata.json", "{{$.outputs.output_file}}"]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +347,7 @@ def test_parts_merge_and_join():
         {"p": "$"},
     ]
     assert join("literal {{$}}", RESOLVER) == "literal {{$}}"
-    assert join(["a", {"p": "workspace_path"}], RESOLVER) == "a/kfp-workspace"
+    assert join(["a", {"p": "outputs.output_file"}], RESOLVER) == "a/tmp/output_metadata.json"
     assert template("", SCOPE) == []
 
 

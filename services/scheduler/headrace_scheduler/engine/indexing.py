@@ -9,7 +9,7 @@ a thousand tasks starts at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -18,6 +18,8 @@ from headrace_ir.parameters import Declaration, declaration_of
 from headrace_ir.values import Value, decode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_scheduler.executors.port import OutputArtifact
+
+WORKSPACE = "/kfp-workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class TaskSpec:
     retry: plan_pb2.RetryPolicy | None
     cache: bool
     cache_key: str
+    passthroughs: Mapping[str, bool]  # settings that its TASK_CONFIG input gets → whether they apply to itself as well
     dependents: Sequence[int] = ()
     flat_outputs: frozenset[str] = frozenset()  # of its body: values that are lists of iterations already
 
@@ -131,15 +134,22 @@ class DagSpec:
 class PlanIndex:
     """A Plan, indexed; the same to everyone who asks, and shared by all states of a run."""
 
-    __slots__ = ("dags", "deadline_us", "default_root", "pipeline_name")
+    __slots__ = ("_workspaces", "dags", "deadline_us", "default_root", "pipeline_name")
 
-    def __init__(self, plan: plan_pb2.Plan, default_root: str = "") -> None:
-        """`default_root`: where runs publish that neither name a pipeline root nor have one in their spec."""
+    def __init__(self, plan: plan_pb2.Plan, default_root: str = "", workspaces: str = "") -> None:
+        """`default_root`: where runs publish that neither name a pipeline root nor have one in their spec. `workspaces`:
+        the executor's folder of runs' workspaces.
+        """
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000
+        self._workspaces = workspaces
         reader = _Reader(plan)
         self.dags: tuple[DagSpec, ...] = tuple(reader.dag(number) for number in range(len(plan.dags)))
+
+    def workspace(self, run_id: str) -> str:
+        """Where user code finds the workspace of a run."""
+        return f"{self._workspaces}/{run_id}" if self._workspaces else WORKSPACE
 
 
 class _Tasks(Sequence[TaskSpec]):
@@ -284,6 +294,7 @@ class _Reader:
             retry=task.retry if task.HasField("retry") else None,
             cache=task.cache.enabled,
             cache_key=task.cache.key,
+            passthroughs={one.field: one.apply_to_task for one in task.task_config_passthroughs},
             dependents=dependents,
             flat_outputs=self.flat_outputs(task.dag) if is_dag else frozenset(),
         )

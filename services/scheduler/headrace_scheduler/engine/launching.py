@@ -4,18 +4,16 @@ Launch. Pure; everything here is a function of plan, recorded inputs and run, so
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from headrace_ir.values import Value, ValueProblem, decode, encode
-from headrace_protos.lifecycle import parent_path, span_id, trace_id
+from headrace_ir.values import ParameterType, Value, ValueProblem, decode, encode
+from headrace_protos.lifecycle import child_path, parent_path, span_id, trace_id
 from headrace_protos.v1 import cache_pb2, plan_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
-from headrace_scheduler.engine.indexing import TaskSpec
+from headrace_scheduler.engine.indexing import WORKSPACE, TaskSpec
 from headrace_scheduler.engine.placeholders import (
     PlaceholderProblem,
     Scope,
@@ -25,15 +23,18 @@ from headrace_scheduler.engine.placeholders import (
     substitute_value,
     template,
 )
+from headrace_scheduler.engine.platform_settings import Around, resolve_settings, timeout_s
 from headrace_scheduler.engine.problems import TaskProblem
-from headrace_scheduler.engine.quantities import quantity
-from headrace_scheduler.engine.resolving import platform, run_root, runtime_artifacts
+from headrace_scheduler.engine.quantities import kubernetes_resources, quantity
+from headrace_scheduler.engine.resolving import platform, resource_name, run_root, runtime_artifacts, scope_parameter
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
+from headrace_scheduler.engine.task_config import pass_through
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
+from headrace_scheduler.executors.task_settings import TaskSettings
 
-LATE_PLATFORM = frozenset({"workspace_path"})
 ATTEMPT_PHASE = "attempt"
+IN_WORKSPACE = "_kfp_workspace"  # metadata of an artifact that lies in the workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,48 @@ class Prepared:
     env: Mapping[str, Template]
     request: Request
     timeout_s: float
+    settings: TaskSettings
 
 
 def prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
     """Fill the container's templates with the task's inputs. Raises TaskProblem."""
+    try:
+        return _prepare(state, row, inputs)
+    except (PlaceholderProblem, ValueProblem) as problem:
+        raise TaskProblem("InputResolution", f"task '{row.task.key}': {problem.sentence}") from None
+
+
+def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
     spec = row.task
     container = spec.template.container
-    try:
-        scope = _scope(state, row, spec, inputs)
-        return Prepared(
-            inputs=inputs,
-            parameters={name: encode(value) for name, value in inputs.parameters() if value is not None},
-            image=substitute(container.image, scope),
-            command=expand_argv(container.command, scope),
-            args=expand_argv(container.args, scope),
-            env={one.name: template(one.value, scope) for one in container.env},
-            request=_request(container.resources, scope),
-            timeout_s=_timeout(spec.template.platform_json),
+    scope = _scope(state, row, spec, inputs)
+    settings = resolve_settings(spec.template.platform_json, scope, _around(state, row))
+    settings = replace(
+        settings, resources=kubernetes_resources(container.resources, lambda one: substitute(one, scope))
+    )
+    if _uses_workspace(state, row, scope, container):
+        settings = replace(settings, workspace_claim=f"{resource_name(state)}-kfp-workspace")
+    env: Sequence[plan_pb2.EnvVar] = container.env
+    if spec.passthroughs:
+        variables = tuple((one.name, one.value) for one in container.env)
+        passed = pass_through(
+            spec.passthroughs, lambda: tuple((name, substitute(text, scope)) for name, text in variables), settings
         )
-    except (PlaceholderProblem, ValueProblem) as problem:
-        raise TaskProblem("InputResolution", f"task '{spec.key}': {problem.sentence}") from None
+        settings, env = passed.settings, env if passed.env else ()
+        names = [name for name, declared in spec.declarations.items() if declared.type is ParameterType.TASK_CONFIG]
+        inputs = Bag(dict(inputs.parameters()) | dict.fromkeys(names, passed.value), inputs.artifacts)
+        scope = replace(scope, parameters={**scope.parameters, **dict.fromkeys(names, passed.value)})
+    return Prepared(
+        inputs=inputs,
+        parameters={name: encode(value) for name, value in inputs.parameters() if value is not None},
+        image=substitute(container.image, scope),
+        command=expand_argv(container.command, scope),
+        args=expand_argv(container.args, scope),
+        env={one.name: template(one.value, scope) for one in env},
+        request=_request(settings.resources),
+        timeout_s=timeout_s(spec.template.platform_json),
+        settings=settings,
+    )
 
 
 def import_request(state: RunState, row: Row, inputs: Bag) -> tuple[str, str]:
@@ -113,7 +136,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
         request=prepared.request,
         timeout_s=prepared.timeout_s,
         traceparent=f"00-{trace_id(header.run_id)}-{span}-01",
-        platform_json=spec.template.platform_json,
+        settings=prepared.settings,
     )
 
 
@@ -174,34 +197,55 @@ def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:
         platform=texts,
         output_parameters=frozenset(spec.output_types),
         output_artifacts=frozenset(one.name for one in spec.output_artifacts),
-        late_platform=LATE_PLATFORM,
-        late_parameters=late_constants(values, constants, texts, LATE_PLATFORM) if constants else {},
+        late_parameters=late_constants(values, constants, texts) if constants else {},
     )
 
 
-def _request(resources: plan_pb2.Resources, scope: Scope) -> Request:
-    cpu = _amount("CPU", resources.cpu_request or resources.cpu_limit, scope)
-    memory = _amount("memory", resources.memory_request or resources.memory_limit, scope)
-    kind = substitute(resources.accelerator_type, scope)
-    count = _amount("accelerators", resources.accelerator_count, scope) if kind else 0.0
-    return Request(cpu, int(memory), int(count), kind if count else "")
+def _around(state: RunState, row: Row) -> Around:
+    """What settings of a task may refer to: the DAG that holds it, also where it is an iteration itself."""
+    dag = state.known(row.parent)
+    if row.iteration >= 0:
+        dag = state.known(dag.parent)
+
+    def output(task: str, key: str) -> Value:
+        sibling = state.row(child_path(dag.path, task))
+        return None if sibling is None else sibling.outputs.parameter(key)
+
+    return Around(lambda name: scope_parameter(state, dag, name), output)
 
 
-def _amount(what: str, text: str, scope: Scope) -> float:
-    text = substitute(text, scope) if text else ""
-    if not text:
-        return 0.0
-    try:
-        return float(quantity(text))
-    except ValueError as problem:
-        raise TaskProblem("Resources", f"the request for {what}: {problem}") from None
+def _uses_workspace(state: RunState, row: Row, scope: Scope, container: plan_pb2.Container) -> bool:
+    """Whether the task's inputs or its templates name the run's workspace, or an input lies in it."""
+    if any(entries and IN_WORKSPACE in entries[0].get("metadata", {}) for entries in scope.artifacts.values()):
+        return True
+    templates = (*container.command, *container.args, *(one.value for one in container.env))
+    if any("$.workspace_path" in text for text in templates):
+        return True
+    return _name((scope.platform["workspace_path"], WORKSPACE), scope.parameters.values())
 
 
-def _timeout(platform_json: str) -> float:
-    if "ctiveDeadlineSeconds" not in platform_json and "active_deadline_seconds" not in platform_json:
-        return 0.0
-    settings: dict[str, Any] = json.loads(platform_json)
-    return float(settings.get("activeDeadlineSeconds") or settings.get("active_deadline_seconds") or 0)
+def _name(paths: tuple[str, str], values: Iterable[Value]) -> bool:
+    """Whether a text in the values, at any depth, holds one of the paths."""
+    for value in values:
+        if isinstance(value, str):
+            if any(path in value for path in paths):
+                return True
+        elif isinstance(value, (list, dict)) and _name(paths, value.values() if isinstance(value, dict) else value):
+            return True
+    return False
+
+
+def _request(resources: Mapping[str, Mapping[str, str]]) -> Request:
+    """What admission counts: what is requested, else the limit; and the first accelerator that there is."""
+    limits, requests = resources.get("limits", {}), resources.get("requests", {})
+
+    def amount(name: str) -> float:
+        text = requests.get(name) or limits.get(name)
+        return float(quantity(text)) if text else 0.0
+
+    kind = next((name for name in limits if name not in ("cpu", "memory")), "")
+    count = int(amount(kind)) if kind else 0
+    return Request(amount("cpu"), int(amount("memory")), count, kind if count else "")
 
 
 def _metadata(metadata_json: str, scope: Scope) -> str:

@@ -64,7 +64,7 @@ class Scope:
 
     `parameters` are the resolved inputs with defaults applied; optional ones that were not given map to None (empty
     text), and a name that is missing is an error. `artifacts` are lists of RuntimeArtifact structs, likewise empty
-    where not given. `platform` maps names of PLATFORM to texts; names in `late_platform` are left to the companion.
+    where not given. `platform` maps names of PLATFORM to texts.
     Output names are the component's declared ones. `late_parameters` are inputs whose constant holds references (see
     `constant_parts`). With `late`, references are resolved at once: one phase.
     """
@@ -74,7 +74,6 @@ class Scope:
     platform: Mapping[str, str] = field(default_factory=dict)
     output_parameters: frozenset[str] = frozenset()
     output_artifacts: frozenset[str] = frozenset()
-    late_platform: frozenset[str] = frozenset()
     late_parameters: Mapping[str, Parts] = field(default_factory=dict)
     late: Resolve | None = None
 
@@ -162,10 +161,10 @@ def resolve_constants(
 
 
 def late_constants(
-    inputs: Mapping[str, Value], constants: Iterable[str], platform: Mapping[str, str], late_platform: frozenset[str]
+    inputs: Mapping[str, Value], constants: Iterable[str], platform: Mapping[str, str]
 ) -> dict[str, Parts]:
     """`Scope.late_parameters` of a task: the parts of those constant strings that hold references."""
-    scope = Scope(parameters=inputs, platform=platform, late_platform=late_platform)
+    scope = Scope(parameters=inputs, platform=platform)
     late: dict[str, Parts] = {}
     for name in constants:
         value = inputs.get(name)
@@ -199,8 +198,6 @@ def _fill(match: re.Match[str], scope: Scope) -> Parts:
     if reference.source is Source.INPUT_PARAMETER:
         return _parameter(reference.name, scope)
     if reference.source is Source.PLATFORM:
-        if reference.name in scope.late_platform:
-            return [late_part(inner)]
         return [text_part(scope.platform.get(reference.name, match[0]) if reference.name in PLATFORM else match[0])]
     if reference.source is Source.INPUT_ARTIFACT:
         return _input_artifact(inner, reference, scope)

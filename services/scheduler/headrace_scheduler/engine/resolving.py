@@ -24,7 +24,6 @@ from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
 UNKNOWN_CODE = 2  # google.rpc.Code.UNKNOWN: where no exit code is known
-WORKSPACE = "/kfp-workspace"
 
 
 class Inputs:
@@ -259,7 +258,7 @@ def platform(state: RunState, row: Row) -> dict[str, str]:
         "pipeline_job_create_time_utc": _utc(header.created_at_us),
         "pipeline_job_schedule_time_utc": _utc(header.scheduled_at_us or header.created_at_us),
         "pipeline_root": run_root(state),
-        "workspace_path": WORKSPACE,
+        "workspace_path": state.plan.workspace(state.run_id),
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace_protos.v1 import attempts_pb2, events_pb2
+from headrace_scheduler.executors.task_settings import TaskSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Launch:
     request: Request = field(default_factory=Request)
     timeout_s: float = 0.0  # 0 = none
     traceparent: str = ""
-    platform_json: str = ""
+    settings: TaskSettings = field(default_factory=TaskSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,13 @@ class Inventory:
 
 
 class Executor(Protocol):
-    """Starts and ends attempts. All calls are idempotent by attempt; none raises for a user's mistake: that is a fact."""
+    """Starts and ends attempts. All calls are idempotent by attempt; none raises for a user's mistake: that is a fact.
+
+    `workspaces`: the folder in which each run's workspace is one named by the run's id, as user code sees it; "" where every
+    task finds its run's at /kfp-workspace.
+    """
+
+    workspaces: str
 
     async def start(self, known: Sequence[tuple[AttemptId, str]]) -> None:
         """Begin; `known` = attempts that the rows say are in flight, with handles. Survivors that are not among them are
@@ -154,6 +161,9 @@ class Executor(Protocol):
 
     def facts(self) -> AsyncIterator[Sequence[ExecutorFact]]:
         """What happened, in batches, as soon as it did. One reader."""
+
+    async def end_run(self, run_id: str) -> None:
+        """The run succeeded or is deleted: what its tasks shared (its workspace) goes."""
 
     async def close(self) -> None:
         """End every attempt (embedded: processes do not outlive the platform) and free everything, within 5 s."""

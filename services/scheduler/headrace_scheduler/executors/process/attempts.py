@@ -172,9 +172,10 @@ class Attempt:
             return earlier
         self.folders.top.mkdir(parents=True, exist_ok=True)
         (self.folders.top / ROOT).write_text(self.launch.task_root)
-        workspace = self._means.workspaces / self.launch.attempt.run_id
+        if self.launch.settings.workspace_claim:
+            (self._means.workspaces / self.launch.attempt.run_id).mkdir(parents=True, exist_ok=True)
         try:
-            self._assignment = assignment_of(self.launch, str(workspace))
+            self._assignment = assignment_of(self.launch)
             self._staged = staged = stage(self._assignment, self.folders, self._means.store)
         except StagingFailed as error:
             raise AttemptEnded(Failure(Reason.MISSING_INPUT, str(error))) from error
@@ -183,8 +184,6 @@ class Attempt:
         except OSError as error:
             message = f"the inputs could not be staged in {self.folders.top}: {why(error)}"
             raise AttemptEnded(Failure(Reason.INTERNAL, message, temporary=True)) from error
-        if str(workspace) in " ".join(staged.argv):
-            workspace.mkdir(parents=True, exist_ok=True)
         component = recognise(staged.argv)
         return self._prepare_literal(staged) if component is None else self._prepare_component(staged, component)
 

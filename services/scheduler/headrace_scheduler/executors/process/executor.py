@@ -51,6 +51,7 @@ class ProcessExecutor:
         grace_s: float = GRACE_SECONDS,
     ) -> None:
         self._home = home
+        self.workspaces = str(home.absolute() / "workspaces")
         self._store = store
         self._strict = strict
         self._environ = inherited(environ)
@@ -73,7 +74,7 @@ class ProcessExecutor:
             accelerators=machine.AcceleratorSlots(self._machine.accelerators),
             threads=self._threads,
             environ=self._environ,
-            workspaces=home / "workspaces",
+            workspaces=Path(self.workspaces),
             node=self._machine.node,
             grace_s=grace_s,
         )
@@ -156,6 +157,9 @@ class ProcessExecutor:
             while not self._facts.empty():
                 batch.append(self._facts.get_nowait())
             yield batch
+
+    async def end_run(self, run_id: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._means.workspaces / run_id, ignore_errors=True)
 
     async def close(self) -> None:
         for task in list(self._tasks):

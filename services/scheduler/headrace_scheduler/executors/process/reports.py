@@ -27,7 +27,7 @@ CLASSES: Final = {
 STATES: Final = {Reason.LOST: events_pb2.ATTEMPT_LOST, Reason.CANCELED: events_pb2.ATTEMPT_CANCELED}
 
 
-def assignment_of(launch: port.Launch, workspace: str) -> Assignment:
+def assignment_of(launch: port.Launch) -> Assignment:
     """What the companion needs of a Launch."""
     return Assignment(
         attempt=attempt_path(launch.attempt.path, launch.attempt.number),
@@ -39,7 +39,6 @@ def assignment_of(launch: port.Launch, workspace: str) -> Assignment:
         output_parameters=launch.output_parameters,
         output_artifacts={one.name: _output(one) for one in launch.output_artifacts},
         optional_outputs=launch.optional_outputs,
-        platform={"workspace_path": workspace},
     )
 
 

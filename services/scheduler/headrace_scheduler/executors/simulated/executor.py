@@ -37,6 +37,8 @@ _MADE_UP: Final[Mapping[int, str]] = {
 class SimulatedExecutor:
     """Ends each attempt after its seconds (0: at once); cancels are immediate."""
 
+    workspaces = ""
+
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
         self._facts: list[ExecutorFact] = []
@@ -94,6 +96,9 @@ class SimulatedExecutor:
             self._signal.clear()
             batch, self._facts = self._facts, []
             yield batch
+
+    async def end_run(self, run_id: str) -> None:
+        """Tasks share nothing here."""
 
     async def close(self) -> None:
         """Cancels every timer; nothing else is held."""
