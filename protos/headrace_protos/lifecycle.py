@@ -50,11 +50,13 @@ RUN_TRANSITIONS: Final = frozenset(
         Transition(ev.RUN_PENDING, "run_started", ev.RUN_RUNNING),
         Transition(ev.RUN_PENDING, "run_terminating", ev.RUN_CANCELING),
         Transition(ev.RUN_RUNNING, "run_terminating", ev.RUN_CANCELING),
+        Transition(ev.RUN_CANCELING, "run_terminating", ev.RUN_CANCELING),  # now without its exit tasks
         *(Transition(ev.RUN_PENDING, "run_finished", t) for t in sorted(RUN_FINAL)),
         *(Transition(ev.RUN_RUNNING, "run_finished", t) for t in (ev.RUN_SUCCEEDED, ev.RUN_FAILED)),
         Transition(ev.RUN_CANCELING, "run_finished", ev.RUN_CANCELED),
         Transition(ev.RUN_FAILED, "run_retried", ev.RUN_RUNNING),
         Transition(ev.RUN_CANCELED, "run_retried", ev.RUN_RUNNING),
+        Transition(ev.RUN_RUNNING, "run_retried", ev.RUN_RUNNING),  # the end of a retry of more than one append
     }
 )
 

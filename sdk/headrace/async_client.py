@@ -250,11 +250,13 @@ class AsyncRuns:
                 return found[: limit or None]
             request.page.first_value, request.page.first_id = answer.next.first_value, answer.next.first_id
 
-    async def terminate(self, run_id: str) -> Run:
-        """End the run: CANCELING at once, CANCELED when its tasks have ended."""
+    async def terminate(self, run_id: str, *, run_exit_tasks: bool = False) -> Run:
+        """End the run: CANCELING at once, CANCELED when its tasks have ended. With RUN_EXIT_TASKS, exit tasks of the groups that
+        are open run first; a second call without it ends those too.
+        """
         from headrace_protos.v1 import runs_pb2
 
-        return await self._run("Terminate", runs_pb2.TerminateRunRequest(run_id=run_id))
+        return await self._run("Terminate", runs_pb2.TerminateRunRequest(run_id=run_id, run_exit_tasks=run_exit_tasks))
 
     async def retry(self, run_id: str) -> Run:
         """Run again what failed or was canceled, in the same run."""

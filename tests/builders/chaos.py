@@ -199,12 +199,13 @@ def dump(state: RunState) -> dict[str, Any]:
     """Everything that is recorded of a run, comparably; of groups that ended well, without what is counted inside them."""
     header = state.header
     shown: dict[str, Any] = {"revision": header.revision, "state": header.state, "started": header.started_at_us}
+    shown |= {"retried": header.retried_at_us, "exit tasks": header.exit_tasks, "resetting": header.resetting}
     for row in state.rows():
         counts = (row.unmet, row.created, row.open, row.failed, row.canceled, row.skipped, row.stage.name)
         shown[f"task {row.path}"] = (
             (row.kind, row.state, row.iteration, row.iteration_count, row.attempts, row.attempt_state, row.handle),
             (row.user_failures, row.infrastructure_failures, row.retry_at_us),
-            (row.cached, row.cache_key, row.cache_token),
+            (row.cached, row.linked, row.cache_key, row.cache_token),
             counts if row.state not in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED) else (),
             plain(row.inputs.message()),
             plain(row.outputs.message()) if row.path else {},

@@ -48,9 +48,13 @@ class Rows:
 
     def _run_terminating(self, event: ev.Event) -> None:
         self.run.state, self.run.terminating = ev.RUN_CANCELING, True
+        self.run.run_exit_tasks = event.run_terminating.run_exit_tasks
+        self.run.resetting = False
 
     def _run_retried(self, event: ev.Event) -> None:
         self.run.state, self.run.terminating = ev.RUN_RUNNING, False
+        self.run.retried_at_us, self.run.run_exit_tasks = event.time_us, False
+        self.run.resetting = event.run_retried.more
 
     def _run_finished(self, event: ev.Event) -> None:
         assert all(task.state in TASK_FINAL for task in self.tasks.values()), "no task is open when the run ends"
@@ -99,13 +103,14 @@ class Rows:
             task.inputs.CopyFrom(finished.inputs)
         task.cache_key = finished.cache_key or task.cache_key
         task.cached = bool(finished.cached_from)
+        task.linked = bool(finished.linked_from)
         task.finished_at_us, task.retry_at_us = event.time_us, 0
         task.ClearField("waiting_on")
 
     def _task_reset(self, event: ev.Event) -> None:
         task = self.tasks[event.path]
         assert task.state in TASK_FINAL, f"{event.path} is reset after it has ended"
-        for name in ("outputs", "error", "waiting_on", "cached", "finished_at_us", "retry_at_us"):
+        for name in ("outputs", "error", "waiting_on", "cached", "linked", "finished_at_us", "retry_at_us"):
             task.ClearField(name)
         task.user_failures = task.infrastructure_failures = 0
         task.state = ev.TASK_RUNNING if event.task_reset.reopen else ev.TASK_PENDING

@@ -505,11 +505,19 @@ global___Event = Event
 
 @typing.final
 class RunCreated(google.protobuf.message.Message):
+    """by Deliver; everything else of a new run is in its row"""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    RESUMED_FROM_FIELD_NUMBER: builtins.int
+    resumed_from: builtins.str
+    """the run whose results it goes on from; "" = none"""
     def __init__(
         self,
+        *,
+        resumed_from: builtins.str = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["resumed_from", b"resumed_from"]) -> None: ...
 
 global___RunCreated = RunCreated
 
@@ -536,19 +544,34 @@ global___RunStarted = RunStarted
 class RunTerminating(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
+    run_exit_tasks: builtins.bool
+    """exit tasks of the groups that are open still run; a second one without it ends them too"""
     def __init__(
         self,
+        *,
+        run_exit_tasks: builtins.bool = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["run_exit_tasks", b"run_exit_tasks"]) -> None: ...
 
 global___RunTerminating = RunTerminating
 
 @typing.final
 class RunRetried(google.protobuf.message.Message):
+    """The run is RUNNING again; task_reset events follow, in this append and, with `more`, in the next ones: nothing else happens until
+    another run_retried comes without `more`.
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    MORE_FIELD_NUMBER: builtins.int
+    more: builtins.bool
     def __init__(
         self,
+        *,
+        more: builtins.bool = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["more", b"more"]) -> None: ...
 
 global___RunRetried = RunRetried
 
@@ -674,12 +697,15 @@ class TaskFinished(google.protobuf.message.Message):
     CACHED_FROM_FIELD_NUMBER: builtins.int
     SKIP_REASON_FIELD_NUMBER: builtins.int
     CACHE_KEY_FIELD_NUMBER: builtins.int
+    LINKED_FROM_FIELD_NUMBER: builtins.int
     state: global___TaskState.ValueType
     cached_from: builtins.str
     """"run_id/path" of the original; "" = not from the cache"""
     skip_reason: builtins.str
     """"condition" | "upstream skipped: x" | "upstream failed: x" """
     cache_key: builtins.str
+    linked_from: builtins.str
+    """"run_id/path" of the run that made the results; "" = not taken from another run"""
     @property
     def error(self) -> global___Error: ...
     @property
@@ -698,9 +724,10 @@ class TaskFinished(google.protobuf.message.Message):
         cached_from: builtins.str = ...,
         skip_reason: builtins.str = ...,
         cache_key: builtins.str = ...,
+        linked_from: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "inputs", b"inputs", "outputs", b"outputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_key", b"cache_key", "cached_from", b"cached_from", "error", b"error", "inputs", b"inputs", "outputs", b"outputs", "skip_reason", b"skip_reason", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_key", b"cache_key", "cached_from", b"cached_from", "error", b"error", "inputs", b"inputs", "linked_from", b"linked_from", "outputs", b"outputs", "skip_reason", b"skip_reason", "state", b"state"]) -> None: ...
 
 global___TaskFinished = TaskFinished
 

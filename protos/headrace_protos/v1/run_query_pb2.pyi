@@ -112,6 +112,8 @@ class Run(google.protobuf.message.Message):
     RECURRING_RUN_ID_FIELD_NUMBER: builtins.int
     TASKS_TOTAL_FIELD_NUMBER: builtins.int
     TASK_COUNTS_FIELD_NUMBER: builtins.int
+    RESUMED_FROM_FIELD_NUMBER: builtins.int
+    RESUMED_TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     id: builtins.int
     namespace: builtins.str
@@ -137,6 +139,8 @@ class Run(google.protobuf.message.Message):
     recurring_run_id: builtins.str
     tasks_total: builtins.int
     """counters by state, kept incrementally"""
+    resumed_from: builtins.str
+    """the run whose results it goes on from; "" = none"""
     @property
     def error(self) -> headrace_protos.v1.events_pb2.Error: ...
     @property
@@ -146,6 +150,10 @@ class Run(google.protobuf.message.Message):
     @property
     def task_counts(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.int]:
         """TaskState name → count"""
+
+    @property
+    def resumed_tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """what was to run again whatever that run has"""
 
     def __init__(
         self,
@@ -176,9 +184,11 @@ class Run(google.protobuf.message.Message):
         recurring_run_id: builtins.str = ...,
         tasks_total: builtins.int = ...,
         task_counts: collections.abc.Mapping[builtins.str, builtins.int] | None = ...,
+        resumed_from: builtins.str = ...,
+        resumed_tasks: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "error", b"error", "outputs", b"outputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "error", b"error", "experiment_id", b"experiment_id", "finished_at_us", b"finished_at_us", "history", b"history", "id", b"id", "namespace", b"namespace", "outputs", b"outputs", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_name", b"pipeline_name", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "recurring_run_id", b"recurring_run_id", "revision", b"revision", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "started_at_us", b"started_at_us", "state", b"state", "storage_state", b"storage_state", "task_counts", b"task_counts", "tasks_total", b"tasks_total"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "error", b"error", "experiment_id", b"experiment_id", "finished_at_us", b"finished_at_us", "history", b"history", "id", b"id", "namespace", b"namespace", "outputs", b"outputs", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_name", b"pipeline_name", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "recurring_run_id", b"recurring_run_id", "resumed_from", b"resumed_from", "resumed_tasks", b"resumed_tasks", "revision", b"revision", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "started_at_us", b"started_at_us", "state", b"state", "storage_state", b"storage_state", "task_counts", b"task_counts", "tasks_total", b"tasks_total"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___Run = Run
@@ -355,15 +365,22 @@ class GetSpecResponse(google.protobuf.message.Message):
 
     SPEC_JSON_FIELD_NUMBER: builtins.int
     PLAN_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
     spec_json: builtins.str
     plan: builtins.bytes
+    @property
+    def inputs(self) -> headrace_protos.v1.events_pb2.Values:
+        """of the run: parameters with defaults, root artifacts"""
+
     def __init__(
         self,
         *,
         spec_json: builtins.str = ...,
         plan: builtins.bytes = ...,
+        inputs: headrace_protos.v1.events_pb2.Values | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["plan", b"plan", "spec_json", b"spec_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "plan", b"plan", "spec_json", b"spec_json"]) -> None: ...
 
 global___GetSpecResponse = GetSpecResponse
 
@@ -439,6 +456,7 @@ class Task(google.protobuf.message.Message):
     STARTED_AT_US_FIELD_NUMBER: builtins.int
     FINISHED_AT_US_FIELD_NUMBER: builtins.int
     CACHE_KEY_FIELD_NUMBER: builtins.int
+    LINKED_FROM_FIELD_NUMBER: builtins.int
     task_id: builtins.str
     """UUID, a function of run and path"""
     id: builtins.int
@@ -459,6 +477,8 @@ class Task(google.protobuf.message.Message):
     started_at_us: builtins.int
     finished_at_us: builtins.int
     cache_key: builtins.str
+    linked_from: builtins.str
+    """"run_id/path" of the run that made its results; "" = it has run here, or comes from the cache"""
     @property
     def waiting_on(self) -> headrace_protos.v1.events_pb2.WaitingOn: ...
     @property
@@ -494,9 +514,10 @@ class Task(google.protobuf.message.Message):
         started_at_us: builtins.int = ...,
         finished_at_us: builtins.int = ...,
         cache_key: builtins.str = ...,
+        linked_from: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "inputs", b"inputs", "outputs", b"outputs", "waiting_on", b"waiting_on"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "cache_key", b"cache_key", "cached", b"cached", "cached_from", b"cached_from", "created_at_us", b"created_at_us", "display_name", b"display_name", "error", b"error", "finished_at_us", b"finished_at_us", "id", b"id", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "key", b"key", "kind", b"kind", "outputs", b"outputs", "parent", b"parent", "path", b"path", "skip_reason", b"skip_reason", "started_at_us", b"started_at_us", "state", b"state", "task_id", b"task_id", "waiting_on", b"waiting_on"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "cache_key", b"cache_key", "cached", b"cached", "cached_from", b"cached_from", "created_at_us", b"created_at_us", "display_name", b"display_name", "error", b"error", "finished_at_us", b"finished_at_us", "id", b"id", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "key", b"key", "kind", b"kind", "linked_from", b"linked_from", "outputs", b"outputs", "parent", b"parent", "path", b"path", "skip_reason", b"skip_reason", "started_at_us", b"started_at_us", "state", b"state", "task_id", b"task_id", "waiting_on", b"waiting_on"]) -> None: ...
 
 global___Task = Task
 

@@ -85,6 +85,7 @@ class NewRun(google.protobuf.message.Message):
     SCHEDULED_AT_US_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
     RECURRING_RUN_ID_FIELD_NUMBER: builtins.int
+    RESUME_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     """UUIDv7, lower case with dashes"""
     namespace: builtins.str
@@ -113,6 +114,10 @@ class NewRun(google.protobuf.message.Message):
     def inputs(self) -> headrace_protos.v1.events_pb2.Values:
         """parameters as resolved at submission; artifacts = root artifacts"""
 
+    @property
+    def resume(self) -> global___Resume:
+        """absent = a run from scratch"""
+
     def __init__(
         self,
         *,
@@ -133,12 +138,37 @@ class NewRun(google.protobuf.message.Message):
         scheduled_at_us: builtins.int = ...,
         source: builtins.str = ...,
         recurring_run_id: builtins.str = ...,
+        resume: global___Resume | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "inputs", b"inputs", "namespace", b"namespace", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "plan", b"plan", "recurring_run_id", b"recurring_run_id", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "source", b"source", "spec_json", b"spec_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "inputs", b"inputs", "namespace", b"namespace", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "plan", b"plan", "recurring_run_id", b"recurring_run_id", "resume", b"resume", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "source", b"source", "spec_json", b"spec_json"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___NewRun = NewRun
+
+@typing.final
+class Resume(google.protobuf.message.Message):
+    """A run that goes on from what an ended one has done."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    FROM_TASKS_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    """the origin, which must have ended when the new run is delivered"""
+    @property
+    def from_tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """paths of tasks, groups and iterations that run again whatever the origin has; none = what did not succeed"""
+
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        from_tasks: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["from_tasks", b"from_tasks", "run_id", b"run_id"]) -> None: ...
+
+global___Resume = Resume
 
 @typing.final
 class Report(google.protobuf.message.Message):
@@ -207,9 +237,15 @@ global___DeliverRequest = DeliverRequest
 class Terminate(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
+    run_exit_tasks: builtins.bool
+    """exit tasks of the groups that are open run before the run ends"""
     def __init__(
         self,
+        *,
+        run_exit_tasks: builtins.bool = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["run_exit_tasks", b"run_exit_tasks"]) -> None: ...
 
 global___Terminate = Terminate
 
@@ -462,6 +498,10 @@ class RunSnapshot(google.protobuf.message.Message):
     CREATED_AT_US_FIELD_NUMBER: builtins.int
     SCHEDULED_AT_US_FIELD_NUMBER: builtins.int
     STARTED_AT_US_FIELD_NUMBER: builtins.int
+    RETRIED_AT_US_FIELD_NUMBER: builtins.int
+    RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
+    RESETTING_FIELD_NUMBER: builtins.int
+    RESUME_FIELD_NUMBER: builtins.int
     TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     id: builtins.int
@@ -477,8 +517,16 @@ class RunSnapshot(google.protobuf.message.Message):
     created_at_us: builtins.int
     scheduled_at_us: builtins.int
     started_at_us: builtins.int
+    retried_at_us: builtins.int
+    """the last retry; 0 = none"""
+    run_exit_tasks: builtins.bool
+    """of one that is being terminated"""
+    resetting: builtins.bool
+    """a retry of which not all resets have been appended"""
     @property
     def inputs(self) -> headrace_protos.v1.events_pb2.Values: ...
+    @property
+    def resume(self) -> global___Resume: ...
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
         """all tasks but those inside groups that are SUCCEEDED or SKIPPED"""
@@ -500,10 +548,14 @@ class RunSnapshot(google.protobuf.message.Message):
         created_at_us: builtins.int = ...,
         scheduled_at_us: builtins.int = ...,
         started_at_us: builtins.int = ...,
+        retried_at_us: builtins.int = ...,
+        run_exit_tasks: builtins.bool = ...,
+        resetting: builtins.bool = ...,
+        resume: global___Resume | None = ...,
         tasks: collections.abc.Iterable[global___TaskSnapshot] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "revision", b"revision", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "resetting", b"resetting", "resume", b"resume", "retried_at_us", b"retried_at_us", "revision", b"revision", "run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___RunSnapshot = RunSnapshot
@@ -536,6 +588,7 @@ class TaskSnapshot(google.protobuf.message.Message):
     STARTED_AT_US_FIELD_NUMBER: builtins.int
     FINISHED_AT_US_FIELD_NUMBER: builtins.int
     ATTEMPT_STARTED_AT_US_FIELD_NUMBER: builtins.int
+    LINKED_FIELD_NUMBER: builtins.int
     path: builtins.str
     kind: headrace_protos.v1.events_pb2.TaskKind.ValueType
     dag: builtins.int
@@ -560,6 +613,8 @@ class TaskSnapshot(google.protobuf.message.Message):
     started_at_us: builtins.int
     finished_at_us: builtins.int
     attempt_started_at_us: builtins.int
+    linked: builtins.bool
+    """its results were taken from the run that this one resumes"""
     @property
     def inputs(self) -> headrace_protos.v1.events_pb2.Values: ...
     @property
@@ -595,9 +650,10 @@ class TaskSnapshot(google.protobuf.message.Message):
         started_at_us: builtins.int = ...,
         finished_at_us: builtins.int = ...,
         attempt_started_at_us: builtins.int = ...,
+        linked: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "inputs", b"inputs", "outputs", b"outputs", "waiting_on", b"waiting_on"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_started_at_us", b"attempt_started_at_us", "attempt_state", b"attempt_state", "attempts", b"attempts", "cache_key", b"cache_key", "cache_token", b"cache_token", "cached", b"cached", "created_at_us", b"created_at_us", "dag", b"dag", "error", b"error", "finished_at_us", b"finished_at_us", "handle", b"handle", "infrastructure_failures", b"infrastructure_failures", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "kind", b"kind", "outputs", b"outputs", "path", b"path", "retry_at_us", b"retry_at_us", "started_at_us", b"started_at_us", "state", b"state", "task", b"task", "user_failures", b"user_failures", "waiting_on", b"waiting_on"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_started_at_us", b"attempt_started_at_us", "attempt_state", b"attempt_state", "attempts", b"attempts", "cache_key", b"cache_key", "cache_token", b"cache_token", "cached", b"cached", "created_at_us", b"created_at_us", "dag", b"dag", "error", b"error", "finished_at_us", b"finished_at_us", "handle", b"handle", "infrastructure_failures", b"infrastructure_failures", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "kind", b"kind", "linked", b"linked", "outputs", b"outputs", "path", b"path", "retry_at_us", b"retry_at_us", "started_at_us", b"started_at_us", "state", b"state", "task", b"task", "user_failures", b"user_failures", "waiting_on", b"waiting_on"]) -> None: ...
 
 global___TaskSnapshot = TaskSnapshot
 

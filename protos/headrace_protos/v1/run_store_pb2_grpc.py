@@ -88,7 +88,7 @@ class RunStoreServicer(object):
 
     def Deliver(self, request, context):
         """Stores what came from outside before it is acknowledged. Idempotent by key: the same key again gives the first answer.
-        Errors: WRONG_STATE (terminate or retry that the run's state forbids), NOT_FOUND, ALREADY_EXISTS (a run id with another key).
+        Errors: WRONG_STATE (terminate, retry or resume that the state of the run forbids), NOT_FOUND, ALREADY_EXISTS (a run id with another key).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

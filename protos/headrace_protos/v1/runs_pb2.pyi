@@ -234,13 +234,16 @@ class TerminateRunRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RUN_ID_FIELD_NUMBER: builtins.int
+    RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
+    run_exit_tasks: builtins.bool
     def __init__(
         self,
         *,
         run_id: builtins.str = ...,
+        run_exit_tasks: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["run_id", b"run_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id"]) -> None: ...
 
 global___TerminateRunRequest = TerminateRunRequest
 
@@ -258,6 +261,110 @@ class RetryRunRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["run_id", b"run_id"]) -> None: ...
 
 global___RetryRunRequest = RetryRunRequest
+
+@typing.final
+class ResumeRequest(google.protobuf.message.Message):
+    """What is not given is the origin's."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class TextParametersEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    @typing.final
+    class RootArtifactsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    FROM_TASKS_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    PACKAGE_FIELD_NUMBER: builtins.int
+    FILENAME_FIELD_NUMBER: builtins.int
+    SPEC_JSON_FIELD_NUMBER: builtins.int
+    PIPELINE_VERSION_ID_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: builtins.int
+    PARAMETERS_JSON_FIELD_NUMBER: builtins.int
+    TEXT_PARAMETERS_FIELD_NUMBER: builtins.int
+    ROOT_ARTIFACTS_FIELD_NUMBER: builtins.int
+    PIPELINE_ROOT_FIELD_NUMBER: builtins.int
+    ENABLE_CACHE_FIELD_NUMBER: builtins.int
+    SERVICE_ACCOUNT_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    """the origin; it must have ended"""
+    request_id: builtins.str
+    """idempotency key; "" = none"""
+    package: builtins.bytes
+    filename: builtins.str
+    spec_json: builtins.str
+    pipeline_version_id: builtins.str
+    display_name: builtins.str
+    description: builtins.str
+    experiment_id: builtins.str
+    parameters_json: builtins.str
+    """over those that the origin was given"""
+    pipeline_root: builtins.str
+    enable_cache: builtins.bool
+    service_account: builtins.str
+    @property
+    def from_tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """paths: train, for-loop-1[3]/train, for-loop-1; none = from what did not succeed"""
+
+    @property
+    def text_parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def root_artifacts(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        from_tasks: collections.abc.Iterable[builtins.str] | None = ...,
+        request_id: builtins.str = ...,
+        package: builtins.bytes = ...,
+        filename: builtins.str = ...,
+        spec_json: builtins.str = ...,
+        pipeline_version_id: builtins.str = ...,
+        display_name: builtins.str = ...,
+        description: builtins.str = ...,
+        experiment_id: builtins.str = ...,
+        parameters_json: builtins.str = ...,
+        text_parameters: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        root_artifacts: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        pipeline_root: builtins.str = ...,
+        enable_cache: builtins.bool | None = ...,
+        service_account: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "filename", b"filename", "from_tasks", b"from_tasks", "package", b"package", "parameters_json", b"parameters_json", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "request_id", b"request_id", "root_artifacts", b"root_artifacts", "run_id", b"run_id", "service_account", b"service_account", "spec_json", b"spec_json", "text_parameters", b"text_parameters"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
+
+global___ResumeRequest = ResumeRequest
 
 @typing.final
 class DeleteRunRequest(google.protobuf.message.Message):

@@ -90,6 +90,11 @@ class RunsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.Run.FromString,
                 _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/headrace.v1.Runs/Resume',
+                request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.Run.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/headrace.v1.Runs/Delete',
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.DeleteRunRequest.SerializeToString,
@@ -162,7 +167,8 @@ class RunsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Terminate(self, request, context):
-        """Ends the run: CANCELING, then CANCELED. Errors: NOT_FOUND, WRONG_STATE (it has ended).
+        """Ends the run: CANCELING, then CANCELED; with run_exit_tasks, exit tasks of the groups that are open run first, and a second call
+        without it ends those too. Errors: NOT_FOUND, WRONG_STATE (it has ended, or is being terminated already).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,6 +176,15 @@ class RunsServicer(object):
 
     def Retry(self, request, context):
         """What failed or was cancelled runs again in the same run. Errors: NOT_FOUND, WRONG_STATE (not ended, or SUCCEEDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """A new run that goes on from an ended one, with another spec or other parameters or as it was: what SUCCEEDED there, is the same here
+        and depends on nothing that runs again is linked, the rest runs. Nothing is created where a problem is found. Idempotent by
+        request_id. Errors: as Submit's, NOT_FOUND, WRONG_STATE (the run has not ended), INVALID_INPUT (a task that there is not).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,6 +253,11 @@ def add_RunsServicer_to_server(servicer, server):
             'Retry': grpc.unary_unary_rpc_method_handler(
                     servicer.Retry,
                     request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.RetryRunRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.Run.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ResumeRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.Run.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
@@ -542,6 +562,33 @@ class Runs(object):
             target,
             '/headrace.v1.Runs/Retry',
             headrace__protos_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__query__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Runs/Resume',
+            headrace__protos_dot_v1_dot_runs__pb2.ResumeRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__query__pb2.Run.FromString,
             options,
             channel_credentials,

@@ -62,8 +62,14 @@ def _runs(verbs: Any) -> None:
     logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     logs.add_argument("--endpoint", metavar="URL")
+    terminate = runs.add_parser("terminate", help="end a run")
+    terminate.add_argument(
+        "--run-exit-tasks",
+        action="store_true",
+        help="let exit tasks of what is going on run first; without it a second time, they are ended too",
+    )
+    _about_run(terminate)
     for name, text in (
-        ("terminate", "end a run"),
         ("retry", "run again what failed"),
         ("delete", "end and delete a run"),
     ):

@@ -76,7 +76,8 @@ async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
 
 
 async def terminate(client: AsyncClient, options: argparse.Namespace) -> int:
-    return _told(await client.runs.terminate((await find_run(client, options.run)).run_id), options)
+    run = await find_run(client, options.run)
+    return _told(await client.runs.terminate(run.run_id, run_exit_tasks=options.run_exit_tasks), options)
 
 
 async def retry(client: AsyncClient, options: argparse.Namespace) -> int:

@@ -86,9 +86,10 @@ class Submitter:
         request = run_store_pb2.DeliverRequest(key=delivery_key("create", request_id), run_id=run_id, create=new)
         return await self._deliver(request)
 
-    async def terminate(self, run_id: str) -> None:
-        """Ask the run to end."""
-        await self._deliver(_request("terminate", run_id, terminate=run_store_pb2.Terminate()))
+    async def terminate(self, run_id: str, *, run_exit_tasks: bool = False) -> None:
+        """Ask the run to end; exit tasks of its open groups run first where that is wanted."""
+        item = run_store_pb2.Terminate(run_exit_tasks=run_exit_tasks)
+        await self._deliver(_request("terminate", run_id, terminate=item))
 
     async def retry(self, run_id: str) -> None:
         """Ask for what failed to run again."""

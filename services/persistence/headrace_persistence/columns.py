@@ -33,7 +33,19 @@ TASK_DEFAULTS: Final[dict[str, Any]] = {
     "started_at_us": 0,
     "finished_at_us": 0,
     "attempt_started_at_us": 0,
+    "linked_from": "",
 }
+RUN_COLUMNS: Final = (
+    "inputs",
+    "outputs",
+    "error",
+    "history",
+    "started_at_us",
+    "finished_at_us",
+    "retried_at_us",
+    "run_exit_tasks",
+    "resetting",
+)
 COUNTED: Final = ("user_failures", "infrastructure_failures")
 
 
@@ -141,7 +153,7 @@ def runs(changes: Sequence[RunChange], counts: dict[int, list[int]]) -> Columns:
         "moves": [fixed(change.row.state, change.state) for change in changes],
         "task_counts": ["{" + ",".join(map(str, counts[change.row.run])) + "}" for change in changes],
     }
-    for name in ("inputs", "outputs", "error", "history", "started_at_us", "finished_at_us"):
+    for name in RUN_COLUMNS:
         made[name] = [getattr(change, name) for change in changes]
     return made
 

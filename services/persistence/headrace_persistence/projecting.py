@@ -53,6 +53,9 @@ class RunChange:
     history: bytes = b""
     started_at_us: int | None = None
     finished_at_us: int | None = None
+    retried_at_us: int | None = None
+    run_exit_tasks: bool | None = None
+    resetting: bool | None = None
     tasks: dict[str, TaskChange] = field(default_factory=dict)
     attempts: dict[tuple[str, int], AttemptChange] = field(default_factory=dict)
     artifacts: dict[str, tuple[int, ev.Artifact]] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class TaskChange:
     waiting_on: bytes | None = None
     iteration_count: int | None = None
     cached_from: str | None = None
+    linked_from: str | None = None
     skip_reason: str | None = None
     cache_key: str | None = None
     cache_token: str | None = None
@@ -130,6 +134,8 @@ def _advance_run(change: RunChange, event: ev.Event, kind: str, wanted: int, err
     if not target:
         was = ev.RunState.Name(change.state).removeprefix("RUN_")  # type: ignore[arg-type]  # an enum's number
         raise RefusedError(f"event {event.seq}: {kind} is not allowed where the run is {was}")
+    if change.state == target:
+        return  # more of the same, such as a second terminate: no news for people
     change.state = target
     step = run_query_pb2.RunStateChange(time_us=event.time_us, state=target, error=error)  # type: ignore[arg-type]  # an enum's number
     change.history += run_query_pb2.Run(history=[step]).SerializeToString()
@@ -148,12 +154,17 @@ def _run_started(change: RunChange, event: ev.Event, kind: str) -> None:
 
 def _run_terminating(change: RunChange, event: ev.Event, kind: str) -> None:
     _advance_run(change, event, kind, 0)
+    change.run_exit_tasks = event.run_terminating.run_exit_tasks
+    change.resetting = False
 
 
 def _run_retried(change: RunChange, event: ev.Event, kind: str) -> None:
     _advance_run(change, event, kind, 0)
     change.outputs = change.error = b""
     change.finished_at_us = 0
+    change.retried_at_us = event.time_us
+    change.run_exit_tasks = False
+    change.resetting = event.run_retried.more
 
 
 def _run_finished(change: RunChange, event: ev.Event, kind: str) -> None:
@@ -216,6 +227,7 @@ def _task_finished(change: RunChange, event: ev.Event, kind: str) -> None:
     if finished.cache_key:
         task.cache_key = finished.cache_key
     task.cached_from, task.skip_reason = finished.cached_from, finished.skip_reason
+    task.linked_from = finished.linked_from
     task.finished_at_us = event.time_us
     task.waiting_on = b""
     task.retry_at_us = 0
@@ -226,7 +238,7 @@ def _task_reset(change: RunChange, event: ev.Event, kind: str) -> None:
     reopen = event.task_reset.reopen
     task = _advance_task(change, event, kind, ev.TASK_RUNNING if reopen else ev.TASK_PENDING)
     task.outputs = task.error = task.waiting_on = b""
-    task.cached_from = task.skip_reason = ""
+    task.cached_from = task.skip_reason = task.linked_from = ""
     task.finished_at_us = task.retry_at_us = 0
     task.failures_kept = task.user_failures = task.infrastructure_failures = 0
     if not reopen:

@@ -8,6 +8,7 @@ from typing import Any
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
+from headrace_protos.v1 import run_store_pb2 as rs
 
 Row = Sequence[Any]
 
@@ -16,7 +17,7 @@ def run(row: Row) -> rq.Run:
     """A run, from the columns of get_run."""
     run_id, number, namespace, experiment, name, description, pipeline, version, pipeline_name = row[:9]
     parameters, root, account, cache, storage, state, error, outputs, revision = row[9:18]
-    created, scheduled, started, finished, history, recurring, counts = row[18:]
+    created, scheduled, started, finished, history, recurring, counts, resume = row[18:]
     made = rq.Run.FromString(history)  # what was appended to it piece by piece
     made.run_id, made.id, made.namespace, made.experiment_id = run_id, number, namespace, experiment
     made.display_name, made.description = name, description
@@ -25,12 +26,19 @@ def run(row: Row) -> rq.Run:
     if cache is not None:
         made.enable_cache = cache
     made.storage_state, made.state, made.revision = storage, state, revision
-    if error:
+    ended = (
+        state in lifecycle.RUN_FINAL
+    )  # one whose retry was delivered reads as RUNNING, with nothing of its former end
+    if error and ended:
         made.error.ParseFromString(error)
-    if outputs:
+    if outputs and ended:
         made.outputs.ParseFromString(outputs)
     made.created_at_us, made.scheduled_at_us = created, scheduled
-    made.started_at_us, made.finished_at_us, made.recurring_run_id = started, finished, recurring
+    made.started_at_us, made.finished_at_us, made.recurring_run_id = started, finished if ended else 0, recurring
+    if resume:
+        origin = rs.Resume.FromString(resume)
+        made.resumed_from = origin.run_id
+        made.resumed_tasks.extend(origin.from_tasks)
     made.tasks_total = sum(counts)
     for number_of_state, count in enumerate(counts, 1):
         if count:
@@ -49,7 +57,7 @@ def upstream_paths(row: Row) -> list[str]:
 def task(run_id: str, row: Row, attempts: Sequence[rq.Attempt], unended: Collection[str]) -> rq.Task:
     """A task, from the columns of list_tasks; UNENDED has the paths of tasks of the run that have not ended."""
     number, path, parent, kind, state, definition, inputs, outputs, error, waiting_on = row[:10]
-    iteration_count, cached_from, skip_reason, cache_key, created, started, finished = row[10:]
+    iteration_count, cached_from, skip_reason, cache_key, created, started, finished, linked_from = row[10:]
     defined = ev.TaskCreated.FromString(definition)
     made = rq.Task(
         task_id=lifecycle.task_id(run_id, path),
@@ -70,6 +78,7 @@ def task(run_id: str, row: Row, attempts: Sequence[rq.Attempt], unended: Collect
         started_at_us=started,
         finished_at_us=finished,
         cache_key=cache_key,
+        linked_from=linked_from,
     )
     for message, raw in ((made.inputs, inputs), (made.outputs, outputs), (made.error, error)):
         if raw:

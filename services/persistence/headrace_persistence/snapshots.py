@@ -13,7 +13,8 @@ Row = Sequence[Any]
 
 def run_snapshot(row: Row) -> rs.RunSnapshot:
     """A run, without its tasks."""
-    run_id, run, namespace, revision, state, plan, inputs, name, root, cache, created, scheduled, started = row
+    run_id, run, namespace, revision, state, plan, inputs, name, root, cache, created, scheduled, started = row[:13]
+    retried, exit_tasks, resetting, resume = row[13:]
     snapshot = rs.RunSnapshot(
         run_id=run_id,
         id=run,
@@ -27,7 +28,12 @@ def run_snapshot(row: Row) -> rs.RunSnapshot:
         created_at_us=created,
         scheduled_at_us=scheduled,
         started_at_us=started,
+        retried_at_us=retried,
+        run_exit_tasks=exit_tasks,
+        resetting=resetting,
     )
+    if resume:
+        snapshot.resume.ParseFromString(resume)
     snapshot.inputs.ParseFromString(inputs)
     snapshot.inputs.SetInParent()
     if cache is not None:
@@ -59,6 +65,7 @@ def task_snapshot(row: Row) -> rs.TaskSnapshot:
         started_at_us=row[19],
         finished_at_us=row[20],
         attempt_started_at_us=row[21],
+        linked=bool(row[22]),
     )
     for message, raw in ((snapshot.inputs, row[4]), (snapshot.outputs, row[5])):
         if raw:

@@ -25,7 +25,7 @@ def fact_of(request: rs.DeliverRequest) -> Fact | None:
     """What an inbox item says to its run; None: the run is created or deleted, the driver's own business."""
     match request.WhichOneof("item"):
         case "terminate":
-            return TerminateRequested()
+            return TerminateRequested(request.terminate.run_exit_tasks)
         case "retry":
             return RetryRequested()
         case "report":

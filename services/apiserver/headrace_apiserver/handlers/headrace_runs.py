@@ -121,7 +121,7 @@ class HeadraceRuns(RunsServicer):
 
     async def Terminate(self, request: runs_pb2.TerminateRunRequest, context: Any) -> run_query_pb2.Run:
         """CANCELING at once."""
-        await self._submitter.terminate(request.run_id)
+        await self._submitter.terminate(request.run_id, run_exit_tasks=request.run_exit_tasks)
         return await self._get(check_id("Run", request.run_id))
 
     async def Retry(self, request: runs_pb2.RetryRunRequest, context: Any) -> run_query_pb2.Run:

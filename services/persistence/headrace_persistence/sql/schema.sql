@@ -84,7 +84,6 @@ CREATE TABLE platform.runs (
     state smallint NOT NULL CHECK (state BETWEEN 1 AND 6),
     terminate_pending boolean NOT NULL DEFAULT false,  -- delivered, not yet applied
     delete_pending boolean NOT NULL DEFAULT false,     -- no reader sees the run any more
-    shown_state smallint NOT NULL GENERATED ALWAYS AS (CASE WHEN terminate_pending AND state IN (1, 2) THEN 3 ELSE state END) STORED,
     revision bigint NOT NULL,   -- seq of the last event
     exported bigint NOT NULL DEFAULT 0,  -- seq up to which its spans went out
     task_counts integer[] NOT NULL DEFAULT '{0,0,0,0,0,0,0}',  -- by TaskState
@@ -96,6 +95,15 @@ CREATE TABLE platform.runs (
     scheduled_at_us bigint NOT NULL,
     started_at_us bigint NOT NULL DEFAULT 0,
     finished_at_us bigint NOT NULL DEFAULT 0,
+    retried_at_us bigint NOT NULL DEFAULT 0,
+    run_exit_tasks boolean NOT NULL DEFAULT false,     -- of a run that is being terminated
+    resetting boolean NOT NULL DEFAULT false,          -- a retry of which not all resets are here
+    resume bytea NOT NULL DEFAULT '',                  -- a Resume: the run that this one goes on from
+    retry_pending boolean NOT NULL DEFAULT false,      -- delivered, not yet applied
+    shown_state smallint NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN terminate_pending AND (state IN (1, 2) OR retry_pending AND state IN (5, 6)) THEN 3
+            WHEN retry_pending AND state IN (5, 6) THEN 2 ELSE state END
+    ) STORED,
     CONSTRAINT runs_finished CHECK ((state >= 4) = (finished_at_us <> 0))
 ) WITH (fillfactor = 60);
 CREATE INDEX runs_created ON platform.runs (created_at_us, run_id);
@@ -175,6 +183,7 @@ CREATE TABLE platform.tasks (
     started_at_us bigint NOT NULL DEFAULT 0,
     finished_at_us bigint NOT NULL DEFAULT 0,
     attempt_started_at_us bigint NOT NULL DEFAULT 0,
+    linked_from text NOT NULL DEFAULT '',  -- "run_id/path" of the run whose results these are
     PRIMARY KEY (run, path),
     UNIQUE (run, id),
     CONSTRAINT tasks_finished CHECK ((state >= 4) = (finished_at_us <> 0))

@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from headrace_persistence.queries import SQL
+from headrace_persistence.stores.asking import refusal, resume_refusal, standing
 from headrace_persistence.stores.sessions import SHARDS, lost
+from headrace_persistence.stores.texts import storable
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import plan_pb2, run_query_pb2
@@ -76,6 +78,8 @@ class Inbox:
 
     async def _create(self, tx: Transaction, request: rs.DeliverRequest, kind: str, now_us: int) -> rs.DeliverResponse:
         new = request.create
+        if new.HasField("resume"):
+            await _check_origin(tx, new.resume.run_id)
         shard = lifecycle.shard_of(new.run_id, SHARDS)
         row = _row_of(new, shard, now_us)
         inserted = await tx.fetch_one(SQL["insert_run"], row)
@@ -85,7 +89,7 @@ class Inbox:
                 raise _TakenError
             raise ServiceError(Reason.ALREADY_EXISTS, f"Run {new.run_id} exists already; take a new id")
         run = int(inserted[0])
-        event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated())
+        event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated(resumed_from=new.resume.run_id))
         await tx.execute(SQL["insert_spec"], {"run": run, "spec_json": new.spec_json, "plan": new.plan})
         await tx.execute(
             SQL["insert_first_event"],
@@ -97,13 +101,17 @@ class Inbox:
         row = await tx.fetch_one(SQL["lock_run"], {"run_id": request.run_id})
         if row is None or (row[4] and kind in ("terminate", "retry")):
             raise no_run(request.run_id)
-        run, shard, state, shown_state, _ = row
-        refused = _refusal(kind, request.run_id, shown_state if kind == "terminate" else state)
-        if refused:
-            raise ServiceError(Reason.WRONG_STATE, refused)
+        run, shard, state, exit_tasks, _ = row
+        if kind in ("terminate", "retry"):
+            waiting = [one[0] for one in await tx.fetch(SQL["waiting_requests"], {"run": run})]
+            refused = refusal(request, request.run_id, standing(state, exit_tasks, waiting))
+            if refused:
+                raise ServiceError(Reason.WRONG_STATE, refused)
         response = await self._put(tx, request, kind, now_us, request.run_id, run, shard)
         if kind == "terminate":
             await tx.execute(SQL["mark_terminating"], {"run": run})
+        elif kind == "retry":
+            await tx.execute(SQL["mark_retrying"], {"run": run})
         elif kind == "delete":
             await tx.execute(SQL["mark_deleting"], {"run": run})
         return response
@@ -165,18 +173,13 @@ def _repeated(known: Row) -> Delivered:
     return Delivered(rs.DeliverResponse(inbox_id=inbox_id, shard=shard, repeated=True, run_id=run_id), False)
 
 
-def _refusal(kind: str, run_id: str, state: int) -> str:
-    """Why the run's state forbids a request; "" where it does not."""
-    name = ev.RunState.Name(state).removeprefix("RUN_")  # type: ignore[arg-type]  # an enum's number
-    if kind == "terminate" and state in lifecycle.RUN_FINAL:
-        return f"Run {run_id} has ended ({name}): nothing to terminate"
-    if kind == "terminate" and state == ev.RUN_CANCELING:
-        return f"Run {run_id} is being terminated already (CANCELING): wait for its end"
-    if kind == "retry" and state not in lifecycle.RUN_FINAL:
-        return f"Run {run_id} has not ended ({name}): only a run that FAILED or was CANCELED can be retried"
-    if kind == "retry" and state == ev.RUN_SUCCEEDED:
-        return f"Run {run_id} SUCCEEDED: there is nothing to retry"
-    return ""
+async def _check_origin(tx: Transaction, run_id: str) -> None:
+    row = await tx.fetch_one(SQL["lock_origin"], {"run_id": storable(run_id)})
+    if row is None or row[1]:
+        raise no_run(run_id)
+    refused = resume_refusal(run_id, row[0])
+    if refused:
+        raise ServiceError(Reason.WRONG_STATE, refused)
 
 
 def _check_new(new: rs.NewRun) -> None:
@@ -223,6 +226,7 @@ def _row_of(new: rs.NewRun, shard: int, now_us: int) -> dict[str, Any]:
         "history": run_query_pb2.Run(history=[created]).SerializeToString(),
         "created_at_us": now_us,
         "scheduled_at_us": new.scheduled_at_us or now_us,
+        "resume": new.resume.SerializeToString() if new.HasField("resume") else b"",
     }
 
 

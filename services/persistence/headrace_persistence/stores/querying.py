@@ -53,7 +53,8 @@ class Runs:
         rows = await self._database.read(SQL["get_spec"], {"run_id": _storable(run_id)})
         if not rows:
             raise no_run(run_id)
-        return rq.GetSpecResponse(spec_json=rows[0][0], plan=rows[0][1])
+        inputs = ev.Values.FromString(rows[0][2])
+        return rq.GetSpecResponse(spec_json=rows[0][0], plan=rows[0][1], inputs=inputs)
 
     async def tasks(self, request: rq.ListTasksRequest) -> rq.ListTasksResponse:
         """A page of a run's tasks, or one of them."""

@@ -49,7 +49,7 @@ def ended(draft: Draft, fact: AttemptEnded) -> None:
     if row is None:
         return
     result = _checked(draft.state, row, fact.result)
-    retry_at = 0 if draft.stopping else _retry_at(draft, row, result)
+    retry_at = 0 if draft.stops(row) else _retry_at(draft, row, result)
     finished = ev.AttemptFinished(
         state=result.state,
         error=result.error if result.HasField("error") else None,
@@ -140,7 +140,7 @@ def _succeed(draft: Draft, row: Row, outputs: ev.Values, at_us: int) -> None:
 
 
 def _give_up(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> None:
-    if draft.stopping and result.state != ev.ATTEMPT_FAILED:
+    if draft.stops(row) and result.state != ev.ATTEMPT_FAILED:
         end(draft, row, ev.TASK_CANCELED, stop_error(draft))
         return
     error = ev.Error()

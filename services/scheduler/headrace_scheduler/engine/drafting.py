@@ -50,6 +50,26 @@ class Draft:
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new may start: the run is being cancelled, or is over its deadline."""
+        """Whether the run is being cancelled, or is over its deadline."""
         header = self.state.header
         return header.state == ev.RUN_CANCELING or header.expired
+
+    def stops(self, row: Row) -> bool:
+        """Whether nothing of an execution may start any more; exit tasks, and what is in them, may be allowed to."""
+        return self.stopping and not (self.exiting and _in_exit_task(self.state, row))
+
+    @property
+    def exiting(self) -> bool:
+        """Whether the run is being cancelled, but exit tasks of the groups that are open still run."""
+        header = self.state.header
+        return header.exit_tasks and header.state == ev.RUN_CANCELING
+
+
+def _in_exit_task(state: RunState, row: Row) -> bool:
+    """Whether an execution is, or is inside, a task that runs whatever became of those before it."""
+    at = row
+    while at.spec is not None:
+        if at.spec.on_completion:
+            return True
+        at = state.known(at.parent)
+    return False

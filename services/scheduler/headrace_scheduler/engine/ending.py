@@ -1,9 +1,9 @@
-"""Ending executions: skipped, failed, cancelled tasks, and groups with their outputs and errors. Called by all that decide."""
+"""Ending executions: skipped and failed tasks, and groups with their outputs and errors. Called by all that decide."""
 
 from __future__ import annotations
 
 from headrace_ir.values import Value
-from headrace_protos.lifecycle import TASK_FINAL, child_path
+from headrace_protos.lifecycle import child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.drafting import Draft
@@ -38,21 +38,6 @@ def settle(draft: Draft, path: str, token: str) -> None:
 def fail(draft: Draft, row: Row, problem: TaskProblem) -> None:
     """End a task FAILED before it has begun."""
     end(draft, row, ev.TASK_FAILED, problem.error())
-
-
-def cancel(draft: Draft, row: Row) -> None:
-    """End an open execution, or have its attempt ended; groups end when the last of their children has."""
-    if row.state in TASK_FINAL:
-        return
-    if row.in_flight:
-        if row.stage is not Stage.CANCEL:
-            draft.enter(row, Stage.CANCEL)
-        return
-    if row.is_open_group:
-        if row.open == 0:
-            end_group(draft, row)
-        return
-    end(draft, row, ev.TASK_CANCELED, stop_error(draft))
 
 
 def stop_error(draft: Draft) -> ev.Error:

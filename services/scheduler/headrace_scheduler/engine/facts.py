@@ -20,7 +20,9 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class TerminateRequested:
-    """A user ends the run."""
+    """A user ends the run; exit tasks of the groups that are open run first where that is wanted."""
+
+    run_exit_tasks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def _run_started(state: RunState, event: ev.Event) -> None:
 def _run_terminating(state: RunState, event: ev.Event) -> None:
     header = state.header
     header.state = ev.RUN_CANCELING
+    header.exit_tasks = event.run_terminating.run_exit_tasks
+    header.resetting = False
     state.edit("").state = ev.TASK_RUNNING
 
 
@@ -79,7 +81,8 @@ def _run_retried(state: RunState, event: ev.Event) -> None:
     header = state.header
     header.state = ev.RUN_RUNNING
     header.retried_at_us = event.time_us
-    header.expired = False
+    header.expired = header.exit_tasks = False
+    header.resetting = event.run_retried.more
     root = state.edit("")
     root.state = ev.TASK_RUNNING
     root.outputs, root.error, root.finished_at_us = EMPTY, NO_ERROR, 0
@@ -147,6 +150,7 @@ def _task_finished(state: RunState, event: ev.Event) -> None:
     if finished.cache_key:
         row.cache_key = finished.cache_key
     row.cached = bool(finished.cached_from)
+    row.linked = bool(finished.linked_from)
     row.finished_at_us = event.time_us
     row.waiting_on, row.retry_at_us = None, 0
     row.stage, row.prepared, row.items = Stage.IDLE, None, None
@@ -165,7 +169,8 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
     _tell_parent(state, row, -1)
     _tell_dependents(state, row, 1)
     row.outputs, row.error, row.waiting_on = EMPTY, NO_ERROR, None
-    row.cached, row.finished_at_us, row.retry_at_us = False, 0, 0
+    row.cached = row.linked = False
+    row.finished_at_us = row.retry_at_us = 0
     row.user_failures = row.infrastructure_failures = 0
     row.stage = Stage.IDLE
     state.set_settling(event.path, on=False)

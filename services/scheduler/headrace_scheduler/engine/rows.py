@@ -58,6 +58,7 @@ class Row:
     waiting_on: ev.WaitingOn | None = None
     error: ev.Error = field(default_factory=lambda: NO_ERROR)
     cached: bool = False
+    linked: bool = False  # its results were taken from the run that this one resumes
     cache_key: str = ""
     cache_token: str = ""
     started_at_us: int = 0
@@ -96,6 +97,7 @@ class Row:
         new.waiting_on = self.waiting_on
         new.error = self.error
         new.cached = self.cached
+        new.linked = self.linked
         new.cache_key = self.cache_key
         new.cache_token = self.cache_token
         new.started_at_us = self.started_at_us
@@ -144,6 +146,8 @@ class Header:
     state: int = ev.RUN_STATE_UNSPECIFIED
     started_at_us: int = 0
     retried_at_us: int = 0
+    exit_tasks: bool = False  # it is being terminated, and exit tasks of open groups run before its end
+    resetting: bool = False  # a retry of which not all resets are there: nothing else happens until they are
     clock_us: int = 0
     expired: bool = False  # the run's deadline is over; volatile, the clock says it again
     next_timer_us: int = 0  # 0: none

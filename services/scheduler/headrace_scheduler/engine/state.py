@@ -234,6 +234,9 @@ class RunState:
             revision=snapshot.revision,
             state=snapshot.state,
             started_at_us=snapshot.started_at_us,
+            retried_at_us=snapshot.retried_at_us,
+            exit_tasks=snapshot.run_exit_tasks,
+            resetting=snapshot.resetting,
         )
         state = cls(plan, header)
         state.add(root_row(header))
@@ -325,6 +328,7 @@ def _row(plan: PlanIndex, task: run_store_pb2.TaskSnapshot) -> Row:
     row.waiting_on = task.waiting_on if task.HasField("waiting_on") and task.waiting_on.cause else None
     row.error = task.error if task.HasField("error") else NO_ERROR
     row.cached = task.cached
+    row.linked = task.linked
     row.cache_key = task.cache_key
     row.cache_token = task.cache_token
     row.started_at_us = task.started_at_us

@@ -16,7 +16,7 @@ from headrace_scheduler.engine import attempting, beginning
 from headrace_scheduler.engine.commanding import commands_of
 from headrace_scheduler.engine.commands import Command, WakeAt
 from headrace_scheduler.engine.drafting import Draft
-from headrace_scheduler.engine.ending import cancel
+from headrace_scheduler.engine.cancelling import cancel, expands, stop, terminate
 from headrace_scheduler.engine.expanding import go_on
 from headrace_scheduler.engine.facts import (
     Admitted,
@@ -80,7 +80,8 @@ def _apply(draft: Draft, fact: Fact) -> None:
         case AttemptHeld():
             attempting.held(draft, fact)
         case Admitted():
-            if not draft.stopping:
+            admitted = draft.state.row(fact.path)
+            if admitted is not None and not draft.stops(admitted):
                 beginning.admitted(draft, fact.path)
         case Queued():
             beginning.queued(draft, fact)
@@ -91,7 +92,7 @@ def _apply(draft: Draft, fact: Fact) -> None:
         case Imported():
             beginning.imported(draft, fact)
         case TerminateRequested():
-            _terminate(draft)
+            terminate(draft, exit_tasks=fact.run_exit_tasks)
         case RetryRequested():
             retry(draft)
         case Clock():
@@ -115,8 +116,11 @@ def _look(draft: Draft, path: str) -> None:
     row = draft.state.row(path)
     if row is None or row.state in TASK_FINAL:
         return
-    if draft.stopping:
-        cancel(draft, row)
+    if draft.stops(row):
+        if draft.exiting and expands(draft.state, row):
+            go_on(draft, row)
+        else:
+            cancel(draft, row)
     elif not path and draft.state.header.state == ev.RUN_PENDING:
         beginning.begin_run(draft)
     elif row.state == ev.TASK_RUNNING:
@@ -154,20 +158,4 @@ def _ring(draft: Draft) -> None:
                 draft.state.set_timer(path, at)
     if 0 < draft.state.deadline_us() <= draft.now_us:
         header.expired = True
-        _stop(draft)
-
-
-# ---- stopping
-
-
-def _terminate(draft: Draft) -> None:
-    if draft.state.header.state in (ev.RUN_PENDING, ev.RUN_RUNNING):
-        draft.emit(run_terminating=ev.RunTerminating())
-        _stop(draft)
-
-
-def _stop(draft: Draft) -> None:
-    """Look at everything that is open: it is to end. Groups come before what is in them, and end after it."""
-    for row in list(draft.state.rows()):
-        if row.state not in TASK_FINAL:
-            draft.state.push(row.path)
+        stop(draft)

@@ -26,7 +26,7 @@ WITH inserted AS (
     INSERT INTO platform.tasks (
         run, path, parent, kind, state, definition, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason,
         cache_key, cache_token, attempts, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, created_at_us,
-        started_at_us, finished_at_us, attempt_started_at_us
+        started_at_us, finished_at_us, attempt_started_at_us, linked_from
     )
     SELECT * FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(parent)s::text[], %(kind)s::smallint[], %(state)s::smallint[],
@@ -34,7 +34,7 @@ WITH inserted AS (
         %(iteration_count)s::integer[], %(cached_from)s::text[], %(skip_reason)s::text[], %(cache_key)s::text[],
         %(cache_token)s::text[], %(attempts)s::integer[], %(user_failures)s::integer[], %(infrastructure_failures)s::integer[],
         %(attempt_state)s::smallint[], %(handle)s::text[], %(retry_at_us)s::bigint[], %(created_at_us)s::bigint[],
-        %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[]
+        %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[], %(linked_from)s::text[]
     )
     ON CONFLICT (run, path) DO NOTHING
     RETURNING run, state
@@ -51,11 +51,11 @@ WITH change AS (
         %(cache_key)s::text[], %(cache_token)s::text[], %(attempts)s::integer[], %(failures_kept)s::integer[],
         %(user_failures)s::integer[], %(infrastructure_failures)s::integer[], %(attempt_state)s::smallint[], %(handle)s::text[],
         %(retry_at_us)s::bigint[], %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[],
-        %(next_attempt)s::integer[]
+        %(next_attempt)s::integer[], %(linked_from)s::text[]
     ) AS c (
         run, path, moves, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason, cache_key, cache_token,
         attempts, failures_kept, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, started_at_us,
-        finished_at_us, attempt_started_at_us, next_attempt
+        finished_at_us, attempt_started_at_us, next_attempt, linked_from
     )
 ), before AS (
     SELECT t.run, t.path, t.state FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
@@ -79,7 +79,8 @@ WITH change AS (
         retry_at_us = coalesce(c.retry_at_us, t.retry_at_us),
         started_at_us = coalesce(c.started_at_us, t.started_at_us),
         finished_at_us = coalesce(c.finished_at_us, t.finished_at_us),
-        attempt_started_at_us = coalesce(c.attempt_started_at_us, t.attempt_started_at_us)
+        attempt_started_at_us = coalesce(c.attempt_started_at_us, t.attempt_started_at_us),
+        linked_from = coalesce(c.linked_from, t.linked_from)
     FROM change c
     WHERE t.run = c.run AND t.path = c.path AND (c.moves >> (4 * t.state)) & 15 <> 0
         AND (c.next_attempt IS NULL OR c.next_attempt > t.attempts)
@@ -139,14 +140,16 @@ FOR KEY SHARE OF a
 ON CONFLICT (run, task, direction, name, position) DO UPDATE SET artifact = excluded.artifact, attempt = excluded.attempt;
 
 -- name: consume_inbox
--- What these appends apply; the keys stay. An applied terminate is no longer pending.
+-- What these appends apply; the keys stay. An applied terminate or retry is no longer pending.
 WITH consumed AS (
     UPDATE platform.inbox i SET consumed_at_us = platform.now_us(), request = ''
     FROM unnest(%(run)s::bigint[], %(inbox_id)s::bigint[]) AS c (run, inbox_id)
     WHERE i.inbox_id = c.inbox_id AND i.run = c.run AND i.consumed_at_us = 0
     RETURNING i.run, i.kind
 )
-UPDATE platform.runs r SET terminate_pending = false FROM consumed c WHERE r.id = c.run AND c.kind = 4 AND r.terminate_pending;
+UPDATE platform.runs r SET terminate_pending = r.terminate_pending AND NOT c.terminate, retry_pending = r.retry_pending AND NOT c.retry
+FROM (SELECT run, bool_or(kind = 4) AS terminate, bool_or(kind = 5) AS retry FROM consumed GROUP BY run) AS c
+WHERE r.id = c.run AND (c.terminate AND r.terminate_pending OR c.retry AND r.retry_pending);
 
 -- name: update_runs
 -- Each run once for all its events; `moves` as in update_tasks, NULL = as it is.
@@ -159,12 +162,18 @@ UPDATE platform.runs r SET
     error = coalesce(c.error, r.error),
     history = r.history || c.history,
     started_at_us = coalesce(c.started_at_us, r.started_at_us),
-    finished_at_us = coalesce(c.finished_at_us, r.finished_at_us)
+    finished_at_us = coalesce(c.finished_at_us, r.finished_at_us),
+    retried_at_us = coalesce(c.retried_at_us, r.retried_at_us),
+    run_exit_tasks = coalesce(c.run_exit_tasks, r.run_exit_tasks),
+    resetting = coalesce(c.resetting, r.resetting)
 FROM unnest(
     %(run)s::bigint[], %(expected)s::bigint[], %(revision)s::bigint[], %(moves)s::bigint[], %(task_counts)s::text[],
     %(inputs)s::bytea[], %(outputs)s::bytea[], %(error)s::bytea[], %(history)s::bytea[], %(started_at_us)s::bigint[],
-    %(finished_at_us)s::bigint[]
-) AS c (run, expected, revision, moves, task_counts, inputs, outputs, error, history, started_at_us, finished_at_us)
+    %(finished_at_us)s::bigint[], %(retried_at_us)s::bigint[], %(run_exit_tasks)s::boolean[], %(resetting)s::boolean[]
+) AS c (
+    run, expected, revision, moves, task_counts, inputs, outputs, error, history, started_at_us, finished_at_us, retried_at_us,
+    run_exit_tasks, resetting
+)
 WHERE r.id = c.run AND r.revision = c.expected AND (c.moves >> (4 * r.state)) & 15 <> 0
 RETURNING r.id;
 

@@ -8,11 +8,12 @@ FROM (SELECT 1) AS always LEFT JOIN (platform.inbox i JOIN platform.runs r ON r.
 INSERT INTO platform.runs (
     run_id, namespace, shard, day, experiment_id, display_name, description, pipeline_id, pipeline_version_id, pipeline_name,
     pipeline_root, service_account, source, recurring_run_id, enable_cache, parameters_json, state, revision, inputs, history,
-    created_at_us, scheduled_at_us
+    created_at_us, scheduled_at_us, resume
 ) VALUES (
     %(run_id)s, %(namespace)s, %(shard)s, %(day)s, %(experiment_id)s, %(display_name)s, %(description)s, %(pipeline_id)s,
     %(pipeline_version_id)s, %(pipeline_name)s, %(pipeline_root)s, %(service_account)s, %(source)s, %(recurring_run_id)s,
-    %(enable_cache)s, %(parameters_json)s, %(state)s, 1, %(inputs)s, %(history)s, %(created_at_us)s, %(scheduled_at_us)s
+    %(enable_cache)s, %(parameters_json)s, %(state)s, 1, %(inputs)s, %(history)s, %(created_at_us)s, %(scheduled_at_us)s,
+    %(resume)s
 )
 ON CONFLICT (run_id) DO NOTHING
 RETURNING id;
@@ -35,11 +36,23 @@ RETURNING inbox_id;
 
 -- name: lock_run
 -- The run that a request is about.
-SELECT id, shard, state, shown_state, delete_pending FROM platform.runs WHERE run_id = %(run_id)s FOR UPDATE;
+SELECT id, shard, state, run_exit_tasks, delete_pending FROM platform.runs WHERE run_id = %(run_id)s FOR UPDATE;
+
+-- name: waiting_requests
+-- Terminates and retries of a run that no append has consumed, oldest first.
+SELECT request FROM platform.inbox WHERE run = %(run)s AND consumed_at_us = 0 AND kind IN (4, 5) ORDER BY inbox_id;
+
+-- name: lock_origin
+-- The run that a new one resumes: it stays as it is until the new one is stored.
+SELECT shown_state, delete_pending FROM platform.runs WHERE run_id = %(run_id)s FOR SHARE;
 
 -- name: mark_terminating
 -- From now on the run reads as CANCELING.
 UPDATE platform.runs SET terminate_pending = true WHERE id = %(run)s;
+
+-- name: mark_retrying
+-- From now on the run reads as RUNNING.
+UPDATE platform.runs SET retry_pending = true WHERE id = %(run)s;
 
 -- name: mark_deleting
 -- From now on no reader sees the run.

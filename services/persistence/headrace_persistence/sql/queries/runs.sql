@@ -11,7 +11,7 @@ SELECT id, revision FROM platform.runs WHERE id = ANY(%(runs)s::bigint[]);
 SELECT r.run_id, r.id, r.namespace, r.experiment_id, r.display_name, r.description, r.pipeline_id, r.pipeline_version_id,
     r.pipeline_name, r.parameters_json, r.pipeline_root, r.service_account, r.enable_cache, r.storage_state, r.shown_state,
     r.error, r.outputs, r.revision, r.created_at_us, r.scheduled_at_us, r.started_at_us, r.finished_at_us, r.history,
-    r.recurring_run_id, r.task_counts
+    r.recurring_run_id, r.task_counts, r.resume
 FROM platform.runs r WHERE r.run_id = %(run_id)s AND NOT r.delete_pending;
 
 -- name: list_runs
@@ -25,7 +25,7 @@ FROM (
         r.run_id, r.id, r.namespace, r.experiment_id, r.display_name, r.description, r.pipeline_id, r.pipeline_version_id,
         r.pipeline_name, r.parameters_json, r.pipeline_root, r.service_account, r.enable_cache, r.storage_state, r.shown_state,
         r.error, r.outputs, r.revision, r.created_at_us, r.scheduled_at_us, r.started_at_us, r.finished_at_us, r.history,
-        r.recurring_run_id, r.task_counts
+        r.recurring_run_id, r.task_counts, r.resume
     FROM platform.runs r
     WHERE NOT r.delete_pending /*where*/ /*from*/
     ORDER BY /*order*/ r.created_at_us ASC, r.run_id ASC
@@ -34,7 +34,7 @@ FROM (
 
 -- name: get_spec
 -- Spec and plan.
-SELECT s.spec_json, s.plan FROM platform.runs r JOIN platform.run_specs s ON s.run = r.id
+SELECT s.spec_json, s.plan, r.inputs FROM platform.runs r JOIN platform.run_specs s ON s.run = r.id
 WHERE r.run_id = %(run_id)s AND NOT r.delete_pending;
 
 -- name: find_run
@@ -44,14 +44,14 @@ SELECT id, revision, state, created_at_us FROM platform.runs WHERE run_id = %(ru
 -- name: list_tasks
 -- A page of a run's tasks, in order of creation.
 SELECT id, path, parent, kind, state, definition, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason,
-    cache_key, created_at_us, started_at_us, finished_at_us
+    cache_key, created_at_us, started_at_us, finished_at_us, linked_from
 FROM platform.tasks WHERE run = %(run)s AND id > %(after)s
 ORDER BY id LIMIT %(limit)s;
 
 -- name: get_task
 -- One task by its path.
 SELECT id, path, parent, kind, state, definition, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason,
-    cache_key, created_at_us, started_at_us, finished_at_us
+    cache_key, created_at_us, started_at_us, finished_at_us, linked_from
 FROM platform.tasks WHERE run = %(run)s AND path = %(path)s;
 
 -- name: attempts_of
@@ -79,7 +79,7 @@ SELECT artifact_id, id FROM platform.artifacts WHERE artifact_id = ANY(%(artifac
 
 -- name: read_events
 -- Events after a seq, with where the run is, from one snapshot; no row where the run is gone.
-SELECT r.revision, r.state, e.payload
+SELECT r.revision, r.shown_state, e.payload
 FROM platform.runs r LEFT JOIN LATERAL (
     SELECT e.seq, e.payload FROM platform.events e
     WHERE e.run = r.id AND e.day = r.day AND e.seq > %(after)s ORDER BY e.seq LIMIT %(limit)s
