@@ -17,6 +17,8 @@ from headrace_companion.store import SourceRefused
 
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+# Folders on the way need not be readable, where the system can open them without reading.
+WAY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a FIFO",
@@ -41,10 +43,10 @@ class Entry:
 def parts_within(root: Path, path: Path) -> tuple[str, ...]:
     """The names that lead from `root` to `path`; refuses a path that leaves it."""
     absolute = os.path.normpath(path)
-    base = os.path.normpath(root)
-    if absolute == base or not absolute.startswith(base + os.sep):
+    base = os.path.normpath(root).rstrip(os.sep) + os.sep
+    if not absolute.startswith(base) or absolute == base:
         raise SourceRefused(f"{path} lies outside the folder that the task may publish from ({root})")
-    return tuple(absolute[len(base) + 1 :].split(os.sep))
+    return tuple(absolute[len(base) :].split(os.sep))
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def folder_of(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
     try:
         for depth, name in enumerate(parts):
             try:
-                following = os.open(name, FOLDER_FLAGS, dir_fd=current)
+                following = os.open(name, WAY_FLAGS, dir_fd=current)
             except FileNotFoundError:
                 raise  # nothing there is no attempt to lead elsewhere
             except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
+from headrace_companion.custom_paths import Source, custom_source
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
 from headrace_companion.results import (
     ATTEMPT_FILE,
@@ -32,13 +33,18 @@ class Place:
     """Where an output artifact belongs: its URI, the local content to store there, and the input that it passes on."""
 
     uri: str
-    local: Path | None = None
+    local: Source | None = None
     origin: ArtifactValue | None = None
 
 
-def publish(assignment: Assignment, staged: Staged, ended: AttemptResult, store: ArtifactStore) -> AttemptResult:
-    """The final result of an attempt whose process has ended; stores everything that belongs to it."""
-    publisher = Publisher(assignment, staged, store)
+def publish(
+    assignment: Assignment, staged: Staged, ended: AttemptResult, store: ArtifactStore, *, anywhere: bool = False
+) -> AttemptResult:
+    """The final result of an attempt whose process has ended; stores everything that belongs to it.
+
+    `anywhere`: we are the user whose code it was, on its machine, so a path of its own may lie anywhere.
+    """
+    publisher = Publisher(assignment, staged, store, anywhere)
     result = publisher.with_outputs(ended) if ended.failure is None else ended
     return replace(result, partial=publisher.keep_partial()) if result.failure is not None else result
 
@@ -68,6 +74,7 @@ class Publisher:
     assignment: Assignment
     staged: Staged
     store: ArtifactStore
+    anywhere: bool = False
     done: dict[Path, tuple[str, Stored]] = field(default_factory=dict)
 
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
@@ -112,25 +119,25 @@ class Publisher:
             return published
         return replace(published, uri=uri, size=stored.size, digest=stored.digest)
 
-    def _stored(self, uri: str, local: Path) -> tuple[str, Stored | None]:
+    def _stored(self, uri: str, local: Source) -> tuple[str, Stored | None]:
         """Store local content at a URI, once; what user code did not write is None."""
-        if local in self.done:
-            return self.done[local]
+        if local.path in self.done:
+            return self.done[local.path]
         key = prefix_key(uri, self.store)
-        if beneath.exists(self.staged.folders.top, local):
-            stored = self.store.put(key, local, within=self.staged.folders.top, move=True)
+        if beneath.exists(local.within, local.path):
+            stored = self.store.put(key, local.path, within=local.within, move=local.move)
         elif self.store.exists(key):  # it came along with the folder of another output
             stored = self.store.describe(key)
         else:
             return uri, None
-        self.done[local] = (uri, stored)
+        self.done[local.path] = (uri, stored)
         return uri, stored
 
     def _place(self, name: str, entry: ArtifactEntry) -> Place:
         folders = self.staged.folders
         default = folders.output(name)
         said = entry.uri or str(default)
-        custom = folders.work / entry.custom_path if entry.custom_path else None
+        custom = self._custom(entry.custom_path) if entry.custom_path else None
         if "://" in said:
             return self._elsewhere(name, said, custom)
         path = Path(os.path.normpath(folders.outputs / said))
@@ -141,16 +148,24 @@ class Publisher:
         if folders.outputs not in path.parents:
             raise OutputRefused(
                 Reason.OUTPUT_PATH,
-                f"output artifact '{name}' is at {said}, outside the task's output folder; write it beneath {default}",
+                f"output artifact '{name}' is at {said}, outside the task's output folder; write it beneath {default}, or "
+                "name its place with set_path",
             )
         relative = str(path.relative_to(folders.outputs))
         if relative.split("/", 1)[0] in RESERVED:
             raise OutputRefused(
                 Reason.OUTPUT_PATH, f"output artifact '{name}' may not be called '{relative}'; Headrace keeps that name"
             )
-        return Place(self._uri(relative), custom or path)
+        return Place(self._uri(relative), custom or self._own(path))
 
-    def _elsewhere(self, name: str, uri: str, custom: Path | None) -> Place:
+    def _custom(self, said: str) -> Source:
+        return custom_source(said, self.staged.folders, self.store.root, anywhere=self.anywhere)
+
+    def _own(self, path: Path) -> Source:
+        """Something in the attempt's own folder."""
+        return Source(path, self.staged.folders.top)
+
+    def _elsewhere(self, name: str, uri: str, custom: Source | None) -> Place:
         """A URI that user code chose: registered as it is; only beneath our own prefix is there something to store."""
         key, prefix = self.store.key(uri), prefix_key(self.assignment.prefix, self.store)
         if key is None or not key.startswith(prefix + "/"):
@@ -159,7 +174,7 @@ class Publisher:
                     Reason.OUTPUT_PATH, f"output artifact '{name}' has a path of its own and a URI elsewhere ({uri})"
                 )
             return Place(uri)
-        return Place(uri, custom or self.staged.folders.outputs / key[len(prefix) + 1 :])
+        return Place(uri, custom or self._own(self.staged.folders.outputs / key[len(prefix) + 1 :]))
 
     def _uri(self, relative: str) -> str:
         return self.store.uri(f"{prefix_key(self.assignment.prefix, self.store)}/{relative}")
@@ -169,7 +184,8 @@ class Publisher:
         kept: list[PublishedArtifact] = []
         for name, declared in self.assignment.output_artifacts.items():
             try:
-                uri, stored = self._stored(self._uri(f"{PARTIAL}/{name}"), self.staged.folders.output(name))
+                place = self._own(self.staged.folders.output(name))
+                uri, stored = self._stored(self._uri(f"{PARTIAL}/{name}"), place)
             except (SourceRefused, StoreError, OSError):
                 continue
             if stored is not None:
