@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from headrace_ir.kubernetes_fields import MESSAGES, camel
 from headrace_ir.problems import MAX_PROBLEMS, Problem, hint, nearest
 from headrace_ir.values import ValueProblem, canonical, encode
 
@@ -137,7 +138,8 @@ class _Reader:
         limit = 1 << (field.bits - 1)
         if isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit:
             return value
-        self._report(path, f"expected a whole number of at most {field.bits} bits, got {describe(value)}")
+        size = f" of at most {field.bits} bits" if isinstance(value, int) and not isinstance(value, bool) else ""
+        self._report(path, f"expected a whole number{size}, got {describe(value)}")
         return 0
 
     def _number(self, value: Any, field: Field, path: str) -> float:
@@ -210,18 +212,39 @@ def is_text(value: str) -> bool:
 
 @cache
 def shape(message: str) -> Shape:
-    """The shape of a message of the package `ml_pipelines`, such as `PipelineSpec` or `DagSpec.TasksEntry`."""
+    """The shape of a message of the package `ml_pipelines` (such as `PipelineSpec`), or of Kubernetes settings."""
+    if message in MESSAGES:
+        return _shape([_described(name, kind) for name, kind in MESSAGES[message].items()])
     from kfp.pipeline_spec import pipeline_spec_pb2
 
     outer, *inner = message.split(".")
     descriptor: Descriptor = pipeline_spec_pb2.DESCRIPTOR.message_types_by_name[outer]
     for part in inner:
         descriptor = descriptor.nested_types_by_name[part]
-    fields: dict[str, Field] = {}
-    for described in descriptor.fields:
-        field = _field(described)
-        fields[field.name] = fields[field.json_name] = field
-    return Shape(fields, tuple(field.json_name for field in dict.fromkeys(fields.values())))
+    return _shape([_field(described) for described in descriptor.fields])
+
+
+def _shape(fields: list[Field]) -> Shape:
+    by_name = {field.name: field for field in fields} | {field.json_name: field for field in fields}
+    return Shape(by_name, tuple(field.json_name for field in fields))
+
+
+def _described(name: str, text: str) -> Field:
+    """A field of `kubernetes_fields`."""
+    text, _, oneof = text.partition("|")
+    repeated = text.startswith("[")
+    kind = text.strip("[]")
+    is_message = kind[0].isupper()
+    return Field(
+        name=name,
+        json_name=camel(name),
+        kind="message" if is_message else "integer" if kind == "integer32" else kind.removesuffix("s"),
+        message=kind if is_message else "",
+        repeated=repeated,
+        is_map=kind == "texts",
+        oneof=oneof,
+        bits=32 if kind == "integer32" else 64,
+    )
 
 
 def _field(described: FieldDescriptor) -> Field:

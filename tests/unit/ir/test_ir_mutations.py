@@ -22,7 +22,9 @@ def rich() -> dict[str, Any]:
     flow.input("n", "NUMBER_INTEGER", optional=True, literals=[1.0]).input_artifact("seed", optional=True)
     flow.task("fetch", importer(), {"uri": "s3://b/x"})
     make = container(
-        outputs={"Output": "LIST"}, output_artifacts={"d": "system.Dataset"}, kubernetes={"tolerations": [{}]}
+        outputs={"Output": "LIST"},
+        output_artifacts={"d": "system.Dataset"},
+        kubernetes={"tolerations": [{"key": "gpu"}]},
     )
     flow.task("make", make, cache=True, retry={"maxRetryCount": 1, "backoffDuration": "1s"})
     body = dag({"item": "STRING", "rows": "LIST"}).input_artifact("d")

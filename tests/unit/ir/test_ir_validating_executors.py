@@ -106,31 +106,6 @@ def test_importers():
 K = "platforms.kubernetes.deploymentSpec.executors"
 
 
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"tolerations": [{"key": "gpu"}], "active_deadline_seconds": "60", "podMetadata": {}}, []),
-        ({"toleration": []}, [f"{K}.exec-a.toleration: unknown field 'toleration'; did you mean 'tolerations'?"]),
-        ({"secretAsEnv": {}}, [f"{K}.exec-a.secretAsEnv: expected a list of objects, got an object"]),
-        ({"nodeSelector": "x"}, [f"{K}.exec-a.nodeSelector: expected an object, got 'x'"]),
-        ({"imagePullPolicy": 3}, [f"{K}.exec-a.imagePullPolicy: expected text, got the number 3"]),
-        (
-            {"imagePullPolicy": "Sometimes"},
-            [f"{K}.exec-a.imagePullPolicy: expected one of Always, Never, IfNotPresent, got 'Sometimes'"],
-        ),
-        ({"activeDeadlineSeconds": "soon"}, [f"{K}.exec-a.activeDeadlineSeconds: expected a whole number, got 'soon'"]),
-        (
-            {"securityContext": {"runAsUser": 0, "runAsNonRoot": True}},
-            [f"{K}.exec-a.securityContext: runAsUser is 0 (root) and runAsNonRoot is true; only one of them can hold"],
-        ),
-    ],
-)
-def test_kubernetes_settings(settings, expected):
-    flow = pipeline()
-    flow.task("a", container(kubernetes=settings))
-    assert problems(flow) == expected
-
-
 def test_settings_name_inputs_of_the_dag_around_the_task():
     mount = {"pvcMount": [{"componentInputParameter": "clam", "mountPath": "/x"}]}
     flow = pipeline().input("claim")

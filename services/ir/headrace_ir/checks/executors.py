@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from headrace_ir.checks.names import env_problem
 from headrace_ir.checks.quantities import quantity_problem
 from headrace_ir.checks.scopes import all_components, scopes
 from headrace_ir.model import MISSING, Component, Container, Executor, Importer, Resources, Spec
@@ -43,8 +44,9 @@ def _container(container: Container, path: str) -> Iterator[Problem]:
     if not container.image:
         yield Problem(f"{path}.image", "required: the image that the command runs in")
     for index, (name, _) in enumerate(container.env):
-        if not name or "=" in name or "\0" in name:
-            yield Problem(f"{path}.env[{index}].name", f"expected the name of a variable, got {describe(name)}")
+        problem = env_problem(name)
+        if problem:
+            yield Problem(f"{path}.env[{index}].name", problem)
     yield from _resources(container.resources)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from headrace_ir.model import Component, Dag, Input, Source, Spec, Task
 
+_SELECTORS = frozenset({"parameterExpressionSelector", "parameter_expression_selector"})
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -54,7 +56,7 @@ def dependencies(spec: Spec, task: Task) -> set[str]:
         elif given.source is Source.FINAL_STATUS:
             found.add(final_status_producer(task, given))
     found.update(given.task for given in task.artifacts.values() if given.source is Source.TASK_OUTPUT)
-    found.update(producer for _, producer, _ in platform_outputs(platform_settings(spec, task)))
+    found.update(producer for _, producer, *_ in platform_outputs(platform_settings(spec, task)))
     found.discard("")
     return found
 
@@ -65,8 +67,11 @@ def platform_settings(spec: Spec, task: Task) -> Mapping[str, Any]:
     return spec.kubernetes.get(component.executor, {}) if component is not None and component.executor else {}
 
 
-def platform_inputs(settings: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The inputs of the DAG around a task that its platform settings refer to: (place in the settings, name)."""
+def platform_inputs(settings: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
+    """The inputs of the DAG around a task that its platform settings refer to: (place, name, whole).
+
+    Not `whole`: an expression selects from the value.
+    """
     if isinstance(settings, list):
         for index, entry in enumerate(settings):
             yield from platform_inputs(entry, f"{path}[{index}]")
@@ -75,13 +80,13 @@ def platform_inputs(settings: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for key, value in settings.items():
         place = f"{path}.{key}"
         if key in ("componentInputParameter", "component_input_parameter") and isinstance(value, str):
-            yield place, value
+            yield place, value, not settings.keys() & _SELECTORS
         else:
             yield from platform_inputs(value, place)
 
 
-def platform_outputs(settings: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """The outputs of sibling tasks that platform settings refer to: (place in the settings, task, key)."""
+def platform_outputs(settings: Any, path: str = "") -> Iterator[tuple[str, str, str, bool]]:
+    """The outputs of sibling tasks that platform settings refer to: (place, task, key, whole)."""
     if isinstance(settings, list):
         for index, entry in enumerate(settings):
             yield from platform_outputs(entry, f"{path}[{index}]")
@@ -92,6 +97,6 @@ def platform_outputs(settings: Any, path: str = "") -> Iterator[tuple[str, str, 
         if key in ("taskOutputParameter", "task_output_parameter") and isinstance(value, Mapping):
             producer = value.get("producerTask", value.get("producer_task", ""))
             output = value.get("outputParameterKey", value.get("output_parameter_key", ""))
-            yield place, str(producer), str(output)
+            yield place, str(producer), str(output), not settings.keys() & _SELECTORS
         else:
             yield from platform_outputs(value, place)

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace_ir.checks.kinds import producer_mismatch, value_mismatch
-from headrace_ir.checks.scopes import (
-    Scope,
-    final_status_producer,
-    platform_inputs,
-    platform_outputs,
-    platform_settings,
-    scopes,
-)
+from headrace_ir.checks.scopes import Scope, final_status_producer, scopes
 from headrace_ir.model import Component, Input, Source, Spec, Task
 from headrace_ir.problems import Problem, hint, nearest
 
@@ -42,7 +35,6 @@ def _task(scope: Scope, task: Task) -> Iterator[Problem]:
         yield from _parameter(scope, task, component, name, given)
     for given in task.artifacts.values():
         yield from _artifact(scope, given)
-    yield from _platform_references(scope, task)
     if component is not None:
         yield from _interface(task, component)
 
@@ -155,21 +147,6 @@ def _artifact(scope: Scope, given: Input) -> Iterator[Problem]:
         else:
             end = hint(given.name, scope.component.input_artifacts, kind="input artifacts")
             yield Problem(path, f"unknown input '{given.name}'; {end}")
-
-
-def _platform_references(scope: Scope, task: Task) -> Iterator[Problem]:
-    """Platform settings see what the task's inputs see: the DAG around it and its siblings."""
-    settings = platform_settings(scope.spec, task)
-    if not settings:
-        return
-    base = f"platforms.kubernetes.deploymentSpec.executors.{scope.spec.components[task.component].executor}"
-    for place, producer, key in platform_outputs(settings):
-        places = (f"{base}{place}.producerTask", f"{base}{place}.outputParameterKey")
-        yield from unknown_output(scope, producer, key, *places)
-    for place, name in platform_inputs(settings):
-        if name not in scope.component.inputs:
-            end = hint(name, scope.component.inputs, kind="input parameters")
-            yield Problem(f"{base}{place}", f"unknown input '{name}' of the DAG around the task '{task.name}'; {end}")
 
 
 def _interface(task: Task, component: Component) -> Iterator[Problem]:
