@@ -53,6 +53,7 @@ class Assignment:
     output_parameters: Mapping[str, Declared]
     output_artifacts: Mapping[str, OutputArtifact]
     optional_outputs: frozenset[str] = frozenset()
+    optional_inputs: frozenset[str] = frozenset()  # artifacts that the task can do without
 
 
 @dataclass(frozen=True, slots=True)

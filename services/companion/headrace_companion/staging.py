@@ -7,13 +7,13 @@ Blocking; the executor calls it in a thread. User code sees local paths as URIs 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from headrace_companion.assignment import ArtifactValue, Assignment, Folders
-from headrace_companion.folder_store import copy_privately, folder_of_uri
+from headrace_companion.folder_store import copy_privately
 from headrace_companion.results import ATTEMPT_FILE
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, checked_key
 from headrace_companion.templates import LocalResolver, UnknownReference, join, join_all
@@ -22,6 +22,10 @@ from headrace_ir.values import canonical
 
 class StagingFailed(Exception):  # noqa: N818 - read as a statement
     """An attempt cannot start; the message says what is missing."""
+
+
+class InputMissing(StagingFailed):
+    """Nothing lies where an input artifact should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +39,29 @@ class Staged:
     warnings: tuple[str, ...] = ()
 
 
-def stage(assignment: Assignment, folders: Folders, store: ArtifactStore) -> Staged:
-    """Create the attempt's folders and fill them."""
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Content of a URI outside the store: where it lies on this disk (None: nowhere), a file name for it, and what to say
+    where there is nothing.
+    """
+
+    path: Path | None
+    name: str
+    problem: str = ""
+
+
+def stage(
+    assignment: Assignment, folders: Folders, store: ArtifactStore, elsewhere: Mapping[str, Elsewhere] | None = None
+) -> Staged:
+    """Create the attempt's folders and fill them. `elsewhere` has what inputs outside the store were fetched to, by URI."""
     folders.inputs.mkdir(parents=True, exist_ok=True)
     for folder in (folders.outputs, folders.parameters, folders.work):
         folder.mkdir(exist_ok=True)
-    stager = _Stager(folders, store)
+    stager = _Stager(folders, store, elsewhere or {}, assignment.optional_inputs)
+    staged = {name: stager.artifacts(name, artifacts) for name, artifacts in assignment.input_artifacts.items()}
+    # an optional input of which nothing is there reads as one that was not given
     inputs = {
-        name: {"artifacts": [stager.artifact(name, index, artifact) for index, artifact in enumerate(artifacts)]}
-        for name, artifacts in assignment.input_artifacts.items()
+        name: {"artifacts": found} for name, found in staged.items() if found or not assignment.input_artifacts[name]
     }
     document = executor_input(assignment, folders, inputs)
     resolve = LocalResolver(document, lambda entry: str(entry["uri"]))
@@ -59,36 +77,49 @@ def stage(assignment: Assignment, folders: Folders, store: ArtifactStore) -> Sta
 class _Stager:
     folders: Folders
     store: ArtifactStore
+    elsewhere: Mapping[str, Elsewhere]
+    optional: frozenset[str]
     origins: dict[str, ArtifactValue] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def artifact(self, name: str, index: int, artifact: ArtifactValue) -> dict[str, Any]:
-        """Fetch one input; its RuntimeArtifact with the local path as URI."""
-        local = self._fetch(name, index, artifact)
-        self.origins[local] = artifact
-        return runtime_artifact(artifact, local)
+    def artifacts(self, name: str, artifacts: Sequence[ArtifactValue]) -> list[dict[str, Any]]:
+        """Copy one input's artifacts; their RuntimeArtifacts with the local path as URI."""
+        found = []
+        for index, artifact in enumerate(artifacts):
+            try:
+                local = self._fetch(name, index, artifact)
+            except InputMissing as missing:
+                if name not in self.optional:
+                    raise
+                self.warnings.append(f"{missing}; the input is optional, so the task runs without it")
+                continue
+            self.origins[local] = artifact
+            found.append(runtime_artifact(artifact, local))
+        return found
 
     def _fetch(self, name: str, index: int, artifact: ArtifactValue) -> str:
         """The local path; an artifact of an unknown scheme keeps its URI."""
         key = self.store.key(artifact.uri)
-        outside = folder_of_uri(artifact.uri) if key is None else None
-        if key is None and outside is None:
+        place = self.elsewhere.get(artifact.uri) if key is None else None
+        if key is None and place is None:
             self.warnings.append(
                 f"input '{name}' is at {artifact.uri}, which this executor cannot fetch; its URI is passed on as it is"
             )
             return artifact.uri
         # The last name of the URI is kept, because libraries choose a reader by a file's suffix.
-        target = self.folders.inputs / plain_name(name, "input") / str(index) / Path(key or str(outside)).name
+        plain = Path(key).name if key is not None else place.name if place is not None else ""
+        target = self.folders.inputs / plain_name(name, "input") / str(index) / plain
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             if key is not None:
                 self.store.stage(key, target)
-            elif outside is not None:
-                copy_privately(outside, target)
+            elif place is not None:
+                copy_privately(_there(place, artifact.uri), target)
         except (ObjectMissing, FileNotFoundError) as error:
             if key is None or not _was_published_empty(key, artifact.uri, self.store):
-                raise StagingFailed(
-                    f"input artifact '{name}' is missing: nothing is stored at {artifact.uri}; "
+                said = place.problem if place is not None and place.problem else f"nothing is stored at {artifact.uri}"
+                raise InputMissing(
+                    f"input artifact '{name}' is missing: {said}; "
                     "run the task that makes it again, or correct the importer's URI"
                 ) from error
         except OSError as error:
@@ -96,6 +127,12 @@ class _Stager:
                 f"input artifact '{name}' could not be copied from {artifact.uri}: {error.strerror}"
             ) from error
         return str(target)
+
+
+def _there(place: Elsewhere, uri: str) -> Path:
+    if place.path is None:
+        raise ObjectMissing(f"nothing is stored at {uri}")
+    return place.path
 
 
 def _was_published_empty(key: str, uri: str, store: ArtifactStore) -> bool:

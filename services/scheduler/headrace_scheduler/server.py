@@ -101,5 +101,7 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Exec
     if settings.executor == "process":
         from headrace_scheduler.executors.process.executor import ProcessExecutor
 
-        return ProcessExecutor(settings.home, artifacts, os.environ, strict=settings.strict_resources)
+        return ProcessExecutor(
+            settings.home, artifacts, os.environ, strict=settings.strict_resources, fetching=settings.fetching()
+        )
     raise ServiceError(Reason.NOT_IMPLEMENTED, "HEADRACE_EXECUTOR=kubernetes is not built yet; set it to process")

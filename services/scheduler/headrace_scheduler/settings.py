@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace_servicekit.settings import Settings
+from headrace_companion.remote.fetching import Means
+from headrace_companion.remote.rewriting import Rewrites
+from headrace_companion.remote.sources import Limits
+from headrace_servicekit.settings import Settings, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +19,19 @@ class SchedulerSettings(Settings):
     queue_notice_s: float = 1.0  # a task that waits longer than this for its slots says so
     default_cpu: float = 0.5  # cores accounted to a task that asks for none
     simulated_seconds: float = 0.0  # how long each attempt of the simulated executor runs
+    import_max_bytes: int = 64 << 30  # of one imported artifact; a larger one fails its consumer
+    import_keep_bytes: int = 10 << 30  # of what was fetched, kept below HOME/imports for the next consumer
+    import_silence_s: float = 30.0  # a server that sends nothing for so long is tried again
+    import_rewrite: str = ""  # "FROM=TO …": prefixes of URIs whose content comes from a mirror
+
+    def fetching(self) -> Means:
+        """How the content of imported artifacts is fetched."""
+        try:
+            rewrites = Rewrites.parse(self.import_rewrite)
+        except ValueError as wrong:
+            raise SettingsError(f"HEADRACE_IMPORT_REWRITE: {wrong}") from None
+        limits = Limits(most_bytes=self.import_max_bytes, silence_s=self.import_silence_s)
+        return Means(limits, self.import_keep_bytes, rewrites)
 
     def artifacts(self) -> str:
         """The artifact store's root URI."""

@@ -132,6 +132,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
         output_parameters=spec.output_types,
         output_artifacts=spec.output_artifacts,
         optional_outputs=spec.optional_outputs,
+        optional_inputs=frozenset(name for name, optional in spec.input_artifacts.items() if optional),
         task_root=f"{run_root(state)}/{folder(row.path)}/{row.attempts}",
         request=prepared.request,
         timeout_s=prepared.timeout_s,

@@ -77,6 +77,7 @@ class Launch:
     request: Request = field(default_factory=Request)
     timeout_s: float = 0.0  # 0 = none
     traceparent: str = ""
+    optional_inputs: frozenset[str] = frozenset()  # artifacts
     settings: TaskSettings = field(default_factory=TaskSettings)
 
 

@@ -24,8 +24,9 @@ from headrace_companion.assignment import Assignment, Folders
 from headrace_companion.lightweight import PythonComponent, recognise
 from headrace_companion.logs import LogPump, LogStream, last_lines
 from headrace_companion.publishing import prefix_key, publish, seal, sealed
+from headrace_companion.remote.sources import FetchFailed
 from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
-from headrace_companion.staging import Staged, StagingFailed, stage
+from headrace_companion.staging import Elsewhere, Staged, StagingFailed, stage
 from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import ValueProblem
 from headrace_scheduler.executors import port
@@ -36,6 +37,7 @@ from headrace_scheduler.executors.process.environments import (
     Environments,
     EnvironmentSpec,
 )
+from headrace_scheduler.executors.process.fetches import Fetches
 from headrace_scheduler.executors.process.interpreters import Interpreters, ours
 from headrace_scheduler.executors.process.machine import AcceleratorSlots
 from headrace_scheduler.executors.process.reports import assignment_of, report
@@ -61,6 +63,7 @@ class Means:
     zygotes: Zygotes
     pump: LogPump
     interpreters: Interpreters
+    fetches: Fetches
     accelerators: AcceleratorSlots
     threads: ThreadExecutor
     environ: Mapping[str, str]
@@ -154,7 +157,7 @@ class Attempt:
         await self._in_thread(self._clean)
 
     async def _to_the_end(self) -> AttemptResult:
-        prepared = await self._in_thread(self._prepare)
+        prepared = await self._inputs_and_all()
         if isinstance(prepared, AttemptResult):
             return prepared
         self._warnings = (*self._warnings, *prepared.warnings)
@@ -165,8 +168,19 @@ class Attempt:
         self._times = replace(self._times, ended=time.time())
         return await self._in_thread(self._publish, outcome)
 
-    def _prepare(self) -> Prepared | AttemptResult:
-        """Everything before the process, in one step of a thread: the result if it was published before."""
+    async def _inputs_and_all(self) -> Prepared | AttemptResult:
+        """Everything before the process; what lies outside the store is fetched first and let go of when it was copied."""
+        fetched = self._means.fetches.inputs(self.launch.inputs, self._means.store)
+        try:
+            elsewhere = await fetched.all(self._hold)
+            return await self._in_thread(self._prepare, elsewhere)
+        except FetchFailed as failed:
+            raise AttemptEnded(Failure(Reason.MISSING_INPUT, str(failed))) from failed
+        finally:
+            fetched.release()
+
+    def _prepare(self, elsewhere: Mapping[str, Elsewhere]) -> Prepared | AttemptResult:
+        """In one step of a thread: the inputs and the request, or the result if it was published before."""
         earlier = sealed(self.launch.task_root, self._means.store)
         if earlier is not None:
             return earlier
@@ -176,7 +190,7 @@ class Attempt:
             (self._means.workspaces / self.launch.attempt.run_id).mkdir(parents=True, exist_ok=True)
         try:
             self._assignment = assignment_of(self.launch)
-            self._staged = staged = stage(self._assignment, self.folders, self._means.store)
+            self._staged = staged = stage(self._assignment, self.folders, self._means.store, elsewhere)
         except StagingFailed as error:
             raise AttemptEnded(Failure(Reason.MISSING_INPUT, str(error))) from error
         except ValueProblem as problem:

@@ -20,6 +20,9 @@ from uv import find_uv_bin
 
 from headrace_companion.logs import LogPump
 from headrace_companion.publishing import sealed
+from headrace_companion.remote.fetching import AS_IT_IS, Fetcher
+from headrace_companion.remote.fetching import Means as FetchMeans
+from headrace_companion.remote.sources import Ambient
 from headrace_companion.results import AttemptResult, Failure, Reason
 from headrace_companion.store import ArtifactStore, StoreError
 from headrace_protos.lifecycle import attempt_path
@@ -27,6 +30,7 @@ from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process import machine, survivors
 from headrace_scheduler.executors.process.attempts import GRACE_SECONDS, ROOT, Attempt, Means
 from headrace_scheduler.executors.process.environments import Environments
+from headrace_scheduler.executors.process.fetches import Fetches
 from headrace_scheduler.executors.process.interpreters import Interpreters
 from headrace_scheduler.executors.process.reports import report
 from headrace_scheduler.executors.process.requests import inherited
@@ -49,6 +53,7 @@ class ProcessExecutor:
         strict: bool = False,
         found: machine.Machine | None = None,
         grace_s: float = GRACE_SECONDS,
+        fetching: FetchMeans = AS_IT_IS,
     ) -> None:
         self._home = home
         self.workspaces = str(home.absolute() / "workspaces")
@@ -71,6 +76,7 @@ class ProcessExecutor:
             zygotes=Zygotes(self._environ, home / "logs"),
             pump=self._pump,
             interpreters=Interpreters(self._environ),
+            fetches=Fetches(Fetcher(home / "imports", fetching, Ambient(environ))),
             accelerators=machine.AcceleratorSlots(self._machine.accelerators),
             threads=self._threads,
             environ=self._environ,
@@ -83,6 +89,7 @@ class ProcessExecutor:
         folder = self._home / "attempts"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         left = await asyncio.to_thread(lambda: [path for path in folder.glob("*/*") if path.is_dir()])
+        await asyncio.to_thread(self._means.fetches.fetcher.clear_unfinished)
         await asyncio.to_thread(survivors.end, lambda mark: mark.startswith(self._label + ":"), left)
         self._pump.start()
         self._housekeeping = asyncio.create_task(self._keep_house())
@@ -166,6 +173,7 @@ class ProcessExecutor:
             task.cancel()
         if self._housekeeping is not None:
             self._housekeeping.cancel()
+        self._means.fetches.close()
         await self._means.environments.close()
         await self._means.zygotes.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)

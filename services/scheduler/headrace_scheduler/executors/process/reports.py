@@ -39,6 +39,7 @@ def assignment_of(launch: port.Launch) -> Assignment:
         output_parameters=launch.output_parameters,
         output_artifacts={one.name: _output(one) for one in launch.output_artifacts},
         optional_outputs=launch.optional_outputs,
+        optional_inputs=launch.optional_inputs,
     )
 
 
