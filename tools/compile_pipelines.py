@@ -7,7 +7,7 @@ gaps` write, a test in tests/peers checks. The platform never needs this.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import subprocess
 import sys
 import tempfile
@@ -25,12 +25,6 @@ def examples() -> dict[Path, Path]:
     return {source: source.with_suffix(".yaml") for source in sorted(ROOT.glob("examples/*/pipeline.py"))}
 
 
-def tested() -> dict[Path, Path]:
-    """The same of what tests run."""
-    sources = [source for folder in TESTED for source in sorted(ROOT.glob(f"tests/{folder}/pipelines/*.py"))]
-    return {source: source.parent.parent / "compiled" / f"{source.stem}.yaml" for source in sources}
-
-
 def compile_example(source: Path, target: Path) -> None:
     """Run the documented command, so that the YAML is what anybody gets by hand."""
     kfp = Path(sys.executable).parent / "kfp"
@@ -40,29 +34,40 @@ def compile_example(source: Path, target: Path) -> None:
         raise SystemExit(f"{source}: does not compile:\n{done.stdout}{done.stderr}")
 
 
-def compile_tested(source: Path, target: Path) -> None:
-    """In this process, because the SDK takes seconds to import: the module's function `pipeline`."""
-    spec = importlib.util.spec_from_file_location(f"tested_{source.parent.parent.name}_{source.stem}", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    target.parent.mkdir(exist_ok=True)
-    compiler.Compiler().compile(module.pipeline, str(target))
+def compile_tested(folder: Path, target: Path) -> None:
+    """All of tests/NAME/pipelines, in this process, because the SDK takes seconds to import.
+
+    A module's `pipeline` becomes MODULE.yaml, each of its `PIPELINES` MODULE_FUNCTION.yaml; others are what these import.
+    """
+    target.mkdir(exist_ok=True)
+    sys.path.insert(0, str(folder / "pipelines"))
+    for source in sorted((folder / "pipelines").glob("*.py")):
+        module = importlib.import_module(source.stem)
+        if hasattr(module, "pipeline"):
+            compiler.Compiler().compile(module.pipeline, str(target / f"{source.stem}.yaml"))
+        for one in getattr(module, "PIPELINES", ()):
+            name = f"{source.stem}_{one.pipeline_func.__name__}"
+            compiler.Compiler().compile(one, str(target / f"{name}.yaml"))
+    sys.path.pop(0)
 
 
 def stale(scratch: Path) -> list[Path]:
     """Committed files that are missing, or are not what their source compiles to, or have no source."""
     found = []
-    for compiling, pairs in ((compile_example, examples()), (compile_tested, tested())):
-        for number, (source, committed) in enumerate(pairs.items()):
-            fresh = scratch / f"{compiling.__name__}-{number}.yaml"
-            compiling(source, fresh)
-            if not committed.exists() or documents(committed) != documents(fresh):
-                found.append(committed)
-    kept = set(tested().values())
-    return found + [one for folder in TESTED for one in ROOT.glob(f"tests/{folder}/compiled/*.yaml") if one not in kept]
+    for number, (source, committed) in enumerate(examples().items()):
+        fresh = scratch / f"{number}.yaml"
+        compile_example(source, fresh)
+        found += [committed] if differs(committed, fresh) else []
+    for folder in TESTED:
+        compile_tested(ROOT / "tests" / folder, scratch / folder)
+        kept = ROOT / "tests" / folder / "compiled"
+        names = {one.name for place in (kept, scratch / folder) for one in place.glob("*.yaml")}
+        found += [kept / name for name in sorted(names) if differs(kept / name, scratch / folder / name)]
+    return found
+
+
+def differs(committed: Path, fresh: Path) -> bool:
+    return not (committed.exists() and fresh.exists()) or documents(committed) != documents(fresh)
 
 
 def documents(path: Path) -> list[object]:
@@ -78,9 +83,12 @@ def main() -> int:
     )
     given = parser.parse_args()
     if not given.check:
-        pairs, compiling = (examples(), compile_example) if given.what == "examples" else (tested(), compile_tested)
-        for source, target in pairs.items():
-            compiling(source, target)
+        if given.what == "tested":
+            for folder in TESTED:
+                compile_tested(ROOT / "tests" / folder, ROOT / "tests" / folder / "compiled")
+            return 0
+        for source, target in examples().items():
+            compile_example(source, target)
             print(target.relative_to(ROOT))
         return 0
     with tempfile.TemporaryDirectory() as scratch:

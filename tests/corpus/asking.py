@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +22,52 @@ CORPUS_VALUE = "set by the conformance run"
 
 def ask(row: Expected, source: Path, cache: Path, turn: int = 1) -> dict[str, Any]:
     """The oracle's answer; other turns are other runs of the same thing, to see what changes from run to run."""
-    text = cut(source.read_text(), row)
-    parts = [text, json.dumps(row.parameters, sort_keys=True), str(turn), (HERE / "oracle.py").read_text()]
-    parts.append((ROOT / "requirements/kfp-peer.txt").read_text())
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    kept = cache / f"{row.name.replace('/', '--')}-{key}.json"
+    kept = _kept(row, source, cache, turn)
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _run(row, text, kept)
+        ask_all([(row, source)], cache, turn)
     answer: dict[str, Any] = json.loads(kept.read_text())
     return answer
 
 
-def _run(row: Expected, text: str, kept: Path) -> None:
+def ask_all(asked: Sequence[tuple[Expected, Path]], cache: Path, turn: int = 1) -> None:
+    """Have the answers to these in the cache; those that are not there come from one program, one after the other."""
+    cache.mkdir(parents=True, exist_ok=True)
+    missing = [(row, source, _kept(row, source, cache, turn)) for row, source in asked]
+    missing = [one for one in missing if not one[2].exists()]
+    if missing:
+        _run(missing, cache)
+
+
+def _kept(row: Expected, source: Path, cache: Path, turn: int) -> Path:
+    text = cut(source.read_text(), row)
+    parts = [text, json.dumps(row.parameters, sort_keys=True), str(turn), (HERE / "oracle.py").read_text()]
+    parts.append((ROOT / "requirements/kfp-peer.txt").read_text())
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return cache / f"{row.name.replace('/', '--')}-{key}.json"
+
+
+def _run(asked: Sequence[tuple[Expected, Path, Path]], cache: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="asking-") as folder:
-        scratch = Path(folder)
-        (scratch / "pipeline.yaml").write_text(text)
-        (scratch / "arguments.json").write_text(json.dumps(row.arguments(scratch)))
         command = ["nice", str(PYTHON), str(HERE / "oracle.py")]
-        command += [str(scratch / "pipeline.yaml"), str(scratch / "arguments.json"), str(kept)]
-        with kept.with_suffix(".log").open("wb") as log:
+        for number, (row, source, kept) in enumerate(asked):
+            scratch = Path(folder) / str(number)
+            scratch.mkdir()
+            (scratch / "pipeline.yaml").write_text(cut(source.read_text(), row))
+            (scratch / "arguments.json").write_text(json.dumps(row.arguments(scratch)))
+            command += [str(scratch / "pipeline.yaml"), str(scratch / "arguments.json"), str(kept)]
+        names = ", ".join(row.name for row, _, _ in asked)
+        log = cache / f"{asked[0][2].stem}.log"
+        with log.open("wb") as said:
             try:
                 subprocess.run(
                     command,
-                    cwd=scratch,
+                    cwd=folder,
                     env=peer_environment(CORPUS_VALUE=CORPUS_VALUE),
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=said,
                     stderr=subprocess.STDOUT,
-                    timeout=TIME_LIMIT_S,
+                    timeout=TIME_LIMIT_S * len(asked),
                     check=True,
                 )
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                raise RuntimeError(f"the oracle could not run {row.name}: {error}; see {log.name}") from error
+                raise RuntimeError(f"the oracle could not run {names}: {error}; see {log}") from error

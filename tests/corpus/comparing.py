@@ -76,11 +76,14 @@ def _same_values(row: Expected, ours: RunView, oracle: RunView) -> list[str]:
 
 def _corrected(oracle: RunView, right: dict[str, Any]) -> RunView:
     """The oracle's answer with the values of expected.yaml where the oracle is wrong."""
-    tasks = dict(oracle.tasks)
+    tasks, outputs = dict(oracle.tasks), dict(oracle.outputs)
     for place, value in right.items():
         path, _, name = place.rpartition("/")
+        if not path:
+            outputs[name] = value
+            continue
         tasks[path] = replace(tasks[path], outputs={**tasks[path].outputs, name: value})
-    return replace(oracle, tasks=tasks)
+    return replace(oracle, outputs=outputs, tasks=tasks)
 
 
 def _same_shapes(ours: RunView, oracle: RunView) -> list[str]:

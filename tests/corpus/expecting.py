@@ -5,8 +5,10 @@ Pure but for reading files; used by the conformance run and by its oracle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -55,9 +57,12 @@ class Expected:
             (scratch / name).write_text(text)
 
 
-def read_expected(path: Path = HERE / "expected.yaml") -> list[Expected]:
-    table: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())
-    return [_row(name, dict(fields)) for name, fields in table.items()]
+def read_expected(
+    path: Path = HERE / "expected.yaml", usual: Mapping[str, Any] = MappingProxyType({})
+) -> list[Expected]:
+    """All rows; `usual` are fields that they may leave out."""
+    table: dict[str, dict[str, Any] | None] = yaml.safe_load(path.read_text())
+    return [_row(name, {**usual, **(fields or {})}) for name, fields in table.items()]
 
 
 def _row(name: str, fields: dict[str, Any]) -> Expected:

@@ -1,6 +1,7 @@
 """Runs one compiled pipeline through the official `kfp.local` and writes what it gave as JSON: conformance's oracle.
 
-Runs inside the peer environment (.venv-kfp) as a program of its own: `oracle.py FILE ARGUMENTS.json RESULT.json`.
+Runs inside the peer environment (.venv-kfp) as a program of its own: `oracle.py FILE ARGUMENTS.json RESULT.json …`,
+three for each pipeline: the SDK alone takes seconds to import.
 `kfp.local` reports only the outputs of the run; the outputs of each task are recorded by watching its orchestrators.
 Nothing here imports Headrace.
 """
@@ -99,15 +100,16 @@ def read_spec(path: Path) -> pipeline_spec_pb2.PipelineSpec:
     return json_format.ParseDict(document, pipeline_spec_pb2.PipelineSpec())
 
 
-def run(spec: pipeline_spec_pb2.PipelineSpec, arguments: dict[str, Any], root: str) -> dict[str, Any]:
+def run(
+    recorder: Recorder, spec: pipeline_spec_pb2.PipelineSpec, arguments: dict[str, Any], root: str
+) -> dict[str, Any]:
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=os.path.join(root, "outputs"),
         workspace_root=os.path.join(root, "workspace"),
         raise_on_error=True,
     )
-    recorder = Recorder()
-    recorder.install()
+    recorder.tasks.clear()
     result: dict[str, Any] = {"state": "SUCCEEDED", "error": "", "outputs": {}}
     try:
         outputs = pipeline_orchestrator.run_local_pipeline(spec, arguments)
@@ -119,14 +121,17 @@ def run(spec: pipeline_spec_pb2.PipelineSpec, arguments: dict[str, Any], root: s
     return result
 
 
-def main(pipeline: str, arguments: str, target: str) -> None:
-    given = json.loads(Path(arguments).read_text())
-    with tempfile.TemporaryDirectory(prefix="oracle-") as root:
-        result = run(read_spec(Path(pipeline)), given, root)
-    scratch = Path(f"{target}.part")
-    scratch.write_text(json.dumps(result, indent=1, sort_keys=True, default=repr))
-    scratch.replace(target)
+def main(*asked: str) -> None:
+    recorder = Recorder()
+    recorder.install()
+    for pipeline, arguments, target in zip(asked[::3], asked[1::3], asked[2::3], strict=True):
+        given = json.loads(Path(arguments).read_text())
+        with tempfile.TemporaryDirectory(prefix="oracle-") as root:
+            result = run(recorder, read_spec(Path(pipeline)), given, root)
+        scratch = Path(f"{target}.part")
+        scratch.write_text(json.dumps(result, indent=1, sort_keys=True, default=repr))
+        scratch.replace(target)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:])

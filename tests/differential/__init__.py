@@ -1,0 +1,1 @@
+"""The same pipelines through the official `kfp.local` and through Headrace."""
