@@ -76,8 +76,8 @@ test-python:  ## unit and port tests in an environment of another interpreter (P
 test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user, a disk is full
 	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py
 
-fuzz: $(BIN)/.test  ## property-based tests of the engine with many more examples (FUZZ=10000)
-	FUZZ=$(or $(FUZZ),3000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
+fuzz: $(BIN)/.test  ## property-based tests of the engine with 10,000 random pipelines, new ones each time (FUZZ=…)
+	FUZZ=$(or $(FUZZ),10000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'
 
 bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## benchmarks beside their opponents, one table; raw figures in bench/results/
 	$(BIN)/python -m bench $(ONLY)

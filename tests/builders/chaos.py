@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from builders.reference_model import digest, made
+from builders.descriptions import Flow, pipeline_of
+from builders.reference_model import digest, made, visible
 from builders.rows import Rows
-from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, succeeded, values
+from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, values
+from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
-from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.engine import PlanIndex, RunState, fold, pending, step
 from headrace_scheduler.engine import commands as c
@@ -28,13 +29,19 @@ class Chaos:
     """`fate` and `hit` as for the reference model."""
 
     def __init__(
-        self, plan: plan_pb2.Plan, rng: random.Random, fate: Callable[[str, int], str], hit: Callable[[str], bool]
+        self, flow: Flow, rng: random.Random, fate: Callable[[str, int], str], hit: Callable[[str], bool]
     ) -> None:
-        self.plan = PlanIndex(plan, "file:///store")
+        self.plan = PlanIndex(plan_of(pipeline_of(flow)), "file:///store")
         self.rng, self.fate, self.hit = rng, fate, hit
         run = rs.RunSnapshot(
-            run_id=RUN_ID, revision=1, state=ev.RUN_PENDING, inputs=values({"p": "root"}), created_at_us=START_US
+            run_id=RUN_ID,
+            revision=1,
+            state=ev.RUN_PENDING,
+            inputs=values(flow.parameters, flow.artifacts),
+            created_at_us=START_US,
         )
+        if flow.enable_cache is not None:
+            run.enable_cache = flow.enable_cache
         self.rows = Rows(run)
         self.first = self.rows.snapshot()
         self.events: list[ev.Event] = []
@@ -140,13 +147,32 @@ class Chaos:
             case c.StartAttempt():
                 self._start(command)
             case c.CancelAttempt():
-                key = (command.path, command.number)
-                self.pool.append(self.attempts.get(key) or f.AttemptEnded(*key, canceled()))
+                self._cancel((command.path, command.number))
+            case c.Import():
+                self.pool.append(self._imported(command))
+
+    def _cancel(self, key: tuple[str, int]) -> None:
+        """Of an attempt whose end nobody has been told, the cancellation may be the end."""
+        ended = self.attempts.get(key)
+        if ended is None or (ended in self.pool and self.rng.random() < 0.7):
+            self.pool = [one for one in self.pool if one is not ended]
+            self.attempts[key] = f.AttemptEnded(*key, canceled())
+        self.pool.append(self.attempts[key])
+
+    def _imported(self, command: c.Import) -> f.Fact:
+        if self.fate(command.path, 1) != "ok":
+            return f.Imported(command.path, problem="there is nothing at that URI")
+        return f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri))
 
     def _cached(self, command: c.AskCache) -> f.Fact:
         if self.hit(command.path):
-            outputs = made(command.path, 0, plain_inputs(command.ingredients.parameters))
-            return f.CacheAnswered(command.path, "key", found=True, outputs=values(outputs), origin="other/task")
+            asked = command.ingredients
+            artifacts = {
+                name: [text.rpartition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
+            }
+            inputs = plain_inputs(asked.parameters) | artifacts
+            outputs = made_values(command.path, 0, inputs, asked.output_parameters, asked.output_artifacts)
+            return f.CacheAnswered(command.path, "key", found=True, outputs=outputs, origin="other/task")
         answer = self.rng.random()
         if answer < 0.15:
             return f.CacheAnswered(command.path, "key", held_by="other/task")
@@ -169,7 +195,11 @@ class Chaos:
                 return failed()
             case "lost":
                 return lost()
-        return succeeded(made(launch.attempt.path, launch.attempt.number, plain_inputs(launch.parameters)))
+        artifacts = {name: [one.uri for one in group.artifacts] for name, group in launch.inputs.items()}
+        inputs = plain_inputs(launch.parameters) | artifacts
+        declared = [one.name for one in launch.output_artifacts]
+        outputs = made_values(launch.attempt.path, launch.attempt.number, inputs, launch.output_parameters, declared)
+        return attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED, outputs=outputs)
 
     def _pass_time(self) -> None:
         timers = self.state.timers().values()
@@ -177,12 +207,21 @@ class Chaos:
             self.now_us = max(self.now_us, min(timers))
 
 
-def plain_inputs(parameters: Any) -> dict[str, Any]:
-    """A task's parameters as the reference model sees them: of a final status, its state."""
-    inputs = {name: json.loads(text) for name, text in parameters.items()}
-    if "status" in inputs:
-        inputs["status"] = inputs["status"]["state"]
-    return inputs
+def plain_inputs(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """A task's parameters as the reference model sees them."""
+    return {name: visible(json.loads(text)) for name, text in parameters.items()}
+
+
+def made_values(
+    path: str, number: int, inputs: dict[str, Any], parameters: Iterable[str], artifacts: Iterable[str]
+) -> ev.Values:
+    """What an attempt publishes; an empty list of artifacts is there too."""
+    outputs = values(made(path, number, inputs, list(parameters)))
+    for name, uris in made(path, number, inputs, list(artifacts)).items():
+        outputs.artifacts[name].SetInParent()
+        for uri in uris:
+            outputs.artifacts[name].artifacts.add(artifact_id=uri, name=name, uri=uri)
+    return outputs
 
 
 def fates(seed: int, bad: float) -> Callable[[str, int], str]:

@@ -1,7 +1,8 @@
 """What a run must come to: a recursive evaluation of the description, with no events, no state machine and no order of facts.
 
-`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user" or "lost"; `made(...)` its outputs. A retry of
-the run is another evaluation, which starts from what the one before left.
+`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user" or "lost" (of an importer: number 1); `hit(path)`
+whether the cache has it; `made(...)` gives outputs. A retry of the run is another evaluation, from what the one before left. What
+was stopped, and where, only the run itself can say: `Stopped` holds that, and everything else must follow from it.
 """
 
 from __future__ import annotations
@@ -12,20 +13,48 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from builders.random_plans import OUTPUTS, Node
+from builders.descriptions import ARTIFACTS, Body, Condition, Declared, Flow, Node, Source, mentioned
 
-STATUS = {"SUCCEEDED": "SUCCEEDED", "SKIPPED": "SKIPPED", "FAILED": "FAILED"}
 PLATFORM_BUDGET = 10
+STATUS = {"SUCCEEDED": "SUCCEEDED", "SKIPPED": "SKIPPED", "FAILED": "FAILED", "CANCELED": "CANCELLED"}
+KINDS: dict[str, tuple[type, ...]] = {
+    "number": (int,),
+    "flag": (bool,),
+    "list": (list,),
+    "struct": (dict,),
+    "status": (dict,),
+}
 
 
 def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def made(path: str, number: int, inputs: dict[str, Any]) -> dict[str, str]:
-    """The outputs of an attempt that ends well."""
-    text = digest(path, number, inputs)
-    return {"Output": f"v{int(text[0], 16) % 2}", "Trace": text[:12]}
+def made(path: str, number: int, inputs: dict[str, Any], wanted: dict[str, str] | list[str]) -> dict[str, Any]:
+    """The outputs of an attempt that ends well: functions of where it ran, and of what it was given."""
+    code = digest(path, number, inputs)
+    a, b, c, d = (int(one, 16) for one in code[:4])
+    texts = [f"v{int(one, 16) % 2}" for one in code[8 : 8 + b % 4]]
+    struct = {"f": f"v{c % 2}", "n": d % 4, "l": texts}
+    outputs = {
+        "Output": f"v{a % 2}",
+        "Trace": code[:12],
+        "Number": c % 4,
+        "Flag": d % 2 == 0,
+        "Texts": texts,
+        "Structs": [{**struct, "n": number % 4} for number in range(b % 4)],
+        "Numbers": [c % 4, d % 4][: a % 3],
+        "Mixed": [f"v{a % 2}", d % 4, [texts], struct][b % 4 :],
+        "Lines": "[" if a == 0 else json.dumps(texts) if a % 4 else '{"f": 1}',
+        "Struct": struct if a else {"f": "v1"},
+        "file": [f"file:///{path}/{number}/file"],
+        "files": [f"file:///{path}/{number}/files/{one}" for one in range(d % 4)],
+    }
+    return {name: outputs[name] for name in wanted}
+
+
+class Problem(Exception):  # noqa: N818 - as in the engine: what a user can cause
+    """Why a task fails before it has begun."""
 
 
 @dataclass
@@ -33,116 +62,392 @@ class Result:
     state: str
     outputs: dict[str, Any] = field(default_factory=dict)
     attempts: int = 0
-    skip_reason: str = ""
+    reason: str = ""  # why it was skipped, or its error's reason
     started: bool = False
     given: dict[str, Any] = field(default_factory=dict)
-    status: Any = None
+    cached: bool = False
+
+
+@dataclass
+class Stopped:
+    """Of a run that was terminated or took too long: tasks that ended CANCELED with their attempts, tasks that never were, and
+    how many attempts those that failed had by then."""
+
+    reason: str
+    canceled: dict[str, int]
+    absent: Callable[[str], bool]
+    attempts: dict[str, int]
+    opened: set[str]  # groups that had been opened, and ended CANCELED
 
 
 @dataclass
 class Model:
+    flow: Flow
     fate: Callable[[str, int], str]
     hit: Callable[[str], bool]
     results: dict[str, Result] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)  # of the run
+    stopped: Stopped | None = None
 
-    def run(self, nodes: list[Node]) -> str:
-        self._dag("", nodes, "root", 0)
-        return "FAILED" if any(self.results[node.key].state == "FAILED" for node in nodes) else "SUCCEEDED"
+    def run(self) -> str:
+        """Evaluate the whole run, or retry it; its state."""
+        root = self.flow.root
+        given = {**self.flow.parameters, **self.flow.artifacts}
+        scope = {name: _declared(one, given.get(name)) for name, one in root.inputs.items()}
+        self._dag("", root, scope, 0)
+        self.outputs = self._returned("", root)
+        return self._group_state("", root)
 
-    def _dag(self, parent: str, nodes: list[Node], p: Any, retries: int) -> None:
+    # ---- groups
+
+    def _dag(self, parent: str, body: Body, scope: dict[str, Any], retries: int) -> None:
         again: set[int] = set()
-        for index, node in enumerate(nodes):
+        for index, node in enumerate(body.children):
             path = f"{parent}/{node.key}" if parent else node.key
+            if self.stopped and self.stopped.absent(path):
+                continue
             before = self.results.get(path)
             if before is not None:
-                if before.state != "FAILED" and not again & set(node.needs):
+                if before.state not in ("FAILED", "CANCELED") and not again & set(node.needs):
                     continue
                 again.add(index)
-                is_group = node.children is not None or node.items is not None
-                if is_group and before.started and before.state != "FAILED":
+                if node.is_group and before.started and before.state not in ("FAILED", "CANCELED"):
                     continue  # what is inside a group that ended well stands
             policy = node.retries if node.retries >= 0 else retries
-            self.results[path] = self._task(parent, nodes, node, p, policy, before)
+            self.results[path] = self._task(parent, body, node, scope, policy, before)
 
-    def _task(self, parent: str, nodes: list[Node], node: Node, p: Any, retries: int, before: Result | None) -> Result:
+    def _group_state(self, parent: str, body: Body) -> str:
+        children = [self.results.get(f"{parent}/{child.key}" if parent else child.key) for child in body.children]
+        return _worst(children)
+
+    def _returned(self, parent: str, body: Body) -> dict[str, Any]:
+        outputs: dict[str, Any] = {}
+        for name, returned in body.returns.items():
+            for index, key in returned.choices:
+                key_path = body.children[index].key
+                child = self.results.get(f"{parent}/{key_path}" if parent else key_path)
+                if child is None or (len(returned.choices) > 1 and child.state != "SUCCEEDED"):
+                    continue
+                if child.outputs.get(key) is not None:
+                    outputs[name] = child.outputs[key]
+                    break
+        return outputs
+
+    def _task(
+        self, parent: str, body: Body, node: Node, scope: dict[str, Any], retries: int, before: Result | None
+    ) -> Result:
         path = f"{parent}/{node.key}" if parent else node.key
         attempts = before.attempts if before else 0
-        reopened = before is not None and before.started and (node.children is not None or node.items is not None)
-        upstream = {
-            index: self.results[f"{parent}/{nodes[index].key}" if parent else nodes[index].key] for index in node.needs
-        }
-        source = upstream[node.source].outputs if node.source >= 0 else {}
-        given = {"p": p, "x": _text(source.get("Output")), "t": _text(source.get("Trace"))}
-        if not reopened:
-            if not node.on_completion:
-                for bad, word in (({"FAILED"}, "failed"), ({"SKIPPED"}, "skipped")):
-                    for index in node.needs:
-                        if upstream[index].state in bad:
-                            return Result(
-                                "SKIPPED", attempts=attempts, skip_reason=f"upstream {word}: {nodes[index].key}"
-                            )
-            if node.condition and (given["x"] == "v0") != (node.condition == "=="):
-                return Result("SKIPPED", attempts=attempts, skip_reason="condition")
-        status = STATUS[upstream[node.status_of].state] if node.status_of >= 0 else None
+        reopened = before is not None and before.started and node.is_group
+        if (canceled := self._canceled(path)) is not None:
+            return canceled
         if before is not None and reopened:
-            given, status = before.given, before.status
-        if node.items is not None:
-            result = self._loop(path, node, given, status, retries)
+            given = before.given
         else:
-            result = self._one(path, node, given, status, retries, attempts)
-        result.given, result.status = given, status
+            siblings = [self.results.get(f"{parent}/{one.key}" if parent else one.key) for one in body.children]
+            try:
+                reason = _not_triggered(node, body, siblings)
+                inputs = Inputs(node, body, scope, siblings)
+                if not reason and node.condition is not None and not node.per_item:
+                    reason = "" if inputs.wanted() else "condition"
+                if reason:
+                    return Result("SKIPPED", attempts=attempts, reason=reason)
+                given = inputs.all()
+                if node.loop is not None:
+                    _items(node, given)
+            except Problem as problem:
+                return Result("FAILED", attempts=attempts, reason=str(problem))
+        result = (
+            self._loop(path, node, given, retries) if node.loop else self._one(path, node, given, retries, attempts)
+        )
+        result.given = given
         return result
 
-    def _loop(self, path: str, node: Node, given: dict[str, Any], status: Any, retries: int) -> Result:
-        iterations: list[Result] = []
-        for number, item in enumerate(node.items or []):
+    def _loop(self, path: str, node: Node, given: dict[str, Any], retries: int) -> Result:
+        assert node.loop is not None
+        iterations: list[Result | None] = []
+        for number, item in enumerate(_items(node, given)):
             inner = f"{path}[{number}]"
             before = self.results.get(inner)
-            if before is None or before.state == "FAILED":
-                attempts = before.attempts if before else 0
-                self.results[inner] = self._one(inner, node, {**given, "p": item}, status, retries, attempts)
+            if self.stopped and self.stopped.absent(inner):
+                iterations.append(None)
+                continue
+            if before is None or before.state in ("FAILED", "CANCELED"):
+                self.results[inner] = self._iteration(inner, node, given, item, retries, before)
             iterations.append(self.results[inner])
-        state = "FAILED" if any(one.state == "FAILED" for one in iterations) else "SUCCEEDED"
+        state = _worst(iterations)
+        if state == "SUCCEEDED" and iterations and all(one and one.state == "SKIPPED" for one in iterations):
+            return Result("SKIPPED", reason="condition", started=True)
         outputs: dict[str, Any] = {}
-        if node.children is None or node.returns:
-            for name in OUTPUTS:
-                joined: list[Any] = []
-                for one in iterations:
-                    value = one.outputs.get(name, [])
-                    joined += value if isinstance(value, list) else [value]
-                outputs[name] = joined
-        return Result(state, outputs, started=True)
+        for name in node.body.returns if node.body.form == "dag" else node.body.outputs:
+            inside = node.body.form == "dag" and any(
+                node.body.children[child].is_joined(key) for child, key in node.body.returns[name].choices
+            )
+            flat = inside or node.body.kind_of(name) in ARTIFACTS
+            outputs[name] = []
+            for one in iterations:
+                value = one.outputs.get(name) if one else None
+                if value is not None:
+                    outputs[name] += value if flat else [value]
+        return Result(state, outputs, reason=self._why(state), started=True)
 
-    def _one(self, path: str, node: Node, given: dict[str, Any], status: Any, retries: int, attempts: int) -> Result:
-        if node.children is None:
-            return self._leaf(path, node, given, status, retries, attempts)
-        self._dag(path, node.children, given["p"], retries)
-        children = [self.results[f"{path}/{child.key}"] for child in node.children]
-        outputs: dict[str, Any] = {}
-        for name in OUTPUTS:
-            for index in node.returns:
-                child = children[index]
-                if (child.state == "SUCCEEDED" or len(node.returns) == 1) and child.outputs.get(name) is not None:
-                    outputs[name] = child.outputs[name]
-                    break
-        state = "FAILED" if any(child.state == "FAILED" for child in children) else "SUCCEEDED"
-        return Result(state, outputs, started=True)
+    def _iteration(
+        self, path: str, node: Node, given: dict[str, Any], item: Any, retries: int, before: Result | None
+    ) -> Result:
+        assert node.loop is not None
+        attempts = before.attempts if before else 0
+        if (canceled := self._canceled(path)) is not None:
+            return canceled
+        declared = node.body.inputs[node.loop.item]
+        try:
+            if declared.kind != "file":
+                item = "" if item is None and declared.kind == "text" else item
+                item = _declared(declared, item, group=node.body.form == "dag")
+            given = {**given, node.loop.item: item}
+            given |= {name: _filled(node.given[name].value, node.key, given.get) for name in node.late}
+            reopened = before is not None and before.started and node.is_group and node.body.form == "dag"
+            if node.per_item and not reopened and not _holds(node.condition, given):
+                return Result("SKIPPED", attempts=attempts, reason="condition")
+        except Problem as problem:
+            return Result("FAILED", attempts=attempts, reason=str(problem))
+        return self._one(path, node, given, retries, attempts)
 
-    def _leaf(self, path: str, node: Node, given: dict[str, Any], status: Any, retries: int, attempts: int) -> Result:
-        inputs = {name: value for name, value in (*given.items(), ("status", status)) if value is not None}
-        if node.cache and self.hit(path):
-            return Result("SUCCEEDED", made(path, 0, inputs), attempts)
+    def _one(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
+        if node.body.form == "importer":
+            return self._importer(path, given)
+        if node.body.form == "leaf":
+            return self._leaf(path, node, given, retries, attempts)
+        policy = node.retries if node.retries >= 0 else retries
+        self._dag(path, node.body, given, policy)
+        state = self._group_state(path, node.body)
+        return Result(state, self._returned(path, node.body), reason=self._why(state), started=True)
+
+    def _canceled(self, path: str) -> Result | None:
+        """What was stopped before it began, or is no group."""
+        if self.stopped is None or path in self.stopped.opened or path not in self.stopped.canceled:
+            return None
+        return Result("CANCELED", attempts=self.stopped.canceled[path], reason=self.stopped.reason)
+
+    def _why(self, state: str) -> str:
+        stopped = self.stopped.reason if self.stopped is not None else ""
+        return {"FAILED": "TaskFailed", "CANCELED": stopped}.get(state, "")
+
+    # ---- leaves
+
+    def _importer(self, path: str, given: dict[str, Any]) -> Result:
+        if not given.get("uri"):
+            return Result("FAILED", reason="InputResolution")
+        if self.fate(path, 1) != "ok":
+            return Result("FAILED", reason="Import")
+        return Result("SUCCEEDED", {"artifact": [given["uri"]]})
+
+    def _leaf(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
+        inputs = {name: visible(value) for name, value in given.items() if value is not None}
+        cached = node.cache if self.flow.enable_cache is None else self.flow.enable_cache
+        if cached and self.hit(path):
+            return Result("SUCCEEDED", made(path, 0, inputs, node.body.outputs), attempts, cached=True)
         user = platform = 0
         while True:
             attempts += 1
             fate = self.fate(path, attempts)
             if fate == "ok":
-                return Result("SUCCEEDED", made(path, attempts, inputs), attempts, started=True)
+                return Result("SUCCEEDED", made(path, attempts, inputs, node.body.outputs), attempts, started=True)
             user, platform = user + (fate == "user"), platform + (fate == "lost")
-            if user > retries or platform > PLATFORM_BUDGET:
-                return Result("FAILED", {}, attempts, started=True)
+            cut = self.stopped is not None and self.stopped.attempts.get(path) == attempts and fate == "user"
+            if user > retries or platform > PLATFORM_BUDGET or cut:
+                reason = "UserError" if fate == "user" else "Lost"
+                return Result("FAILED", {}, attempts, reason, started=True)
 
 
-def _text(value: Any) -> Any:
-    """A value as a STRING input takes it."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def _worst(children: list[Result | None]) -> str:
+    states = {child.state if child is not None else "CANCELED" for child in children}
+    return "FAILED" if "FAILED" in states else "CANCELED" if "CANCELED" in states else "SUCCEEDED"
+
+
+def _not_triggered(node: Node, body: Body, siblings: list[Result | None]) -> str:
+    """Why a task's trigger does not fire; what failed comes before what was skipped."""
+    if node.on_completion:
+        return ""
+    for bad, word in ((("FAILED", "CANCELED"), "failed"), (("SKIPPED",), "skipped")):
+        for index in node.needs:
+            upstream = siblings[index]
+            assert upstream is not None, "a task comes after what it needs"
+            if upstream.state in bad:
+                return f"upstream {word}: {body.children[index].key}"
+    return ""
+
+
+# ---- inputs
+
+
+@dataclass
+class Inputs:
+    """The inputs of one task, each resolved when it is asked for."""
+
+    node: Node
+    body: Body  # the DAG around it
+    scope: dict[str, Any]
+    siblings: list[Result | None]
+
+    def wanted(self) -> bool:
+        condition = self.node.condition
+        assert condition is not None
+        return _holds(condition, {name: self.value(name) for name in mentioned(condition)})
+
+    def all(self) -> dict[str, Any]:
+        later = [self.node.loop.item, *self.node.late] if self.node.loop else []
+        return {name: self.value(name) for name in self.node.body.inputs if name not in later}
+
+    def value(self, name: str) -> Any:
+        value = self.raw(name)
+        source = self.node.given.get(name)
+        if source is not None and source.origin == "const":
+            value = _filled(value, self.node.key, self._or_default)
+        return _declared(self.node.body.inputs[name], value, group=self.node.body.form == "dag")
+
+    def raw(self, name: str) -> Any:
+        source = self.node.given.get(name)
+        if source is None:
+            return None
+        value = self._read(source)
+        if source.field and value is not None:
+            value = json.loads(_text(value)) if _is_json(_text(value)) else None
+            if not isinstance(value, dict) or source.field not in value:
+                raise Problem("InputResolution")
+            value = value[source.field]
+        return value
+
+    def _read(self, source: Source) -> Any:
+        if source.origin == "dag":
+            return self.scope.get(source.name)
+        if source.origin == "const":
+            return source.value
+        producer = self.siblings[source.task]
+        assert producer is not None
+        if source.origin == "task":
+            return producer.outputs.get(source.name)
+        return {"state": STATUS[producer.state], "task": self.body.children[source.task].key}
+
+    def _or_default(self, name: str) -> Any:
+        value = self.raw(name)
+        return self.node.body.inputs[name].default if value is None else value
+
+
+def _filled(value: Any, task: str, lookup: Callable[[str], Any]) -> Any:
+    """A constant with other inputs of the task, and the task's name, put in."""
+    if isinstance(value, list):
+        return [_filled(one, task, lookup) for one in value]
+    if isinstance(value, dict):
+        return {name: _filled(one, task, lookup) for name, one in value.items()}
+    if not isinstance(value, str) or "{{$" not in value:
+        return value
+    pieces = value.split("{{$.")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        inside, rest = piece.split("}}", 1)
+        name = inside.removeprefix("inputs.parameters['").removesuffix("']")
+        text += (task if inside == "pipeline_task_name" else _text(lookup(name))) + rest
+    return text
+
+
+def _declared(declared: Declared, value: Any, *, group: bool = False) -> Any:
+    """A value as the input takes it; groups let a null pass."""
+    if value is None:
+        value = declared.default
+    if value is None:
+        if declared.optional or group:
+            return None
+        raise Problem("InputResolution")
+    if declared.kind in ARTIFACTS:
+        return value
+    if declared.kind in ("text", "lines"):
+        return _text(value)
+    fits = isinstance(value, KINDS[declared.kind]) and (declared.kind == "flag" or not isinstance(value, bool))
+    if not fits:
+        raise Problem("InputResolution")
+    return value
+
+
+def _items(node: Node, given: dict[str, Any]) -> list[Any]:
+    """What a loop goes over."""
+    assert node.loop is not None
+    if node.loop.raw is not None:
+        return node.loop.raw
+    value = given.get(node.loop.over)
+    if node.body.inputs[node.loop.over].kind in ARTIFACTS:
+        return [[one] for one in value or []]
+    if isinstance(value, str):
+        value = json.loads(value) if _is_json(value) else None
+    if not isinstance(value, list):
+        raise Problem("InputResolution")
+    return value
+
+
+def _text(value: Any) -> str:
+    """A value as text."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def visible(value: Any) -> Any:
+    """What a leaf's outputs depend on: of a final status, its state and whose it is."""
+    if isinstance(value, dict) and "pipelineJobResourceName" in value:
+        return {"state": value["state"], "task": value["pipelineTaskName"]}
+    return value
+
+
+# ---- conditions
+
+
+def _holds(condition: Condition, values: dict[str, Any]) -> bool:
+    answer = _decided(condition, values)
+    if answer is None:
+        raise Problem("ConditionFailed")
+    return answer
+
+
+def _decided(condition: Condition, values: dict[str, Any]) -> bool | None:
+    """True, false, or None: it cannot be decided."""
+    match condition:
+        case ("!", part):
+            inner = _decided(part, values)
+            return None if inner is None else not inner
+        case ("&&" | "||" as operator, left, right):
+            sides = [_decided(left, values), _decided(right, values)]
+            decisive = operator == "||"
+            if decisive in sides:
+                return decisive
+            return None if None in sides else not decisive
+        case (operator, left, right):
+            try:
+                return _compared(operator, _operand(left, values), _operand(right, values))
+            except (TypeError, ValueError):
+                return None
+    raise AssertionError(condition)
+
+
+def _operand(part: Any, values: dict[str, Any]) -> Any:
+    match part:
+        case ("input", name):
+            return values.get(name)
+        case ("int", name):
+            return int(values[name])
+        case ("state", name):
+            return values[name]["state"]
+    return part
+
+
+def _compared(operator: str, left: Any, right: Any) -> bool:
+    if operator in ("==", "!="):
+        same = type(left) is type(right) and left == right
+        return same == (operator == "==")
+    return bool({"<": left < right, ">=": left >= right}[operator])

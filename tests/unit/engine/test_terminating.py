@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from builders.specs import container, dag, final_status, pipeline
+from builders.specs import container, dag, dag_input, final_status, pipeline
 from builders.worlds import World, failed, succeeded
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
@@ -151,3 +151,14 @@ def test_a_history_tells_the_two_terminates_apart():
     told = [one.run_terminating.run_exit_tasks for one in world.events if one.HasField("run_terminating")]
     assert told == [True, False]
     assert ev.RunState.Name(world.state.state) == "RUN_CANCELING"
+
+
+def test_a_run_that_was_ended_before_it_began_has_its_inputs_when_it_is_retried():
+    taking = container(inputs={"x": "STRING"}, outputs={"Output": "STRING"})
+    flow = pipeline().input("x", "STRING", default="as declared").task("work", taking, {"x": dag_input("x")})
+    world = World(flow)
+    world.tell(f.TerminateRequested())
+    assert world.outcome == "CANCELED"
+    world.tell(f.RetryRequested())
+    assert world.run().outcome == "SUCCEEDED"
+    assert world.launches["work#1"].parameters["x"] == '"as declared"'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from headrace_protos.lifecycle import TASK_FINAL
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.beginning import begin_run
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, end_group, stop_error, total
 from headrace_scheduler.engine.rows import Row, Stage
@@ -20,7 +21,11 @@ def terminate(draft: Draft, *, exit_tasks: bool) -> None:
     again = draft.exiting and not exit_tasks
     if state not in (ev.RUN_PENDING, ev.RUN_RUNNING) and not again:
         return
-    # of a run that is PENDING no group is open
+    if state == ev.RUN_PENDING:
+        begin_run(draft)  # its inputs are recorded, with their defaults, for a retry
+        if draft.state.is_terminal:
+            return
+    # of a run that was PENDING no group is open
     terminating = ev.RunTerminating(run_exit_tasks=exit_tasks and state == ev.RUN_RUNNING)
     draft.emit(run_terminating=terminating)
     stop(draft)

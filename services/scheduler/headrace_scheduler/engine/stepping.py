@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import attempting, beginning
+from headrace_scheduler.engine.cancelling import cancel, expands, stop, terminate
 from headrace_scheduler.engine.commanding import commands_of
 from headrace_scheduler.engine.commands import Command, WakeAt
 from headrace_scheduler.engine.drafting import Draft
-from headrace_scheduler.engine.cancelling import cancel, expands, stop, terminate
 from headrace_scheduler.engine.expanding import go_on
 from headrace_scheduler.engine.facts import (
     Admitted,
