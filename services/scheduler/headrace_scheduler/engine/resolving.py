@@ -23,7 +23,7 @@ from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
-UNKNOWN_CODE = 2  # google.rpc.Code.UNKNOWN: where no exit code is known
+CANCELLED_CODE, UNKNOWN_CODE = 1, 2  # of google.rpc.Code: where no exit code is known
 
 
 class Inputs:
@@ -236,8 +236,9 @@ def _item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number
 def final_status(state: RunState, row: Row) -> Value:
     """What a task with a final-status input is told of its upstream task (2.8)."""
     error: dict[str, Value] = {}
-    if row.state == ev.TASK_FAILED:
-        error = {"code": row.error.exit_code or UNKNOWN_CODE, "message": row.error.message}
+    if row.state in (ev.TASK_FAILED, ev.TASK_CANCELED):
+        code = UNKNOWN_CODE if row.state == ev.TASK_FAILED else CANCELLED_CODE
+        error = {"code": row.error.exit_code or code, "message": row.error.message}
     return {
         "state": FINAL_STATUS[ev.TaskState.ValueType(row.state)],
         "error": error,
