@@ -12,7 +12,7 @@ from typing import Any
 from builders.descriptions import Flow, pipeline_of
 from builders.reference_model import digest, made, visible
 from builders.rows import Rows
-from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, values
+from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, read, stored, values
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
@@ -51,6 +51,7 @@ class Chaos:
         self.attempts: dict[tuple[str, int], f.AttemptEnded] = {}  # the executor's own memory
         self.in_flight: dict[tuple[str, str], int] = {}
         self.state = RunState.load(self.plan, self.first)
+        self.contents: dict[str, str] = {}  # the artifact store: it outlives replicas
         self.deaths = 0
         self.most_in_flight: dict[str, int] = {}
 
@@ -97,6 +98,7 @@ class Chaos:
         while True:
             taken = step(self.plan, state, (f.Clock(self.now_us), *facts))
             assert len(taken.events) < 2200
+            stored(self.contents, taken)
             state, events, commands = taken.state, events + taken.events, commands + taken.commands
             at_once = [one for one in taken.commands if isinstance(one, c.Admit) and self.rng.random() < 0.6]
             commands = tuple(one for one in commands if one not in at_once)
@@ -142,6 +144,8 @@ class Chaos:
                 if self.rng.random() < 0.2:
                     self.pool.append(f.Queued(command.path, "needs 1 core, 0 of 2 free"))
                 self.pool.append(f.Admitted(command.path))
+            case c.ReadValues():
+                self.pool.append(read(self.contents, command))
             case c.AskCache():
                 self.pool.append(self._cached(command))
             case c.StartAttempt():

@@ -19,6 +19,7 @@ from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.engine import PlanIndex, RunState, Step, pending, step
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
+from headrace_scheduler.engine.contents import joined
 from headrace_scheduler.executors.port import Launch
 
 RUN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -46,10 +47,29 @@ def values(parameters: Mapping[str, Any] | None = None, artifacts: Mapping[str, 
     return made
 
 
-def plain(message: ev.Values) -> dict[str, Any]:
-    """Parameters as Python values, artifacts as lists of URIs."""
-    made: dict[str, Any] = {name: json.loads(value.json) for name, value in message.parameters.items()}
+def plain(message: ev.Values, contents: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Parameters as Python values (references by their content, where CONTENTS has it), artifacts as lists of URIs."""
+    made: dict[str, Any] = {name: _plain(value, contents or {}) for name, value in message.parameters.items()}
     return made | {name: [one.uri for one in group.artifacts] for name, group in message.artifacts.items()}
+
+
+def _plain(value: ev.Value, contents: Mapping[str, str]) -> Any:
+    if not value.uri:
+        return json.loads(value.json)
+    return json.loads(contents[value.uri]) if value.uri in contents else {"uri": value.uri}
+
+
+def stored(contents: dict[str, str], step: Step) -> None:
+    """Keep what a step wants stored, as the shell does before it appends."""
+    for uri, content in step.contents.items():
+        contents[uri] = content if isinstance(content, str) else joined(content, contents.__getitem__)
+
+
+def read(contents: Mapping[str, str], command: c.ReadValues) -> f.ValuesRead:
+    """What the shell answers."""
+    gone = f.Missing("it is gone")
+    found = {ref.uri: json.loads(contents[ref.uri]) if ref.uri in contents else gone for ref in command.refs}
+    return f.ValuesRead(command.path, found)
 
 
 def succeeded(parameters: Mapping[str, Any] | None = None, artifacts: Mapping[str, Any] | None = None) -> Any:
@@ -118,6 +138,7 @@ class World:
         self.commands: list[c.Command] = []
         self.launches: dict[str, Launch] = {}
         self.waiting: list[f.Fact] = []
+        self.contents: dict[str, str] = {}  # the artifact store, as far as large values go
         self.state = RunState.load(self.plan, self.rows.snapshot())
 
     # ---- one step at a time
@@ -125,6 +146,7 @@ class World:
     def take(self, *facts: f.Fact) -> Step:
         """One step, appended and settled; its commands wait in `commands`."""
         taken = step(self.plan, self.state, (f.Clock(self.now_us), *facts))
+        stored(self.contents, taken)
         self.rows.append(taken.events)
         self.events.extend(taken.events)
         self.state = taken.state.settle()
@@ -162,6 +184,8 @@ class World:
                 launched = f.AttemptLaunched(command.path, command.number, "pid")
                 result = self._result(command.launch)
                 return [launched] if result is None else [launched, self.end(command, result)]
+            case c.ReadValues():
+                return [read(self.contents, command)]
             case c.CancelAttempt():
                 return [f.AttemptEnded(command.path, command.number, canceled())]
         return []
@@ -212,8 +236,9 @@ class World:
     def outputs(self, path: str = "") -> dict[str, Any]:
         """The outputs of a task; "" = of the run."""
         if path:
-            return plain(self.rows.tasks[path].outputs)
-        return plain(next(one.run_finished.outputs for one in reversed(self.events) if one.HasField("run_finished")))
+            return plain(self.rows.tasks[path].outputs, self.contents)
+        ended = next(one.run_finished.outputs for one in reversed(self.events) if one.HasField("run_finished"))
+        return plain(ended, self.contents)
 
     def error(self, path: str = "") -> ev.Error:
         """The error of a task; "" = of the run."""

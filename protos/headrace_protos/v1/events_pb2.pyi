@@ -274,22 +274,34 @@ global___Error = Error
 
 @typing.final
 class Value(google.protobuf.message.Message):
-    """A value: inline up to 32 KiB, above that by reference to the artifact store (from issue 4 on)."""
+    """A value: inline up to 32 KiB of canonical JSON, above that by reference: the object at `uri` is that JSON text."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JSON_FIELD_NUMBER: builtins.int
     URI_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    TYPE_FIELD_NUMBER: builtins.int
     json: builtins.str
     uri: builtins.str
+    size: builtins.int
+    """of a reference: bytes of the text"""
+    digest: builtins.str
+    """of a reference: sha256:… of the text; joined:… of a list that was joined from parts"""
+    type: builtins.str
+    """of a reference: what the text is: STRING, LIST or STRUCT; "" = not known"""
     def __init__(
         self,
         *,
         json: builtins.str = ...,
         uri: builtins.str = ...,
+        size: builtins.int = ...,
+        digest: builtins.str = ...,
+        type: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["json", b"json", "kind", b"kind", "uri", b"uri"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["json", b"json", "kind", b"kind", "uri", b"uri"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["digest", b"digest", "json", b"json", "kind", b"kind", "size", b"size", "type", b"type", "uri", b"uri"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["json", "uri"] | None: ...
 
 global___Value = Value

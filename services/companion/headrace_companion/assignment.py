@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headrace_companion.templates import Part
-from headrace_ir.values import Declared, Value
+from headrace_ir.references import ValueRef
+from headrace_ir.values import MAX_VALUE_BYTES, Declared, Value
 
 Template = Sequence[Part | str]
 
@@ -41,7 +42,8 @@ class Assignment:
     """One attempt of one task.
 
     `prefix` is the URI beneath which this attempt publishes; nothing else publishes there. `parameters` have the
-    component's defaults filled in.
+    component's defaults filled in; `references` are those that lie in the store. No output value may have more than
+    `max_value_bytes` of JSON text.
     """
 
     attempt: str
@@ -54,6 +56,8 @@ class Assignment:
     output_artifacts: Mapping[str, OutputArtifact]
     optional_outputs: frozenset[str] = frozenset()
     optional_inputs: frozenset[str] = frozenset()  # artifacts that the task can do without
+    references: Mapping[str, ValueRef] = field(default_factory=dict)
+    max_value_bytes: int = MAX_VALUE_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,17 @@ from headrace_companion.assignment import Assignment, Folders
 from headrace_companion.results import Reason
 from headrace_companion.store import SourceRefused
 from headrace_ir.outputs import check_output, read_output_file
-from headrace_ir.values import MAX_VALUE_BYTES, Declared, Value, ValueProblem, declared_type, decode, encode
+from headrace_ir.values import (
+    MAX_VALUE_BYTES,
+    Declared,
+    Value,
+    ValueProblem,
+    byte_length,
+    check_size,
+    declared_type,
+    decode,
+    encode,
+)
 
 MAX_METADATA_BYTES: Final = MAX_VALUE_BYTES
 
@@ -61,10 +71,12 @@ def read_local(path: Path, within: Path, limit: int) -> bytes | None:
         beneath.folder_of(within, parts[:-1]) as parent,
         open(beneath.open_file(parent, parts[-1], "/".join(parts)), "rb") as file,
     ):
-        content = file.read(limit + 1)
-        if len(content) > limit:
-            size = os.fstat(file.fileno()).st_size
-            raise TooLarge(f"is {size} bytes long, above the limit of {limit}: write large data to an artifact")
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    if max(size, len(content)) > limit:
+        raise TooLarge(
+            f"is {max(size, len(content))} bytes long, above the limit of {limit}: write large data to an artifact"
+        )
     return content
 
 
@@ -135,9 +147,9 @@ def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[s
 
     Extra keys that user code returned are kept, as KFP does.
     """
-    collected = {name: encode(value) for name, value in said.items() if name not in assignment.output_parameters}
+    collected: dict[str, str] = {}
     problems: list[OutputRefused] = []
-    for name in assignment.output_parameters:
+    for name in dict.fromkeys((*assignment.output_parameters, *said)):
         try:
             text = _parameter(name, assignment, folders, said)
         except ValueProblem as problem:
@@ -157,15 +169,25 @@ def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[s
 
 
 def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mapping[str, Value]) -> str | None:
-    declared = assignment.output_parameters[name]
+    declared, limit = assignment.output_parameters.get(name), assignment.max_value_bytes
     if name in said:
-        return encode(check_output(name, declared, said[name], optional=name in assignment.optional_outputs))
-    content = read_local(folders.parameter(name), folders.top, MAX_VALUE_BYTES)
+        value = check_output(name, declared, said[name], optional=name in assignment.optional_outputs)
+        return _written(name, value, limit)
+    content = read_local(folders.parameter(name), folders.top, limit)
     if content is not None:
-        return encode(read_output_file(name, declared, content))
+        return _written(name, read_output_file(name, declared, content, limit), limit)
     if name in assignment.optional_outputs:
         return None
     raise OutputRefused(Reason.MISSING_OUTPUT, f"output '{name}' ({_type_name(declared)}) was not written")
+
+
+def _written(name: str, value: Value, limit: int) -> str:
+    text = encode(value)
+    try:
+        check_size(byte_length(text), limit)
+    except ValueProblem as problem:
+        raise ValueProblem(f"output '{name}' {problem.sentence}") from None
+    return text
 
 
 def _type_name(declared: Declared) -> str:

@@ -19,6 +19,7 @@ from headrace_companion.results import (
     ATTEMPT_FILE,
     PARTIAL,
     RESERVED,
+    VALUES,
     AttemptResult,
     Failure,
     PublishedArtifact,
@@ -26,6 +27,7 @@ from headrace_companion.results import (
 )
 from headrace_companion.staging import Staged
 from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError, why
+from headrace_ir.references import ValueRef, digest_of, is_large, type_of_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ class Publisher:
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
         try:
             said = read_metadata_file(self.staged.folders)
-            parameters = collect_parameters(self.assignment, self.staged.folders, said.parameters)
+            texts = collect_parameters(self.assignment, self.staged.folders, said.parameters)
+            parameters = {name: text for name, text in texts.items() if not is_large(text)}
+            references = {name: self._large(text) for name, text in texts.items() if is_large(text)}
             artifacts = {
                 name: self._output(name, declared, said.artifacts.get(name, ()))
                 for name, declared in self.assignment.output_artifacts.items()
@@ -90,7 +94,15 @@ class Publisher:
         except (StoreError, OSError) as error:
             failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {why(error)}")
             return replace(ended, failure=failure)
-        return replace(ended, parameters=parameters, artifacts=artifacts)
+        return replace(ended, parameters=parameters, references=references, artifacts=artifacts)
+
+    def _large(self, text: str) -> ValueRef:
+        """Store a large value among the attempt's outputs, under a name that is a function of its content."""
+        data = text.encode()
+        digest = digest_of(data)
+        key = f"{prefix_key(self.assignment.prefix, self.store)}/{VALUES}/{digest.partition(':')[2]}"
+        stored = self.store.put_bytes(key, data)
+        return ValueRef(self.store.uri(key), stored.size, digest, type_of_text(text))
 
     def _output(
         self, name: str, declared: OutputArtifact, said: tuple[ArtifactEntry, ...]

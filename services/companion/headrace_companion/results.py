@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from headrace_ir.references import ValueRef
 from headrace_ir.values import Value
 
 ATTEMPT_FILE: Final = "attempt.json"
 LOG_FILE: Final = "executor-logs"
 PARTIAL: Final = "partial"
-RESERVED: Final = frozenset({ATTEMPT_FILE, LOG_FILE, PARTIAL})
+VALUES: Final = "parameter-values"  # the folder of large output parameters
+RESERVED: Final = frozenset({ATTEMPT_FILE, LOG_FILE, PARTIAL, VALUES})
 FORMAT: Final = 1
 
 
@@ -31,6 +33,7 @@ class Reason(StrEnum):
     WRONG_OUTPUT = "WrongOutput"
     OUTPUT_PATH = "OutputPath"
     MISSING_INPUT = "MissingInput"
+    INPUT_RESOLUTION = "InputResolution"
     ENVIRONMENT = "Environment"
     LAUNCH = "Launch"
     RESOURCES = "Resources"
@@ -76,13 +79,14 @@ class PublishedArtifact:
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The end of one attempt. `parameters` are canonical JSON texts."""
+    """The end of one attempt. `parameters` are canonical JSON texts, `references` the large ones, stored with the outputs."""
 
     attempt: str
     exit_code: int | None
     signal: int | None
     failure: Failure | None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, ValueRef] = field(default_factory=dict)
     artifacts: Mapping[str, tuple[PublishedArtifact, ...]] = field(default_factory=dict)
     partial: tuple[PublishedArtifact, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -104,9 +108,11 @@ class AttemptResult:
         failure = held.pop("failure")
         artifacts = held.pop("artifacts")
         partial = held.pop("partial")
+        references = held.pop("references", {})  # absent in what an older release wrote
         return cls(
             failure=Failure(Reason(failure.pop("reason")), **failure) if failure else None,
             artifacts={name: tuple(PublishedArtifact(**one) for one in many) for name, many in artifacts.items()},
+            references={name: ValueRef(**one) for name, one in references.items()},
             partial=tuple(PublishedArtifact(**one) for one in partial),
             times=Times(**held.pop("times")),
             warnings=tuple(held.pop("warnings")),

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from headrace_companion.assignment import ArtifactValue, Assignment, Folders
 from headrace_companion.folder_store import copy_privately
-from headrace_companion.results import ATTEMPT_FILE
+from headrace_companion.results import ATTEMPT_FILE, Reason
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, checked_key
 from headrace_companion.templates import LocalResolver, UnknownReference, join, join_all
-from headrace_ir.values import canonical
+from headrace_ir.references import ValueRef, digest_of
+from headrace_ir.values import INLINE_BYTES, Value, byte_length, canonical, recorded
 
 
 class StagingFailed(Exception):  # noqa: N818 - read as a statement
     """An attempt cannot start; the message says what is missing."""
+
+    def __init__(self, message: str, reason: Reason = Reason.MISSING_INPUT) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class InputMissing(StagingFailed):
@@ -63,6 +68,8 @@ def stage(
     inputs = {
         name: {"artifacts": found} for name, found in staged.items() if found or not assignment.input_artifacts[name]
     }
+    values = {name: stager.value(name, ref) for name, ref in assignment.references.items()}
+    assignment = replace(assignment, parameters={**assignment.parameters, **values}, references={})
     document = executor_input(assignment, folders, inputs)
     resolve = LocalResolver(document, lambda entry: str(entry["uri"]))
     try:
@@ -70,6 +77,13 @@ def stage(
         env = {name: join(parts, resolve) for name, parts in assignment.env.items()}
     except UnknownReference as error:
         raise StagingFailed(str(error)) from error
+    for name, text in env.items():
+        if byte_length(text) > INLINE_BYTES:
+            raise StagingFailed(
+                f"environment variable '{name}' would be {byte_length(text)} bytes long, above the limit of {INLINE_BYTES}: "
+                "give the value to the command, or let the task read it from an artifact",
+                Reason.INPUT_RESOLUTION,
+            )
     return Staged(folders, argv, env, stager.origins, tuple(stager.warnings))
 
 
@@ -96,6 +110,21 @@ class _Stager:
             self.origins[local] = artifact
             found.append(runtime_artifact(artifact, local))
         return found
+
+    def value(self, name: str, ref: ValueRef) -> Value:
+        """A large input parameter."""
+        key = self.store.key(ref.uri)
+        if key is None:
+            raise StagingFailed(f"input '{name}' is at {ref.uri}, outside the artifact store {self.store.root}")
+        try:
+            data = self.store.read(key)
+        except ObjectMissing as error:
+            raise StagingFailed(
+                f"input '{name}' is missing: nothing is stored at {ref.uri}; run the task that makes it again"
+            ) from error
+        if len(data) != ref.size or (ref.digest.startswith("sha256:") and digest_of(data) != ref.digest):
+            raise StagingFailed(f"input '{name}' is not what was stored: {ref.uri} has changed since")
+        return recorded(data.decode())
 
     def _fetch(self, name: str, index: int, artifact: ArtifactValue) -> str:
         """The local path; an artifact of an unknown scheme keeps its URI."""

@@ -140,6 +140,8 @@ class LocalResolver:
             raise UnknownReference(f"unknown placeholder {{{{$.{text}}}}}")
         if reference.source is Source.EXECUTOR_INPUT:
             return _json(self.executor_input)
+        if reference.source is Source.INPUT_PARAMETER:
+            return _text(self.executor_input.get("inputs", {}).get("parameterValues", {}).get(reference.name))
         outputs = self.executor_input.get("outputs", {})
         if reference.source is Source.OUTPUT_METADATA_FILE:
             return str(outputs.get("outputFile", ""))

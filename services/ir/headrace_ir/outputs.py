@@ -33,16 +33,18 @@ def check_output(name: str, declared: Declared, value: Value, *, optional: bool 
     return conform(f"output '{name}'", declared, value)
 
 
-def decode_output(name: str, declared: Declared, text: str | bytes, *, optional: bool = False) -> Value:
+def decode_output(
+    name: str, declared: Declared, text: str | bytes, *, optional: bool = False, limit: int = MAX_VALUE_BYTES
+) -> Value:
     """The same from JSON text, as a report carries it."""
     try:
-        value = decode(text)
+        value = decode(text, limit)
     except ValueProblem as problem:
         raise ValueProblem(f"output '{name}' {problem.sentence}") from None
     return check_output(name, declared, value, optional=optional)
 
 
-def read_output_file(name: str, declared: Declared, content: bytes) -> Value:
+def read_output_file(name: str, declared: Declared, content: bytes, limit: int = MAX_VALUE_BYTES) -> Value:
     """The value that a container wrote to its output file: raw text for STRING, parsed by the declared type else."""
     subject = f"output '{name}'"
     try:
@@ -51,17 +53,17 @@ def read_output_file(name: str, declared: Declared, content: bytes) -> Value:
         raise ValueProblem(f"{subject} is not UTF-8 text (byte {error.start})") from None
     kind = declared_type(declared)
     if kind in (None, ParameterType.STRING):
-        return conform(subject, ParameterType.STRING, _sized(subject, text, len(content)))
+        return conform(subject, ParameterType.STRING, _sized(subject, text, len(content), limit))
     if kind is ParameterType.BOOLEAN:
         return _boolean(subject, text)
     if kind in (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE):
         return conform(subject, kind, _number(subject, kind, text))
-    return decode_output(name, kind, text)
+    return decode_output(name, kind, text, limit=limit)
 
 
-def _sized(subject: str, text: str, size: int) -> str:
-    if size > MAX_VALUE_BYTES:
-        raise ValueProblem(f"{subject} is {size} bytes long, above the limit of {MAX_VALUE_BYTES}: write an artifact")
+def _sized(subject: str, text: str, size: int, limit: int) -> str:
+    if size > limit:
+        raise ValueProblem(f"{subject} is {size} bytes long, above the limit of {limit}: write an artifact")
     return text
 
 

@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 # Values above this travel by reference, never in an event, argv, env or annotation (design, section 6).
 INLINE_BYTES: Final = 32 * 1024
-# One value as canonical text; more belongs into an artifact.
-MAX_VALUE_BYTES: Final = 8 * 1024 * 1024
+# One value as canonical text; more belongs into an artifact. A platform may allow less, never more.
+MAX_VALUE_BYTES: Final = 256 * 1024 * 1024
 # Nesting of lists and structs; protobuf's own readers stop at 100 messages.
 MAX_DEPTH: Final = 100
 # Doubles hold integers exactly up to here; above, an integral float keeps its exponent form in JSON text.
@@ -71,15 +71,15 @@ _STRUCTS: Final = frozenset({ParameterType.STRUCT, ParameterType.TASK_FINAL_STAT
 # --- canonical JSON text ----------------------------------------------------------------------------------------------
 
 
-def decode(text: str | bytes) -> Value:
+def decode(text: str | bytes, limit: int = MAX_VALUE_BYTES) -> Value:
     """The value of a JSON text; refuses what `canonical` refuses and what is not JSON."""
     if isinstance(text, bytes):
-        _check_size(len(text))
+        check_size(len(text), limit)
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
             raise ValueProblem(f"is not UTF-8 text (byte {error.start})") from None
-    _check_size(len(text))
+    check_size(len(text), limit)
     try:
         value: Value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -89,11 +89,22 @@ def decode(text: str | bytes) -> Value:
     return canonical(value)
 
 
-def encode(value: Value) -> str:
+def recorded(text: str) -> Value:
+    """The value of a text that `encode` made: without checking again what was checked then."""
+    value: Value = json.loads(text)
+    return value
+
+
+def encode(value: Value, limit: int = MAX_VALUE_BYTES) -> str:
     """The canonical JSON text of a value; `decode` gives an equal value back."""
     text = _ENCODER.encode(canonical(value))
-    _check_size(len(text) if text.isascii() else len(text.encode()))
+    check_size(byte_length(text), limit)
     return text
+
+
+def byte_length(text: str) -> int:
+    """How long a text is as UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def canonical(value: object, depth: int = 0) -> Value:
@@ -117,11 +128,10 @@ def canonical(value: object, depth: int = 0) -> Value:
     raise ValueProblem(f"holds a {type(value).__name__}, which JSON cannot express")
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_VALUE_BYTES:
-        raise ValueProblem(
-            f"is {size} bytes long, above the limit of {MAX_VALUE_BYTES}: write large data to an artifact"
-        )
+def check_size(size: int, limit: int = MAX_VALUE_BYTES) -> None:
+    """Refuse what is too long for a value."""
+    if size > limit:
+        raise ValueProblem(f"is {size} bytes long, above the limit of {limit}: write large data to an artifact")
 
 
 def _checked_text(text: str) -> str:
@@ -291,6 +301,11 @@ def check_literals(subject: str, value: Value, literals: Sequence[Value]) -> Non
     if literals and not any(equal(value, literal) for literal in literals):
         allowed = ", ".join(encode(literal) for literal in literals)
         raise ValueProblem(f"{subject} must be one of {allowed}; got {describe(value)}")
+
+
+def is_struct(kind: ParameterType) -> bool:
+    """Whether values of a declared type are JSON objects."""
+    return kind in _STRUCTS
 
 
 def _named(subject: str, work: Callable[[], T]) -> T:

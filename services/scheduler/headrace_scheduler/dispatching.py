@@ -18,12 +18,14 @@ from headrace_scheduler.engine.commands import (
     Command,
     CommitCache,
     Import,
+    ReadValues,
     ReleaseCache,
     StartAttempt,
 )
-from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact
+from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact, ValuesRead
 from headrace_scheduler.executors.port import AttemptId, Executor
 from headrace_scheduler.importing import import_artifact
+from headrace_scheduler.storing import Contents
 from headrace_servicekit.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -32,18 +34,21 @@ Told = Callable[[str, Fact], None]
 COMMIT_AGAIN_S = 2.0
 SETTLE_WITHIN_S = 2.0
 LARGEST_BATCH = 500
+READERS = 4  # at once; each holds one value in memory
 
 
 class Dispatcher:
     """`told(run_id, fact)` is called for every answer. `async with` runs the queues."""
 
-    def __init__(self, cache: CacheClient, executor: Executor, told: Told) -> None:
+    def __init__(self, cache: CacheClient, executor: Executor, contents: Contents, told: Told) -> None:
         self._cache = cache
         self._executor = executor
+        self._contents = contents
         self._told = told
         self._asks: asyncio.Queue[tuple[str, AskCache]] = asyncio.Queue()
         self._settles: asyncio.Queue[tuple[str, CommitCache | ReleaseCache]] = asyncio.Queue()
         self._starts: asyncio.Queue[tuple[str, StartAttempt | CancelAttempt]] = asyncio.Queue()
+        self._reads: asyncio.Queue[tuple[str, ReadValues]] = asyncio.Queue()
         self._unsettled: list[tuple[str, CommitCache | ReleaseCache]] = []  # taken from the queue, not yet acknowledged
         self._waiting: dict[
             str, set[tuple[str, str]]
@@ -52,7 +57,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Dispatcher:
-        loops = (self._asking, self._settling, self._starting, self._renewing)
+        loops = (self._asking, self._settling, self._starting, self._renewing, *(self._reading,) * READERS)
         self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
         return self
 
@@ -82,6 +87,8 @@ class Dispatcher:
                 self._starts.put_nowait((run_id, command))
             case CommitCache() | ReleaseCache():
                 self._settles.put_nowait((run_id, command))
+            case ReadValues():
+                self._reads.put_nowait((run_id, command))
             case Import():
                 self._told(run_id, import_artifact(run_id, command))
             case _:
@@ -119,6 +126,11 @@ class Dispatcher:
                     await self._executor.launch(command.launch)
                 else:
                     await self._executor.cancel(attempt)
+
+    async def _reading(self) -> None:
+        while True:
+            run_id, command = await self._reads.get()
+            self._told(run_id, ValuesRead(command.path, await self._contents.read(command.refs)))
 
     async def _settling(self) -> None:
         while True:

@@ -11,7 +11,7 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from headrace_scheduler.executors.port import AttemptId, Executor
 from headrace_scheduler.failing import failed_run
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.storing import Contents, Unstorable
 from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Parts:
     executor: Executor
     admission: Admission
     settings: SchedulerSettings
+    contents: Contents
 
 
 class Driver:
@@ -64,6 +66,7 @@ class Driver:
         self._executor = parts.executor
         self._admission = parts.admission
         self._settings = parts.settings
+        self._contents = parts.contents
         self._clock = clock
         self._drives: dict[str, Drive] = {}
         self._dirty: dict[str, None] = {}
@@ -71,6 +74,8 @@ class Driver:
         self._signal = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
         self._roots: dict[AttemptId, str] = {}  # where attempts in flight publish
+        self._stored: list[tuple[Drive, Advance]] = []  # steps whose contents are stored: to be appended
+        self._storing: set[asyncio.Task[None]] = set()
 
     def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
         """Who carries out the commands, and who loads runs again that an append refused."""
@@ -129,12 +134,16 @@ class Driver:
 
     async def run(self) -> None:
         """Tick whenever there is something to do."""
-        while True:
-            await self._wait()
-            if self._session.confirmed:
-                await self.tick()
-            else:
-                await asyncio.sleep(AGAIN_S)
+        try:
+            while True:
+                await self._wait()
+                if self._session.confirmed:
+                    await self.tick()
+                else:
+                    await asyncio.sleep(AGAIN_S)
+        finally:
+            for task in self._storing:
+                task.cancel()
 
     async def _wait(self) -> None:
         late = (self._timers[0][0] - self._clock()) / 1e6 if self._timers else self._settings.queue_notice_s
@@ -150,15 +159,10 @@ class Driver:
         now = self._clock()
         self._ring(now)
         self._admit_waiting(now)
-        dirty, self._dirty = self._dirty, {}
         batch: list[tuple[Drive, Advance]] = []
         size = 0
-        for run_id in dirty:
-            drive = self._drives.get(run_id)
-            if drive is None:
-                continue
-            step = self._advance(drive, now)
-            if step.events or drive.consumed:
+        for drive, step in self._steps(now):
+            if step.events or step.consumed:
                 batch.append((drive, step))
                 size += len(step.events)
                 if size >= self._settings.tick_events:
@@ -169,6 +173,41 @@ class Driver:
         if batch:
             await self._append(batch)
 
+    def _steps(self, now: int) -> Iterator[tuple[Drive, Advance]]:
+        """Steps to append: those whose contents are stored by now, and a new one of each run that has facts."""
+        stored, self._stored = self._stored, []
+        yield from (one for one in stored if self._drives.get(one[0].run_id) is one[0])
+        dirty, self._dirty = self._dirty, {}
+        for run_id in dirty:
+            drive = self._drives.get(run_id)
+            if drive is None:
+                continue
+            if drive.storing:
+                self._dirty[run_id] = None  # as soon as its last step is committed
+                continue
+            step = self._advance(drive, now)
+            if step.contents:
+                self._store_first(drive, step)
+            else:
+                yield drive, step
+
+    def _store_first(self, drive: Drive, step: Advance) -> None:
+        """Store what a step made, off the tick's path: other runs go on meanwhile, this one does not."""
+        drive.storing = True
+        task = asyncio.create_task(self._put_contents(drive, step), name=f"store values of {drive.run_id}")
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+        task.add_done_callback(_log_failure)
+
+    async def _put_contents(self, drive: Drive, step: Advance) -> None:
+        try:
+            await self._contents.put(step.contents)
+        except Unstorable as fault:
+            events = failed_run(drive.state, fault, self._clock())
+            step = Advance(drive.state, events, (), more=False, consumed=step.consumed)
+        self._stored.append((drive, step))
+        self._signal.set()
+
     def _advance(self, drive: Drive, now: int) -> Advance:
         facts, drive.facts = drive.facts, []
         try:
@@ -177,21 +216,20 @@ class Driver:
             Exception
         ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
             logger.exception("run %s cannot go on", drive.run_id)
-            return Advance(drive.state, failed_run(drive.state, fault, now), (), more=False)
+            events = failed_run(drive.state, fault, now)
+            return Advance(drive.state, events, (), more=False, consumed=tuple(drive.consumed))
 
     async def _append(self, batch: Sequence[tuple[Drive, Advance]]) -> None:
         request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
-        consumed = {}
         for drive, step in batch:
-            consumed[drive.run_id] = list(drive.consumed)
             one = request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, events=step.events)
-            one.consumed.extend(drive.consumed)
+            one.consumed.extend(step.consumed)
         answer = await self._until_stored(request)
         if answer is None:
             return
         for (drive, step), result in zip(batch, answer.runs, strict=True):
             if result.outcome == rs.COMMITTED:
-                del drive.consumed[: len(consumed[drive.run_id])]
+                del drive.consumed[: len(step.consumed)]
                 self._committed(drive, step)
             else:
                 await self._refused(drive, step, result)
@@ -215,6 +253,9 @@ class Driver:
 
     def _committed(self, drive: Drive, step: Advance) -> None:
         drive.state = step.state.settle()
+        if drive.storing:
+            drive.storing = False
+            self._touch(drive.run_id)
         self._carry_out(drive, step.commands)
         for event in step.events:
             if event.WhichOneof("kind") in FREEING:
@@ -248,8 +289,8 @@ class Driver:
         if result.outcome == rs.REFUSED_INVALID and not _is_failure(step.events):
             logger.error("run %s: its events were refused: %s", drive.run_id, result.message)
             fault = RuntimeError(f"its events were refused: {result.message}")
-            failed = Advance(drive.state, failed_run(drive.state, fault, self._clock()), (), more=False)
-            await self._append([(drive, failed)])
+            events = failed_run(drive.state, fault, self._clock())
+            await self._append([(drive, Advance(drive.state, events, (), more=False, consumed=step.consumed))])
             return
         logger.warning("run %s: append refused (%s); loading it again", drive.run_id, result.message)
         consumed = list(drive.consumed)

@@ -25,6 +25,7 @@ from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerSer
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.storing import Contents
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import Served, channel, serve
 from headrace_servicekit.telemetry import SpanSink
@@ -50,10 +51,13 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         session = Session(store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
         receiver = Receiver(store, session)
         admission = Admission(executor.inventory(), settings.default_cpu)
-        driver = Driver(Parts(store, session, receiver, executor, admission, settings))
+        contents = Contents(artifacts)
+        driver = Driver(Parts(store, session, receiver, executor, admission, settings, contents))
         client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
-        dispatcher = Dispatcher(client, executor, driver.tell)
-        index = partial(index_of, store=artifacts, workspaces=executor.workspaces)
+        dispatcher = Dispatcher(client, executor, contents, driver.tell)
+        index = partial(
+            index_of, store=artifacts, workspaces=executor.workspaces, max_value_bytes=settings.max_value_bytes
+        )
         replica = Replica(store, session, receiver, executor, driver, dispatcher, index)
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         attempts = AttemptsService(store, receiver)
@@ -79,11 +83,11 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         yield Running(listening.address, replica)
 
 
-def index_of(plan: plan_pb2.Plan, store: ArtifactStore, workspaces: str) -> PlanIndex:
+def index_of(plan: plan_pb2.Plan, store: ArtifactStore, workspaces: str, max_value_bytes: int) -> PlanIndex:
     """The engine's index of a plan. A default root that this store cannot hold is left out: runs publish in the store."""
     if plan.default_pipeline_root and store.key(f"{plan.default_pipeline_root.rstrip('/')}/run") is None:
         plan.default_pipeline_root = ""
-    return PlanIndex(plan, default_root=store.root, workspaces=workspaces)
+    return PlanIndex(plan, default_root=store.root, workspaces=workspaces, max_value_bytes=max_value_bytes)
 
 
 def make_store(root: str) -> FolderStore:
@@ -102,6 +106,11 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Exec
         from headrace_scheduler.executors.process.executor import ProcessExecutor
 
         return ProcessExecutor(
-            settings.home, artifacts, os.environ, strict=settings.strict_resources, fetching=settings.fetching()
+            settings.home,
+            artifacts,
+            os.environ,
+            strict=settings.strict_resources,
+            fetching=settings.fetching(),
+            max_value_bytes=settings.max_value_bytes,
         )
     raise ServiceError(Reason.NOT_IMPLEMENTED, "HEADRACE_EXECUTOR=kubernetes is not built yet; set it to process")

@@ -6,10 +6,12 @@ group around it), the platform's from a fixed number.
 
 from __future__ import annotations
 
-from headrace_ir.values import ValueProblem, encode
+from headrace_ir.references import reference_of
+from headrace_ir.values import ValueProblem
 from headrace_protos.lifecycle import ATTEMPT_FINAL
 from headrace_protos.v1 import attempts_pb2, plan_pb2
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.beginning import prepared_of, stop_waiting, wait
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, settle, stop_error
@@ -48,7 +50,7 @@ def ended(draft: Draft, fact: AttemptEnded) -> None:
     row = _in_flight(draft.state, fact.path, fact.number)
     if row is None:
         return
-    result = _checked(draft.state, row, fact.result)
+    result = _checked(draft, row, fact.result)
     retry_at = 0 if draft.stops(row) else _retry_at(draft, row, result)
     finished = ev.AttemptFinished(
         state=result.state,
@@ -98,25 +100,26 @@ def _in_flight(state: RunState, path: str, number: int) -> Row | None:
     return row if row is not None and row.attempts == number and row.in_flight else None
 
 
-def _checked(state: RunState, row: Row, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+def _checked(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
     """The result as it counts: of success only with all declared outputs, of the right types."""
     if result.state not in ATTEMPT_FINAL:
         return _failure("Internal", "the attempt ended without a state", ev.INFRASTRUCTURE, result)
     if result.state != ev.ATTEMPT_SUCCEEDED:
         return result
-    reported = {name: value.json for name, value in result.outputs.parameters.items() if value.HasField("json")}
+    reported = {
+        name: reference_of(value) if value.uri else value.json
+        for name, value in result.outputs.parameters.items()
+        if value.WhichOneof("kind")
+    }
     try:
         values = check_parameters(row.task.output_types, reported, optional=row.task.optional_outputs)
-    except ValueProblem as problem:
+        outputs = draft.stored("output", Bag(values, result.outputs.artifacts))
+    except (ValueProblem, TaskProblem) as problem:
         missing = "was not written" in problem.sentence
         return _failure("MissingOutput" if missing else "WrongOutput", problem.sentence, ev.USER, result)
     checked = attempts_pb2.AttemptResult()
     checked.CopyFrom(result)
-    for name, value in values.items():
-        if value is None:
-            checked.outputs.parameters.pop(name, None)
-        else:
-            checked.outputs.parameters[name].json = encode(value)
+    checked.outputs.CopyFrom(outputs.message())
     return checked
 
 

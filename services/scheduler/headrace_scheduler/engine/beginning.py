@@ -4,17 +4,17 @@ cache is asked, or admission. Also what their answers mean, up to the first atte
 
 from __future__ import annotations
 
-from headrace_ir.parameters import resolve_input
-from headrace_ir.values import Value, ValueProblem
-from headrace_protos.lifecycle import child_path
+from headrace_ir.references import Held
+from headrace_ir.values import ValueProblem
+from headrace_protos.lifecycle import TASK_FINAL, child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.commands import ReleaseCache
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, fail
-from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Imported, Queued, Unplaceable
+from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Imported, Queued, Unplaceable, ValuesRead
 from headrace_scheduler.engine.launching import Prepared, import_request, prepare
-from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.problems import NeedsValues, TaskProblem
 from headrace_scheduler.engine.resolving import (
     Inputs,
     effective_inputs,
@@ -22,10 +22,10 @@ from headrace_scheduler.engine.resolving import (
     judged,
     loop_items,
     runtime_artifacts,
+    taken,
 )
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
-from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
 
 ASK_AGAIN_US = 5_000_000
 ENDED_BADLY = frozenset({ev.TASK_FAILED, ev.TASK_CANCELED})
@@ -34,15 +34,16 @@ ENDED_BADLY = frozenset({ev.TASK_FAILED, ev.TASK_CANCELED})
 def begin_run(draft: Draft) -> None:
     """The first step of a run: the root DAG opens."""
     given = draft.state.header.given
-    values: dict[str, Value] = dict(given.parameters())
-    for name, declaration in draft.state.plan.dags[0].declarations.items():
-        try:
-            values[name] = resolve_input(declaration, given.parameter(name))
-        except ValueProblem as problem:
-            error = ev.Error(reason="InputResolution", message=problem.sentence, failure_class=ev.USER)
-            draft.emit(run_finished=ev.RunFinished(state=ev.RUN_FAILED, error=error))
-            return
-    draft.emit(run_started=ev.RunStarted(inputs=Bag(values, given.artifacts).message()))
+    values: dict[str, Held] = dict(given.parameters())
+    try:
+        for name, declaration in draft.state.plan.dags[0].declarations.items():
+            values[name] = taken(draft.state.known(""), declaration, given.parameter(name))
+        inputs = draft.stored("parameter", Bag(values, given.artifacts))
+    except (ValueProblem, TaskProblem) as problem:
+        error = ev.Error(reason="InputResolution", message=problem.sentence, failure_class=ev.USER)
+        draft.emit(run_finished=ev.RunFinished(state=ev.RUN_FAILED, error=error))
+        return
+    draft.emit(run_started=ev.RunStarted(inputs=inputs.message()))
 
 
 def begin(draft: Draft, row: Row) -> None:
@@ -64,8 +65,9 @@ def inputs_of(state: RunState, row: Row) -> Bag:
     loop = state.known(row.parent)
     found = loop.items
     if found is None:
-        found = loop_items(row.task, loop.inputs)
-        state.edit(row.parent).items = found
+        found = loop_items(loop, loop.inputs)
+        own = state.edit(row.parent)
+        own.items, own.fetched = found, None
     return iteration_bag(state, row, found)
 
 
@@ -98,22 +100,31 @@ def _wanted(state: RunState, row: Row) -> bool:
         return True
     inputs = effective_inputs(state, row, inputs_of(state, row))
     artifacts = {name: runtime_artifacts(one) for name, one in inputs.artifacts.items()}
-    return judged(spec, dict.fromkeys(spec.declarations) | dict(inputs.parameters()), artifacts)
+    named = spec.condition.parameters
+    everything = spec.condition.all_parameters
+    values: dict[str, Held] = dict.fromkeys(spec.declarations)
+    values |= {name: inputs.parameter(name) for name in inputs.names() if everything or name in named}
+    return judged(row, values, artifacts)
 
 
 def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     """Start a group, or ask for what a leaf needs. Raises TaskProblem."""
     spec = row.task
+    subject = f"task '{spec.key}': input"
     if row.kind == ev.LOOP:
-        found = loop_items(spec, inputs)
+        found = loop_items(row, inputs)
         count = len(found.artifacts) if isinstance(found, ev.ArtifactList) else len(found)
+        inputs = draft.stored(subject, inputs)
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message(), iteration_count=count))
+        draft.state.edit(row.path).items = found
         return
+    inputs = draft.stored(subject, inputs)
     if row.kind in GROUPS:
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message()))
         return
     inputs = effective_inputs(draft.state, row, inputs)
     own = draft.state.edit(row.path)
+    own.fetched = None
     if row.kind == ev.IMPORTER:
         own.prepared = (inputs, *import_request(draft.state, row, inputs))
         draft.enter(own, Stage.IMPORT)
@@ -121,15 +132,46 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     own.prepared = prepare(draft.state, row, inputs)
     override = draft.state.header.enable_cache
     cached = spec.cache if override is None else override
-    draft.enter(own, Stage.CACHE if cached and own.prepared.image not in CLAIM_OPERATIONS else Stage.ADMISSION)
+    draft.enter(own, Stage.CACHE if cached else Stage.ADMISSION)
 
 
 def prepared_of(state: RunState, row: Row) -> Prepared:
     """What all attempts of a leaf share, made again where a load has lost it."""
     if isinstance(row.prepared, Prepared):
         return row.prepared
-    own = row.inputs if row.started_at_us else effective_inputs(state, row, inputs_of(state, row))
-    return prepare(state, row, own)
+    assert row.started_at_us, f"{row.path} was prepared when it began, or has not begun"
+    return prepare(state, row, row.inputs)
+
+
+def brought(draft: Draft, fact: Imported | ValuesRead) -> None:
+    """What came from the store or goes to it: an importer's artifact, or contents of large values."""
+    if isinstance(fact, Imported):
+        _imported(draft, fact)
+    else:
+        _values_read(draft, fact)
+
+
+# ---- contents of large values
+
+
+def ask_values(draft: Draft, needed: NeedsValues) -> None:
+    """Have an execution fetch what a decision needs; it is looked at again when it has them."""
+    if draft.state.known(needed.path).stage is not Stage.VALUES:
+        draft.enter(draft.state.known(needed.path), Stage.VALUES).wanted = needed.refs
+
+
+def _values_read(draft: Draft, fact: ValuesRead) -> None:
+    """The contents that an execution waits for; of an open loop its items, which its iterations wait for."""
+    row = draft.state.row(fact.path)
+    if row is None or row.state in TASK_FINAL or row.stage is not Stage.VALUES:
+        return
+    own = draft.state.edit(fact.path)
+    own.stage, own.wanted = Stage.IDLE, ()
+    own.fetched = {**(own.fetched or {}), **fact.values}
+    draft.state.push(fact.path)
+    if row.is_open_group:
+        for path in draft.state.children(own):
+            draft.state.push(path)
 
 
 # ---- answers
@@ -225,7 +267,7 @@ def admitted(draft: Draft, path: str) -> None:
     draft.enter(draft.state.known(path), Stage.LAUNCH)
 
 
-def imported(draft: Draft, fact: Imported) -> None:
+def _imported(draft: Draft, fact: Imported) -> None:
     """An importer's outcome."""
     row = draft.state.row(fact.path)
     if row is None or row.stage is not Stage.IMPORT:

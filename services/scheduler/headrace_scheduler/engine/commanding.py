@@ -28,6 +28,8 @@ def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
             return (c.CancelAttempt(row.path, row.attempts),)
         case Stage.SETTLE:
             return (settlement(state, row),)
+        case Stage.VALUES:
+            return (c.ReadValues(row.path, row.wanted),)
         case Stage.HELD | Stage.BACKOFF:
             at = state.timers().get(row.path, 0)
             return (c.WakeAt(at),) if at else ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headrace_ir.references import ValueRef
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler.executors.port import Launch, Request
 
@@ -79,10 +80,18 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadValues:
+    """Read large values that a decision needs. Answer: ValuesRead."""
+
+    path: str
+    refs: tuple[ValueRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WakeAt:
     """Step this run again at that time (microseconds since the epoch), with a Clock and nothing else."""
 
     at_us: int
 
 
-Command = AskCache | Admit | StartAttempt | CancelAttempt | CommitCache | ReleaseCache | Import | WakeAt
+Command = AskCache | Admit | StartAttempt | CancelAttempt | CommitCache | ReleaseCache | Import | ReadValues | WakeAt

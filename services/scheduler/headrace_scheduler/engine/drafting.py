@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from headrace_ir.references import ValueRef, is_large
+from headrace_ir.values import ValueProblem, check_size
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.commands import Command
+from headrace_scheduler.engine.contents import Content, stored_text
 from headrace_scheduler.engine.folding import apply
+from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.resolving import run_root
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.state import RunState
 
@@ -17,9 +23,11 @@ BUDGET = 2000  # events in one step, more or less: what one append may carry
 
 
 class Draft:
-    """`asked` are paths whose commands the step returns; `extra` commands that follow from no stage."""
+    """`asked` are paths whose commands the step returns; `extra` commands that follow from no stage; `contents` is to be
+    stored before the events are appended, by URI.
+    """
 
-    __slots__ = ("asked", "events", "extra", "now_us", "state")
+    __slots__ = ("asked", "contents", "events", "extra", "now_us", "state")
 
     def __init__(self, state: RunState, now_us: int) -> None:
         self.state = state
@@ -27,6 +35,7 @@ class Draft:
         self.events: list[ev.Event] = []
         self.asked: dict[str, None] = {}
         self.extra: list[Command] = []
+        self.contents: dict[str, Content] = {}
 
     @property
     def full(self) -> bool:
@@ -40,6 +49,23 @@ class Draft:
         )
         self.events.append(event)
         apply(self.state, event)
+
+    def stored(self, subject: str, bag: Bag) -> Bag:
+        """The bag with its large values by reference. Raises TaskProblem where one is too large; `subject` is in its sentence."""
+        large: dict[str, str | ValueRef] = {}
+        for name, text in bag.texts():
+            if isinstance(text, str) and is_large(text):
+                large[name] = self.keep(f"{subject} '{name}'", stored_text(run_root(self.state), text), text)
+        return bag.with_texts(large) if large else bag
+
+    def keep(self, subject: str, ref: ValueRef, content: Content) -> ValueRef:
+        """Have the content stored before this step's events. Raises TaskProblem where it is too large."""
+        try:
+            check_size(ref.size, self.state.plan.max_value_bytes)
+        except ValueProblem as problem:
+            raise TaskProblem("InputResolution", f"{subject} {problem.sentence}") from None
+        self.contents[ref.uri] = content
+        return ref
 
     def enter(self, row: Row, stage: Stage) -> Row:
         """Put an execution into a stage whose command the step returns."""

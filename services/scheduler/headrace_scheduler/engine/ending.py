@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from headrace_ir.values import Value
+from headrace_ir.references import ValueRef
 from headrace_protos.lifecycle import child_path
 from headrace_protos.v1 import events_pb2 as ev
-from headrace_scheduler.engine.bags import Bag
+from headrace_scheduler.engine.bags import EMPTY, Bag
+from headrace_scheduler.engine.contents import Elements, Part, list_of
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.resolving import run_root
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
@@ -70,8 +72,13 @@ def end_group(draft: Draft, row: Row) -> None:
     ):
         end(draft, row, ev.TASK_SKIPPED, reason="condition")
         return
-    outputs = group_outputs(draft.state, row).message()
-    draft.emit(row.path, task_finished=ev.TaskFinished(state=state, error=error, outputs=outputs))
+    outputs = EMPTY
+    try:
+        outputs = group_outputs(draft, row)
+    except TaskProblem as problem:
+        if state == ev.TASK_SUCCEEDED:
+            state, error = ev.TASK_FAILED, problem.error()
+    draft.emit(row.path, task_finished=ev.TaskFinished(state=state, error=error, outputs=outputs.message()))
 
 
 def _group_state(draft: Draft, row: Row) -> tuple[ev.TaskState.ValueType, ev.Error | None]:
@@ -83,10 +90,10 @@ def _group_state(draft: Draft, row: Row) -> tuple[ev.TaskState.ValueType, ev.Err
 
 
 def _first_failure(state: RunState, row: Row) -> ev.Error:
-    """The error of a group: that of the descendant that failed first, by time, then by place."""
+    """The error of a group: the first of its tasks that failed, by time, then by place."""
     children = (state.row(path) for path in state.children(row))
     failed = [child for child in children if child is not None and child.state == ev.TASK_FAILED]
-    first = min(failed, key=lambda child: child.failed_at_us or child.finished_at_us)
+    first = min(failed, key=lambda child: child.finished_at_us)
     if first.error.reason == "TaskFailed":
         return first.error
     message = f"task '{first.path}' failed: {first.error.message}"
@@ -111,7 +118,7 @@ def _end_run(draft: Draft, row: Row) -> None:
         state, error = ev.RUN_FAILED, ev.Error(reason="Canceled", message="tasks of the run were cancelled")
     else:
         state = ev.RUN_SUCCEEDED
-    outputs = group_outputs(draft.state, row).message()
+    outputs = group_outputs(draft, row).message()
     draft.emit(run_finished=ev.RunFinished(state=state, error=error, outputs=outputs))
     draft.state.header.agenda.clear()
 
@@ -119,14 +126,16 @@ def _end_run(draft: Draft, row: Row) -> None:
 # ---- outputs
 
 
-def group_outputs(state: RunState, row: Row) -> Bag:
-    """A group's outputs, from those of its children; absent ones are left out (5.7)."""
-    return _loop_outputs(state, row) if row.kind == ev.LOOP else _dag_outputs(state, row)
+def group_outputs(draft: Draft, row: Row) -> Bag:
+    """A group's outputs, from those of its children; absent ones are left out (5.7). Raises TaskProblem, of a loop only,
+    where a list is larger than a value may be.
+    """
+    return _loop_outputs(draft, row) if row.kind == ev.LOOP else _dag_outputs(draft.state, row)
 
 
 def _dag_outputs(state: RunState, row: Row) -> Bag:
     template = state.plan.dags[row.dag]
-    values: dict[str, Value] = {}
+    texts: dict[str, str | ValueRef] = {}
     artifacts: dict[str, ev.ArtifactList] = {}
     for output in template.outputs:
         for selector in output.selectors:
@@ -138,26 +147,24 @@ def _dag_outputs(state: RunState, row: Row) -> Bag:
                 if found is not None:
                     artifacts[output.name] = found
                     break
-            elif (value := child.outputs.parameter(selector.key)) is not None:
-                values[output.name] = value
+            elif (text := child.outputs.text(selector.key)) is not None:
+                texts[output.name] = text
                 break
-    return Bag(values, artifacts)
+    return Bag.of_texts(texts, artifacts)
 
 
-def _loop_outputs(state: RunState, row: Row) -> Bag:
+def _loop_outputs(draft: Draft, row: Row) -> Bag:
     """What there is of each iteration, in order; nested loops flat (ADR 0004)."""
-    spec = row.task
+    state, spec = draft.state, row.task
     iterations = [state.known(path) for path in state.children(row)]
-    values: dict[str, Value] = {}
+    texts: dict[str, str | ValueRef] = {}
     for name in spec.output_types:
-        collected: list[Value] = []
-        for iteration in iterations:
-            value = iteration.outputs.parameter(name)
-            if name in spec.flat_outputs and isinstance(value, list):
-                collected += value
-            elif value is not None:
-                collected.append(value)
-        values[name] = collected
+        flat = name in spec.flat_outputs
+        parts = [part for one in iterations if (part := _part(one.outputs.text(name), flat=flat)) is not None]
+        text, content = list_of(run_root(state), parts)
+        if isinstance(text, ValueRef) and content is not None:
+            draft.keep(f"task '{spec.key}': output '{name}'", text, content)
+        texts[name] = text
     artifacts = {
         output.name: ev.ArtifactList(
             artifacts=[
@@ -169,4 +176,13 @@ def _loop_outputs(state: RunState, row: Row) -> Bag:
         )
         for output in spec.output_artifacts
     }
-    return Bag(values, artifacts)
+    return Bag.of_texts(texts, artifacts)
+
+
+def _part(text: str | ValueRef | None, *, flat: bool) -> Part | None:
+    """What an iteration adds to a collected list: itself, or its elements where it is a list of iterations already."""
+    if not flat or text is None:
+        return text
+    if isinstance(text, ValueRef):
+        return Elements(text) if text.type == "LIST" else text
+    return (text[1:-1] or None) if text.startswith("[") else text

@@ -6,8 +6,10 @@ come twice, late, or in another order; one that does not apply any more has no e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headrace_ir.values import Value
 from headrace_protos.v1 import attempts_pb2, events_pb2
 
 
@@ -116,6 +118,21 @@ class Imported:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A large value that cannot be read any more, and why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesRead:
+    """The contents that an execution waits for, by URI."""
+
+    path: str
+    values: Mapping[str, Value | Missing]
+
+
 Fact = (
     Clock
     | TerminateRequested
@@ -129,4 +146,5 @@ Fact = (
     | AttemptHeld
     | AttemptEnded
     | Imported
+    | ValuesRead
 )

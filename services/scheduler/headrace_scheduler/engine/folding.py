@@ -14,7 +14,7 @@ from headrace_protos.v1 import run_store_pb2
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Row, Stage
-from headrace_scheduler.engine.state import RunState, new_row, note_failure
+from headrace_scheduler.engine.state import RunState, new_row
 
 INFRASTRUCTURE = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
 
@@ -39,7 +39,7 @@ def refresh(state: RunState) -> None:
         state._timers.pop(path)
     for row in state.rows():
         row.stage = Stage.IDLE
-        row.prepared = row.items = None
+        row.prepared = row.items = row.fetched = None
         state.restage(row)
 
 
@@ -135,7 +135,7 @@ def _task_started(state: RunState, event: ev.Event) -> None:
     row.iteration_count = started.iteration_count
     row.cache_key, row.cache_token = started.cache_key, started.cache_token
     row.started_at_us = event.time_us
-    row.waiting_on = None
+    row.waiting_on = row.fetched = None
     if row.kind in GROUPS:
         state.push(event.path)
 
@@ -153,7 +153,7 @@ def _task_finished(state: RunState, event: ev.Event) -> None:
     row.linked = bool(finished.linked_from)
     row.finished_at_us = event.time_us
     row.waiting_on, row.retry_at_us = None, 0
-    row.stage, row.prepared, row.items = Stage.IDLE, None, None
+    row.stage, row.prepared, row.items, row.fetched = Stage.IDLE, None, None, None
     state.set_active(event.path, on=False)
     if row.cache_token and not row.cached:
         row.stage = Stage.SETTLE
@@ -233,7 +233,6 @@ def _tell_parent(state: RunState, row: Row, sign: int) -> None:
     parent.open -= sign
     if row.state == ev.TASK_FAILED:
         parent.failed += sign
-        note_failure(parent, row)
     elif row.state == ev.TASK_CANCELED:
         parent.canceled += sign
     elif row.state == ev.TASK_SKIPPED:

@@ -15,7 +15,7 @@ from typing import overload
 
 from headrace_ir.conditions import Expression, parse
 from headrace_ir.parameters import Declaration, declaration_of
-from headrace_ir.values import Value, decode
+from headrace_ir.values import MAX_VALUE_BYTES, Value, decode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_scheduler.executors.port import OutputArtifact
 
@@ -134,12 +134,20 @@ class DagSpec:
 class PlanIndex:
     """A Plan, indexed; the same to everyone who asks, and shared by all states of a run."""
 
-    __slots__ = ("_workspaces", "dags", "deadline_us", "default_root", "pipeline_name")
+    __slots__ = ("_workspaces", "dags", "deadline_us", "default_root", "max_value_bytes", "pipeline_name")
 
-    def __init__(self, plan: plan_pb2.Plan, default_root: str = "", workspaces: str = "") -> None:
+    def __init__(
+        self,
+        plan: plan_pb2.Plan,
+        default_root: str = "",
+        workspaces: str = "",
+        *,
+        max_value_bytes: int = MAX_VALUE_BYTES,
+    ) -> None:
         """`default_root`: where runs publish that neither name a pipeline root nor have one in their spec. `workspaces`:
         the executor's folder of runs' workspaces.
         """
+        self.max_value_bytes = max_value_bytes
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from headrace_ir.references import Held, ValueRef
 from headrace_ir.values import ParameterType, Value, ValueProblem, decode, encode
 from headrace_protos.lifecycle import child_path, parent_path, span_id, trace_id
 from headrace_protos.v1 import cache_pb2, plan_pb2
@@ -43,6 +44,7 @@ class Prepared:
 
     inputs: Bag
     parameters: Mapping[str, str]
+    references: Mapping[str, ValueRef]
     image: str
     command: Sequence[Template]
     args: Sequence[Template]
@@ -82,7 +84,8 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
         scope = replace(scope, parameters={**scope.parameters, **dict.fromkeys(names, passed.value)})
     return Prepared(
         inputs=inputs,
-        parameters={name: encode(value) for name, value in inputs.parameters() if value is not None},
+        parameters={name: text for name, text in inputs.texts() if isinstance(text, str)},
+        references={name: text for name, text in inputs.texts() if isinstance(text, ValueRef)},
         image=substitute(container.image, scope),
         command=expand_argv(container.command, scope),
         args=expand_argv(container.args, scope),
@@ -103,6 +106,8 @@ def import_request(state: RunState, row: Row, inputs: Bag) -> tuple[str, str]:
             uri = substitute(importer.constant, scope)
         else:
             given = inputs.parameter(importer.input_parameter)
+            if isinstance(given, ValueRef):
+                raise ValueProblem(f"its URI is a {given.shown}")
             uri = given if isinstance(given, str) else ""
         metadata = _metadata(importer.metadata_json, scope)
     except (PlaceholderProblem, ValueProblem) as problem:
@@ -128,6 +133,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
         args=prepared.args,
         env=prepared.env,
         parameters=prepared.parameters,
+        references=prepared.references,
         inputs=prepared.inputs.artifacts,
         output_parameters=spec.output_types,
         output_artifacts=spec.output_artifacts,
@@ -165,7 +171,7 @@ def ingredients(state: RunState, row: Row, prepared: Prepared) -> cache_pb2.Ingr
         command=container.command,
         args=container.args,
         env={one.name: one.value for one in container.env},
-        parameters=prepared.parameters,
+        parameters={**prepared.parameters, **{name: one.digest for name, one in prepared.references.items()}},
         output_parameters={
             name: plan_pb2.ParameterType.Name(plan_pb2.ParameterType.ValueType(kind))
             for name, kind in spec.output_types.items()
@@ -185,7 +191,7 @@ def _content(one: ev.Artifact) -> str:
 
 
 def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:
-    values: dict[str, Value] = dict.fromkeys((*spec.declarations, *(one.name for one in spec.parameters)))
+    values: dict[str, Held] = dict.fromkeys((*spec.declarations, *(one.name for one in spec.parameters)))
     values.update(inputs.parameters())
     texts = platform(state, row)
     constants = [one.name for one in spec.parameters if one.has_placeholders]
@@ -210,9 +216,16 @@ def _around(state: RunState, row: Row) -> Around:
 
     def output(task: str, key: str) -> Value:
         sibling = state.row(child_path(dag.path, task))
-        return None if sibling is None else sibling.outputs.parameter(key)
+        return None if sibling is None else _small(key, sibling.outputs.parameter(key))
 
-    return Around(lambda name: scope_parameter(state, dag, name), output)
+    return Around(lambda name: _small(name, scope_parameter(state, dag, name)), output)
+
+
+def _small(name: str, value: Held) -> Value:
+    """What settings are made of: names and the like, never what lies in the store."""
+    if isinstance(value, ValueRef):
+        raise ValueProblem(f"a setting is given by '{name}', which is a {value.shown}")
+    return value
 
 
 def _uses_workspace(state: RunState, row: Row, scope: Scope, container: plan_pb2.Container) -> bool:
@@ -225,7 +238,7 @@ def _uses_workspace(state: RunState, row: Row, scope: Scope, container: plan_pb2
     return _name((scope.platform["workspace_path"], WORKSPACE), scope.parameters.values())
 
 
-def _name(paths: tuple[str, str], values: Iterable[Value]) -> bool:
+def _name(paths: tuple[str, str], values: Iterable[Held]) -> bool:
     """Whether a text in the values, at any depth, holds one of the paths."""
     for value in values:
         if isinstance(value, str):

@@ -9,22 +9,28 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from headrace_ir.outputs import decode_output
-from headrace_ir.values import Declared, Value, ValueProblem, declared_type
+from headrace_ir.references import Held, ValueRef, passes
+from headrace_ir.values import Declared, ValueProblem, declared_type
 
 
 def check_parameters(
-    declared: Mapping[str, Declared], reported: Mapping[str, str], *, optional: Collection[str] = ()
-) -> dict[str, Value]:
+    declared: Mapping[str, Declared], reported: Mapping[str, str | ValueRef], *, optional: Collection[str] = ()
+) -> dict[str, Held]:
     """The values of all output parameters from their JSON texts; extra outputs are kept unchecked, as KFP does.
 
+    A reference is checked by the kind that it says: its content was checked by the companion that stored it.
     Every declared output must be there, except those in `optional` (they become null). All problems come in one
     sentence.
     """
-    values: dict[str, Value] = {}
+    values: dict[str, Held] = {}
     problems: list[str] = []
     for name, text in reported.items():
         try:
-            values[name] = decode_output(name, declared.get(name), text, optional=name in optional)
+            if isinstance(text, ValueRef):
+                passes(f"output '{name}'", declared.get(name), text, text=False)
+                values[name] = text
+            else:
+                values[name] = decode_output(name, declared.get(name), text, optional=name in optional)
         except ValueProblem as problem:
             problems.append(problem.sentence)
     for name, kind in declared.items():

@@ -29,6 +29,7 @@ from headrace_companion.templates import (
     parse_reference,
     text_part,
 )
+from headrace_ir.references import Held, ValueRef
 from headrace_ir.values import Value, encode, text_of
 
 # Platform placeholders and who may lack them: all come in Scope.platform as texts; others stay as they are (Vertex
@@ -69,7 +70,7 @@ class Scope:
     `constant_parts`). With `late`, references are resolved at once: one phase.
     """
 
-    parameters: Mapping[str, Value]
+    parameters: Mapping[str, Held]
     artifacts: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     platform: Mapping[str, str] = field(default_factory=dict)
     output_parameters: frozenset[str] = frozenset()
@@ -107,7 +108,8 @@ def substitute_value(value: Value, scope: Scope, *, keep_type: bool = False) -> 
     """
     if isinstance(value, str):
         if keep_type and (name := _only_parameter(value)) is not None and name in scope.parameters:
-            return scope.parameters[name]
+            found = scope.parameters[name]
+            return found if not isinstance(found, ValueRef) else _refuse(f"inputs.parameters['{name}']")
         return substitute(value, scope)
     if isinstance(value, list):
         return [substitute_value(item, scope, keep_type=keep_type) for item in value]
@@ -161,7 +163,7 @@ def resolve_constants(
 
 
 def late_constants(
-    inputs: Mapping[str, Value], constants: Iterable[str], platform: Mapping[str, str]
+    inputs: Mapping[str, Held], constants: Iterable[str], platform: Mapping[str, str]
 ) -> dict[str, Parts]:
     """`Scope.late_parameters` of a task: the parts of those constant strings that hold references."""
     scope = Scope(parameters=inputs, platform=platform)
@@ -213,7 +215,11 @@ def _parameter(name: str, scope: Scope) -> Parts:
         return list(scope.late_parameters[name])
     if name not in scope.parameters:
         raise _unknown(Reference(Source.INPUT_PARAMETER, name), scope.parameters)
-    return [text_part(text_of(scope.parameters[name]))]
+    value = scope.parameters[name]
+    if isinstance(value, ValueRef):
+        quote = '"' if "'" in name else "'"
+        return [late_part(f"inputs.parameters[{quote}{name}{quote}]")]
+    return [text_part(text_of(value))]
 
 
 def _input_artifact(inner: str, reference: Reference, scope: Scope) -> Parts:
@@ -247,6 +253,9 @@ def _literal(reference: str) -> str:
 
 
 def _refuse(reference: str) -> str:
+    named = parse_reference(reference)
+    if named is not None and named.source is Source.INPUT_PARAMETER:
+        raise PlaceholderProblem(f"the value of input '{named.name}' is too large to be used here: it is above 32 KiB")
     raise PlaceholderProblem(f"{_literal(reference)} is known only where the task runs and cannot be used here")
 
 

@@ -1,29 +1,32 @@
 """Resolving a task's inputs: from its DAG's inputs, its siblings' outputs, constants and final statuses (kfp-semantics 2).
 
 Absent and null are one thing: a default where there is one, else null where the input is optional, else the task's
-failure. Pure reading of the state; called by beginning.py.
+failure. A large value passes as its reference; where its content decides, NeedsValues says so. Pure reading of the state;
+called by beginning.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from headrace_ir.conditions import ConditionProblem, decide, select, variables
-from headrace_ir.parameters import resolve_input
+from headrace_ir.parameters import Declaration, resolve_input
+from headrace_ir.references import Held, ValueRef, passes
 from headrace_ir.values import Value, ValueProblem, decode, describe
 from headrace_protos.lifecycle import FINAL_STATUS, child_path, task_id
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
+from headrace_scheduler.engine.facts import Missing
 from headrace_scheduler.engine.indexing import Binding, TaskSpec
 from headrace_scheduler.engine.placeholders import PlaceholderProblem, Scope, constant
-from headrace_scheduler.engine.problems import TaskProblem
+from headrace_scheduler.engine.problems import NeedsValues, TaskProblem
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
-CANCELLED_CODE, UNKNOWN_CODE = 1, 2  # of google.rpc.Code: where no exit code is known
+UNKNOWN_CODE = 2  # google.rpc.Code.UNKNOWN: where no exit code is known
 
 
 class Inputs:
@@ -37,25 +40,23 @@ class Inputs:
         self.spec: TaskSpec = row.task
         self.group = state.known(row.parent)
         self.bindings = {one.name: one for one in self.spec.parameters}
-        self._raw: dict[str, Value] = {}
+        self._raw: dict[str, Held] = {}
 
     def bag(self) -> Bag:
         """All inputs, checked. Raises TaskProblem."""
         items = self.spec.items
         item = items.item_input if items is not None else None
         later = {item} if items is None else {item, *items.constants}
-        values: dict[str, Value] = {}
-        for name in dict.fromkeys((*self.bindings, *self.spec.declarations)):
+        values: dict[str, Held] = {}
+        for name in self.names():
             if name not in later and (value := self.value(name)) is not None:
                 values[name] = value
         return Bag(values, self.artifacts(item))
 
-    def value(self, name: str, scope: Scope | None = None) -> Value:
+    def value(self, name: str, scope: Scope | None = None) -> Held:
         """One input as its component takes it; `scope`: what its constant is filled with. Raises TaskProblem."""
-        declaration = self.spec.declarations.get(name)
         try:
-            value = self._filled(name, scope)
-            return value if declaration is None else resolve_input(declaration, value)
+            return taken(self.row, self.spec.declarations.get(name), self._filled(name, scope))
         except (ValueProblem, PlaceholderProblem) as problem:
             raise TaskProblem("InputResolution", f"task '{self.spec.key}': {problem.sentence}") from None
         except ConditionProblem as problem:
@@ -87,7 +88,7 @@ class Inputs:
         assert condition is not None, "asked only where there is one"
         names: Iterable[str] = condition.parameters
         if condition.all_parameters:
-            names = dict.fromkeys((*self.bindings, *self.spec.declarations))
+            names = self.names()
         values = {n: self.value(n) for n in names if n in self.bindings or n in self.spec.declarations}
         wanted = condition.artifacts
         artifacts = {
@@ -95,37 +96,38 @@ class Inputs:
             for one in self.spec.artifacts
             if condition.all_artifacts or one.name in wanted
         }
-        return judged(self.spec, values, artifacts)
+        return judged(self.row, values, artifacts)
 
-    def _filled(self, name: str, scope: Scope | None = None) -> Value:
+    def _filled(self, name: str, scope: Scope | None = None) -> Held:
         """The source's value with placeholders of constants filled (3.3)."""
         binding = self.bindings.get(name)
         value = self._source(name)
         if binding is None or not binding.has_placeholders:
             return value
         if scope is None:
-            values = {one: self._or_default(one) for one in self._names()}
-            scope = Scope(values, platform=platform(self.state, self.row))
-        return constant(value, scope)
+            values = {one: self._or_default(one) for one in self.names()}
+            scope = Scope(Contents(self.row, values), platform=platform(self.state, self.row))
+        return constant(content(self.row, value), scope)
 
-    def _or_default(self, name: str) -> Value:
+    def _or_default(self, name: str) -> Held:
         value = self._source(name)
         declaration = self.spec.declarations.get(name)
         return declaration.default if value is None and declaration is not None else value
 
-    def _names(self) -> Iterable[str]:
+    def names(self) -> Mapping[str, None]:
+        """All inputs: those that the task gives and those that its component declares, in order."""
         return dict.fromkeys((*self.bindings, *self.spec.declarations))
 
-    def _source(self, name: str) -> Value:
+    def _source(self, name: str) -> Held:
         if name not in self._raw:
             binding = self.bindings.get(name)
             value = None if binding is None else self._read(binding)
             if binding is not None and binding.selector is not None and value is not None:
-                value = select(binding.selector, value)
+                value = select(binding.selector, content(self.row, value))
             self._raw[name] = value
         return self._raw[name]
 
-    def _read(self, binding: Binding) -> Value:
+    def _read(self, binding: Binding) -> Held:
         if binding.component_input:
             return scope_parameter(self.state, self.group, binding.component_input)
         if binding.output is not None:
@@ -138,18 +140,64 @@ class Inputs:
         return self.state.known(child_path(self.row.parent, self.state.plan.dags[self.spec.dag].tasks[index].key))
 
 
-def judged(spec: TaskSpec, values: dict[str, Value], artifacts: dict[str, Any]) -> bool:
-    """The task's condition with these inputs. Raises TaskProblem."""
+class Contents(Mapping[str, Value]):
+    """Inputs for the constants of ROW's task: large ones are asked for only where a constant names them."""
+
+    def __init__(self, row: Row, values: Mapping[str, Held]) -> None:
+        self._row = row
+        self._values = values
+
+    def __getitem__(self, name: str) -> Value:
+        return content(self._row, self._values[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def taken(row: Row, declaration: Declaration | None, value: Held) -> Held:
+    """A value as a declared input takes it; a reference stays one where its kind says enough. Raises ValueProblem."""
+    if declaration is None:
+        return value
+    if isinstance(value, ValueRef):
+        if passes(f"input '{declaration.name}'", declaration.type, value, declaration.literals):
+            return value
+        value = content(row, value)
+    return resolve_input(declaration, value)
+
+
+def content(row: Row, value: Held) -> Value:
+    """The value itself. Raises NeedsValues where ROW has not fetched it from the store, TaskProblem where it is gone."""
+    if not isinstance(value, ValueRef):
+        return value
+    found = None if row.fetched is None else row.fetched.get(value.uri)
+    if found is None:
+        raise NeedsValues(row.path, (value,))
+    if isinstance(found, Missing):
+        whose = "the run" if row.spec is None else f"task '{row.spec.key}'"
+        raise TaskProblem("MissingInput", f"{whose}: {found.sentence}")
+    return found
+
+
+def judged(row: Row, values: Mapping[str, Held], artifacts: dict[str, Any]) -> bool:
+    """The condition of ROW's task with these inputs. Raises TaskProblem."""
+    spec = row.task
     assert spec.condition is not None, "asked only where there is one"
+    known = {name: content(row, value) for name, value in values.items()}
     try:
-        return decide(spec.condition, variables(values, {name: {"artifacts": one} for name, one in artifacts.items()}))
+        return decide(spec.condition, variables(known, {name: {"artifacts": one} for name, one in artifacts.items()}))
     except ConditionProblem as problem:
         raise TaskProblem(
             "ConditionFailed", f"task '{spec.key}': its condition `{spec.condition.text}` cannot be decided: {problem}"
         ) from None
 
 
-def scope_parameter(state: RunState, group: Row, name: str) -> Value:
+def scope_parameter(state: RunState, group: Row, name: str) -> Held:
     """An input of a DAG execution; an iteration sees its own item and the inputs of its loop."""
     value = group.inputs.parameter(name)
     if value is None and group.iteration >= 0 and not _is_item(group, name):
@@ -170,9 +218,9 @@ def effective_inputs(state: RunState, row: Row, own: Bag) -> Bag:
     if row.iteration < 0:
         return own
     outer, item = state.known(row.parent).inputs, row.task.loop.item_input
-    values = {name: value for name, value in outer.parameters() if name != item} | dict(own.parameters())
+    texts = {name: text for name, text in outer.texts() if name != item} | dict(own.texts())
     artifacts = {name: one for name, one in outer.artifacts.items() if name != item} | dict(own.artifacts)
-    return Bag(values, artifacts)
+    return Bag.of_texts(texts, artifacts)
 
 
 def _is_item(group: Row, name: str) -> bool:
@@ -182,14 +230,15 @@ def _is_item(group: Row, name: str) -> bool:
 # ---- loops
 
 
-def loop_items(spec: TaskSpec, inputs: Bag) -> tuple[Value, ...] | ev.ArtifactList:
+def loop_items(loop: Row, inputs: Bag) -> tuple[Value, ...] | ev.ArtifactList:
     """What a loop goes over, from its own inputs. Raises TaskProblem."""
+    spec = loop.task
     items = spec.loop
     if items.raw is not None:
         return items.raw
     if items.artifact:
         return inputs.artifacts.get(items.artifact) or ev.ArtifactList()
-    value = inputs.parameter(items.parameter)
+    value = content(loop, inputs.parameter(items.parameter))
     if isinstance(value, str):
         try:
             value = decode(value)
@@ -212,7 +261,7 @@ def iteration_bag(state: RunState, row: Row, found: tuple[Value, ...] | ev.Artif
     seen = dict.fromkeys((*inputs.bindings, *row.task.declarations)) | dict(
         effective_inputs(state, row, own).parameters()
     )
-    scope = Scope(seen, platform=platform(state, row))
+    scope = Scope(Contents(row, seen), platform=platform(state, row))
     filled = {name: inputs.value(name, scope) for name in row.task.loop.constants}
     return Bag(dict(own.parameters()) | {k: v for k, v in filled.items() if v is not None}, own.artifacts)
 
@@ -236,9 +285,8 @@ def _item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number
 def final_status(state: RunState, row: Row) -> Value:
     """What a task with a final-status input is told of its upstream task (2.8)."""
     error: dict[str, Value] = {}
-    if row.state in (ev.TASK_FAILED, ev.TASK_CANCELED):
-        code = UNKNOWN_CODE if row.state == ev.TASK_FAILED else CANCELLED_CODE
-        error = {"code": row.error.exit_code or code, "message": row.error.message}
+    if row.state == ev.TASK_FAILED:
+        error = {"code": row.error.exit_code or UNKNOWN_CODE, "message": row.error.message}
     return {
         "state": FINAL_STATUS[ev.TaskState.ValueType(row.state)],
         "error": error,

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from headrace_ir.references import ValueRef
 from headrace_ir.values import Value
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import EMPTY, Bag
+from headrace_scheduler.engine.facts import Missing
 from headrace_scheduler.engine.indexing import TaskSpec
 
 NO_ERROR = ev.Error()
@@ -33,6 +35,7 @@ class Stage(IntEnum):
     BACKOFF = 7
     CANCEL = 8  # its cancellation is asked for
     SETTLE = 9  # ended; the cache is told
+    VALUES = 10  # contents of large values
 
 
 @dataclass(slots=True)
@@ -70,11 +73,12 @@ class Row:
     failed: int = 0
     canceled: int = 0
     skipped: int = 0
-    failed_at_us: int = 0  # when the first of its descendants failed; 0: none has
 
     stage: Stage = Stage.IDLE
     prepared: Any = None  # launching.Prepared
     items: tuple[Value, ...] | ev.ArtifactList | None = None
+    wanted: tuple[ValueRef, ...] = ()  # contents that it waits for
+    fetched: dict[str, Value | Missing] | None = None  # by URI; only until it has begun
 
     def clone(self) -> Row:
         """A copy to change; written out because it is made for every row that a step touches."""
@@ -109,10 +113,11 @@ class Row:
         new.failed = self.failed
         new.canceled = self.canceled
         new.skipped = self.skipped
-        new.failed_at_us = self.failed_at_us
         new.stage = self.stage
         new.prepared = self.prepared
         new.items = self.items
+        new.wanted = self.wanted
+        new.fetched = self.fetched
         return new
 
     @property

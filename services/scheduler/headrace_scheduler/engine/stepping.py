@@ -7,8 +7,8 @@ or the step is as large as one append may be: then `more` says so, and the next 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL
 from headrace_protos.v1 import events_pb2 as ev
@@ -16,6 +16,7 @@ from headrace_scheduler.engine import attempting, beginning
 from headrace_scheduler.engine.cancelling import cancel, expands, stop, terminate
 from headrace_scheduler.engine.commanding import commands_of
 from headrace_scheduler.engine.commands import Command, WakeAt
+from headrace_scheduler.engine.contents import Content
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.expanding import go_on
 from headrace_scheduler.engine.facts import (
@@ -32,8 +33,10 @@ from headrace_scheduler.engine.facts import (
     RetryRequested,
     TerminateRequested,
     Unplaceable,
+    ValuesRead,
 )
 from headrace_scheduler.engine.indexing import PlanIndex
+from headrace_scheduler.engine.problems import NeedsValues
 from headrace_scheduler.engine.retrying import retry
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
@@ -41,12 +44,16 @@ from headrace_scheduler.engine.state import RunState
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`state` is an overlay: call its `settle()` when the events are durable, or drop it. `more`: step again at once."""
+    """`state` is an overlay: call its `settle()` when the events are durable, or drop it. `more`: step again at once.
+
+    `contents`, by URI, are to be in the store before the events are, or before the state is settled where there are none.
+    """
 
     state: RunState
     events: tuple[ev.Event, ...]
     commands: tuple[Command, ...]
     more: bool = False
+    contents: Mapping[str, Content] = field(default_factory=dict)
 
 
 def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
@@ -68,7 +75,7 @@ def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
     deadline = draft.state.deadline_us()
     if deadline and deadline != state.deadline_us():
         commands.append(WakeAt(deadline))
-    return Step(draft.state, tuple(draft.events), tuple(commands), more=draft.state.has_work)
+    return Step(draft.state, tuple(draft.events), tuple(commands), draft.state.has_work, draft.contents)
 
 
 def _apply(draft: Draft, fact: Fact) -> None:
@@ -89,8 +96,8 @@ def _apply(draft: Draft, fact: Fact) -> None:
             beginning.unplaceable(draft, fact)
         case CacheAnswered() | CacheSettled():
             beginning.cache_said(draft, fact)
-        case Imported():
-            beginning.imported(draft, fact)
+        case Imported() | ValuesRead():
+            beginning.brought(draft, fact)
         case TerminateRequested():
             terminate(draft, exit_tasks=fact.run_exit_tasks)
         case RetryRequested():
@@ -105,7 +112,10 @@ def _work(draft: Draft) -> None:
     agenda = deque(header.agenda)
     header.agenda.clear()
     while agenda and not draft.full:
-        _look(draft, agenda.popleft())
+        try:
+            _look(draft, agenda.popleft())
+        except NeedsValues as needed:
+            beginning.ask_values(draft, needed)
         agenda.extend(header.agenda)
         header.agenda.clear()
     header.agenda.extend(agenda if header.state not in RUN_FINAL else ())

@@ -5,6 +5,7 @@ need the same rules (run parameters, output files) and may not import the schedu
 from __future__ import annotations
 
 from headrace_ir.parameters import Declaration, check_run_parameters, declaration_of, resolve_input
+from headrace_ir.references import Held, ValueRef, is_large, passes, reference_of, write_reference
 from headrace_ir.values import (
     INLINE_BYTES,
     MAX_DEPTH,
@@ -22,6 +23,7 @@ from headrace_ir.values import (
     encode,
     equal,
     kind_of,
+    recorded,
     text_of,
 )
 
@@ -30,9 +32,11 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_VALUE_BYTES",
     "Declaration",
+    "Held",
     "ParameterType",
     "Value",
     "ValueProblem",
+    "ValueRef",
     "canonical",
     "check_literals",
     "check_run_parameters",
@@ -44,7 +48,12 @@ __all__ = [
     "describe",
     "encode",
     "equal",
+    "is_large",
     "kind_of",
+    "passes",
+    "recorded",
+    "reference_of",
     "resolve_input",
     "text_of",
+    "write_reference",
 ]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from headrace_ir.references import ValueRef
 from headrace_protos.v1 import attempts_pb2, events_pb2
 from headrace_scheduler.executors.task_settings import TaskSettings
 
@@ -55,7 +56,8 @@ Template = Sequence[Any]
 class Launch:
     """Everything that one attempt needs. JSON-serialisable by construction; no credentials in it.
 
-    `parameters` are canonical JSON texts with component defaults applied; `inputs` are artifacts by input name;
+    `parameters` are canonical JSON texts with component defaults applied, `references` those that lie in the store; `inputs`
+    are artifacts by input name;
     `task_root` is the URI under which this attempt publishes: `<run root>/<path>/<attempt>`.
     """
 
@@ -79,6 +81,7 @@ class Launch:
     traceparent: str = ""
     optional_inputs: frozenset[str] = frozenset()  # artifacts
     settings: TaskSettings = field(default_factory=TaskSettings)
+    references: Mapping[str, ValueRef] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

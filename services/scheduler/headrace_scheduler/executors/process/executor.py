@@ -25,15 +25,14 @@ from headrace_companion.remote.fetching import Means as FetchMeans
 from headrace_companion.remote.sources import Ambient
 from headrace_companion.results import AttemptResult, Failure, Reason
 from headrace_companion.store import ArtifactStore, StoreError
+from headrace_ir.values import MAX_VALUE_BYTES
 from headrace_protos.lifecycle import attempt_path
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process import machine, survivors
 from headrace_scheduler.executors.process.attempts import GRACE_SECONDS, ROOT, Attempt, Means
 from headrace_scheduler.executors.process.environments import Environments
 from headrace_scheduler.executors.process.fetches import Fetches
-from headrace_scheduler.executors.process.interpreters import Interpreters, ours
-from headrace_scheduler.executors.process.local_store import LocalStore
-from headrace_scheduler.executors.process.mounting import Mounting
+from headrace_scheduler.executors.process.interpreters import Interpreters
 from headrace_scheduler.executors.process.reports import report
 from headrace_scheduler.executors.process.requests import inherited
 from headrace_scheduler.executors.process.zygotes import Zygotes
@@ -56,6 +55,7 @@ class ProcessExecutor:
         found: machine.Machine | None = None,
         grace_s: float = GRACE_SECONDS,
         fetching: FetchMeans = AS_IT_IS,
+        max_value_bytes: int = MAX_VALUE_BYTES,
     ) -> None:
         self._home = home
         self.workspaces = str(home.absolute() / "workspaces")
@@ -83,10 +83,9 @@ class ProcessExecutor:
             threads=self._threads,
             environ=self._environ,
             workspaces=Path(self.workspaces),
-            local=LocalStore(home.absolute()),
-            mounting=Mounting((str(home), ours().path)),
             node=self._machine.node,
             grace_s=grace_s,
+            max_value_bytes=max_value_bytes,
         )
 
     async def start(self, known: Sequence[tuple[port.AttemptId, str]]) -> None:

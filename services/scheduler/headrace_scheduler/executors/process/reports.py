@@ -11,7 +11,8 @@ from typing import Final
 
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
 from headrace_companion.results import AttemptResult, PublishedArtifact, Reason
-from headrace_ir.values import Value, decode
+from headrace_ir.references import write_reference
+from headrace_ir.values import MAX_VALUE_BYTES, Value, decode
 from headrace_protos.lifecycle import attempt_path, task_id
 from headrace_protos.v1 import attempts_pb2, events_pb2
 from headrace_scheduler.executors import port
@@ -27,7 +28,7 @@ CLASSES: Final = {
 STATES: Final = {Reason.LOST: events_pb2.ATTEMPT_LOST, Reason.CANCELED: events_pb2.ATTEMPT_CANCELED}
 
 
-def assignment_of(launch: port.Launch) -> Assignment:
+def assignment_of(launch: port.Launch, max_value_bytes: int = MAX_VALUE_BYTES) -> Assignment:
     """What the companion needs of a Launch."""
     return Assignment(
         attempt=attempt_path(launch.attempt.path, launch.attempt.number),
@@ -40,6 +41,8 @@ def assignment_of(launch: port.Launch) -> Assignment:
         output_artifacts={one.name: _output(one) for one in launch.output_artifacts},
         optional_outputs=launch.optional_outputs,
         optional_inputs=launch.optional_inputs,
+        references=launch.references,
+        max_value_bytes=max_value_bytes,
     )
 
 
@@ -93,6 +96,8 @@ def report(attempt: port.AttemptId, result: AttemptResult) -> attempts_pb2.Attem
     message.state = events_pb2.ATTEMPT_SUCCEEDED
     for name, text in result.parameters.items():
         message.outputs.parameters[name].json = text
+    for name, ref in result.references.items():
+        write_reference(message.outputs.parameters[name], ref)
     for name, published in result.artifacts.items():
         message.outputs.artifacts[name].SetInParent()
         for index, one in enumerate(published):
