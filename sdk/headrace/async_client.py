@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +103,50 @@ class AsyncClient:
         if enable_cache is not None:
             request.enable_cache = enable_cache
         return reading.run(await self._call("Submit", request))
+
+    async def resume(
+        self,
+        run_id: str,
+        package: Package | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        from_tasks: Sequence[str] = (),
+        filename: str = "",
+        text_parameters: Mapping[str, str] | None = None,
+        root_artifacts: Mapping[str, str] | None = None,
+        enable_cache: bool | None = None,
+        display_name: str = "",
+        description: str = "",
+        experiment_id: str = "",
+        pipeline_version_id: str = "",
+        pipeline_root: str = "",
+        request_id: str = "",
+    ) -> Run:
+        """Create a run that goes on from one that has ended: what SUCCEEDED there and is the same here is linked, the rest runs,
+        and so does what FROM_TASKS name (`train`, `for-loop-1[3]/train`, `for-loop-1`) with all that follows it. What is not
+        given is as it was there.
+        """
+        from headrace import reading
+        from headrace_protos.v1 import runs_pb2
+
+        source = await _source(package, filename) if package is not None else {}
+        request = runs_pb2.ResumeRequest(
+            run_id=run_id,
+            from_tasks=list(from_tasks),
+            request_id=request_id or str(uuid.uuid4()),
+            **source,
+            pipeline_version_id=pipeline_version_id,
+            display_name=display_name,
+            description=description,
+            experiment_id=experiment_id,
+            parameters_json=json.dumps(dict(parameters)) if parameters else "",
+            text_parameters=dict(text_parameters or {}),
+            root_artifacts=dict(root_artifacts or {}),
+            pipeline_root=pipeline_root,
+        )
+        if enable_cache is not None:
+            request.enable_cache = enable_cache
+        return reading.run(await self._call("Resume", request))
 
     async def validate(self, package: Package, *, filename: str = "") -> Validation:
         """Check PACKAGE without creating anything."""

@@ -124,6 +124,7 @@ class Client:
         self._runner.close()
 
     submit = _blocking(AsyncClient.submit)
+    resume = _blocking(AsyncClient.resume)
     validate = _blocking(AsyncClient.validate)
     wait = _blocking(AsyncClient.wait)
     tasks = _blocking(AsyncClient.tasks)

@@ -106,13 +106,14 @@ def _after(task: Task, kind: str, event: events_pb2.Event) -> Task:
             error=failure(done.error),
             cached=bool(done.cached_from),
             cached_from=done.cached_from,
+            linked_from=done.linked_from,
             skip_reason=done.skip_reason,
             waiting_on=None,
             finished_at=now,
         )
     if kind == "task_reset":
         state = "RUNNING" if event.task_reset.reopen else "PENDING"
-        return replace(task, state=state, error=None, skip_reason="", finished_at=None, cached=False)
+        return replace(task, state=state, error=None, skip_reason="", finished_at=None, cached=False, linked_from="")
     if kind.startswith("attempt_"):
         return replace(task, attempts=_attempts(task.attempts, kind, event), waiting_on=_still(task, kind))
     return task

@@ -65,7 +65,9 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A node of the run: user code, a group, a loop or one of its iterations. `path` is its identity."""
+    """A node of the run: user code, a group, a loop or one of its iterations. `path` is its identity. `linked_from` is the
+    "run_id/path" that made its results, where the run resumes another one that has them.
+    """
 
     path: str
     state: str
@@ -76,6 +78,7 @@ class Task:
     iteration: int = -1
     cached: bool = False
     cached_from: str = ""
+    linked_from: str = ""
     waiting_on: WaitingOn | None = None
     error: Failure | None = None
     skip_reason: str = ""
@@ -107,6 +110,7 @@ class Run:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     tasks_total: int = 0
     task_counts: Mapping[str, int] = field(default_factory=dict)
+    resumed_from: str = ""
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -20,9 +20,11 @@ from headrace_scheduler.engine import PlanIndex, RunState, Step, pending, step
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
 from headrace_scheduler.engine.contents import joined
+from headrace_scheduler.engine.origins import Done, Origin
 from headrace_scheduler.executors.port import Launch
 
 RUN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+ORIGIN_ID = "01890a5d-0000-774b-bcce-b302099a8057"
 START_US = 1_700_000_000_000_000
 SECOND = 1_000_000
 
@@ -118,6 +120,7 @@ class World:
     hits: Mapping[str, ev.Values] = field(default_factory=dict)
     now_us: int = START_US
     workspaces: str = ""
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         plan = self.flow if isinstance(self.flow, plan_pb2.Plan) else plan_of(self.flow)
@@ -139,7 +142,7 @@ class World:
         self.launches: dict[str, Launch] = {}
         self.waiting: list[f.Fact] = []
         self.contents: dict[str, str] = {}  # the artifact store, as far as large values go
-        self.state = RunState.load(self.plan, self.rows.snapshot())
+        self.state = RunState.load(self.plan, self.rows.snapshot(), self.origin)
 
     # ---- one step at a time
 
@@ -164,7 +167,7 @@ class World:
 
     def reload(self) -> None:
         """The replica dies; another one loads the rows, and asks for what is pending."""
-        self.state = RunState.load(self.plan, self.rows.snapshot())
+        self.state = RunState.load(self.plan, self.rows.snapshot(), self.origin)
         self.commands = list(pending(self.plan, self.state, self.now_us))
 
     def answer(self, command: c.Command) -> list[f.Fact]:
@@ -222,6 +225,24 @@ class World:
         self.now_us = max(self.now_us, min(times))
         self.tell()
         return True
+
+    # ---- another run that resumes this one
+
+    def as_origin(self, *again: str) -> Origin:
+        """What the scheduler reads of this run for one that resumes it."""
+        done = {
+            path: Done(task.kind, task.state, task.inputs, task.outputs, task.iteration_count, self._made_by(path))
+            for path, task in self.rows.tasks.items()
+        }
+        return Origin(ORIGIN_ID, self.plan, done, again)
+
+    def _made_by(self, path: str) -> str:
+        ends = (one.task_finished for one in self.events if one.path == path and one.HasField("task_finished"))
+        return next((one.linked_from for one in ends if one.linked_from), f"{ORIGIN_ID}/{path}")
+
+    def linked(self) -> set[str]:
+        """Paths of the tasks whose results are another run's."""
+        return {path for path, task in self.rows.tasks.items() if task.linked}
 
     # ---- reading
 

@@ -97,6 +97,10 @@ def _verb(options: Namespace) -> Coroutine[Any, Any, int]:
         from headrace.cli import running
 
         return running.run(options)
+    if options.verb == "resume":
+        from headrace.cli import running
+
+        return running.resume(options)
     from headrace.cli import verbs
 
     if options.verb in ("trace", "validate"):

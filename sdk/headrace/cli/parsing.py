@@ -17,6 +17,7 @@ def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentPa
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     _run(verbs)
     _runs(verbs)
+    _resume(verbs)
     trace = verbs.add_parser("trace", help="show a run's waterfall")
     _about_run(trace)
     validate = verbs.add_parser("validate", help="check a pipeline file and print every problem with its place")
@@ -31,6 +32,28 @@ def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentPa
 def _run(verbs: Any) -> None:
     run = verbs.add_parser("run", help="run a pipeline file and wait for its end")
     run.add_argument("file", metavar="FILE", help="IR YAML or JSON, zip or tar.gz")
+    _new_run(run)
+
+
+def _resume(verbs: Any) -> None:
+    resume = verbs.add_parser("resume", help="start a run that goes on from one that has ended")
+    resume.add_argument(
+        "run", metavar="RUN", help="the run that has ended: its id, a unique beginning of it, or `latest`"
+    )
+    resume.add_argument("file", metavar="FILE", nargs="?", help="the pipeline as it is now (default: as it was)")
+    resume.add_argument(
+        "--from",
+        dest="from_tasks",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="run this task again and all that follows it, such as train, for-loop-1[3]/train or for-loop-1; "
+        "can be repeated (default: from what did not succeed)",
+    )
+    _new_run(resume)
+
+
+def _new_run(run: Any) -> None:
     run.add_argument(
         "-p",
         "--parameter",

@@ -42,6 +42,7 @@ def run_object(run: Run) -> dict[str, Any]:
         "trace_id": run.trace_id,
         "display_name": run.display_name,
         "state": run.state,
+        "resumed_from": run.resumed_from,
         "error": _error_object(run.error),
         "created_at": rfc3339(run.created_at),
         "finished_at": rfc3339(run.finished_at),
@@ -54,6 +55,7 @@ def _task_object(task: Task) -> dict[str, Any]:
         "state": task.state,
         "attempts": len(task.attempts),
         "cached": task.cached,
+        "linked_from": task.linked_from,
         "waiting_on": _waiting_object(task.waiting_on),
         "error": _error_object(task.error),
         "created_at": rfc3339(task.created_at),
@@ -142,6 +144,9 @@ def summary(run: Run, tasks: Sequence[Task], style: Style, now: datetime) -> str
     cached = sum(task.cached for task in tasks)
     leaves = sum(task.kind in ("RUNTIME", "IMPORTER") for task in tasks)
     words = f"{leaves} task{'' if leaves == 1 else 's'}" + (f", {cached} from the cache" if cached else "")
+    if run.resumed_from:
+        linked = sum(bool(task.linked_from) and task.kind in ("RUNTIME", "IMPORTER") for task in tasks)
+        words += f", {linked} linked from run {run.resumed_from}"
     took = between(run.created_at, run.finished_at or now)
     return f"run {run.run_id}  {style.paint(run.state, STATE_COLOURS.get(run.state, ''))}  {took}  {words}"
 

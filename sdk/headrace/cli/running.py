@@ -1,4 +1,4 @@
-"""`headrace run`: submit a file, show it going on, print what came out. Called by cli.main."""
+"""`headrace run` and `headrace resume`: submit, show it going on, print what came out. Called by cli.main."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,34 +15,68 @@ from headrace.async_client import AsyncClient, read_package
 from headrace.cli import parsing, results
 from headrace.cli.own import Local, local_platform
 from headrace.cli.screen import progress_on, say, style_of
+from headrace.cli.verbs import find_run
 from headrace.errors import BadInput, PlatformUnreachable
 from headrace.finding import Address, find, home_folder
 from headrace.models import Run
 
+Submit = Callable[[AsyncClient], Awaitable[Run]]
+
 
 async def run(options: argparse.Namespace) -> int:
-    """The exit code."""
-    path = Path(options.file)
+    """`headrace run`; the exit code."""
+    package, name = await _package(options.file)
+    asked = _asked(options)
+
+    async def submit(client: AsyncClient) -> Run:
+        return await client.submit(package, filename=name, **asked)
+
+    return await _somewhere(submit, options)
+
+
+async def resume(options: argparse.Namespace) -> int:
+    """`headrace resume`; the exit code."""
+    package, name = await _package(options.file) if options.file else (None, "")
+    asked = _asked(options)
+
+    async def submit(client: AsyncClient) -> Run:
+        origin = await find_run(client, options.run)
+        return await client.resume(origin.run_id, package, filename=name, from_tasks=options.from_tasks, **asked)
+
+    return await _somewhere(submit, options)
+
+
+async def _package(file: str) -> tuple[bytes, str]:
+    path = Path(file)
     package = await asyncio.to_thread(read_package, path)
     if path.suffix == ".py":
         raise BadInput(
             f"{path} is Python; compile it first and give the YAML, such as {path.with_suffix('.yaml').name}"
         )
+    return package, path.name
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
     texts, values = parsing.parameters(options.parameter)
-    asked: dict[str, Any] = {
+    return {
+        "parameters": values,
         "text_parameters": texts,
         "root_artifacts": parsing.artifacts(options.artifact),
         "enable_cache": False if options.no_cache else None,
         "display_name": options.name,
         "experiment_id": options.experiment,
     }
+
+
+async def _somewhere(submit: Submit, options: argparse.Namespace) -> int:
+    """On the platform that is named or up, else on one of our own."""
     address = await asyncio.to_thread(_named, options.endpoint)
     if address is not None:
-        return await _on(Local(address), package, path.name, values, asked, options)
+        return await _on(Local(address), submit, options)
     async with local_platform(say) as local:
         if options.no_wait and local.child is not None:
             raise BadInput("--no-wait needs a platform that stays: start one with `headrace up`, or give --endpoint")
-        return await _on(local, package, path.name, values, asked, options)
+        return await _on(local, submit, options)
 
 
 def _named(endpoint: str | None) -> Address | None:
@@ -51,11 +86,9 @@ def _named(endpoint: str | None) -> Address | None:
     return find(endpoint) if endpoint or os.environ.get("HEADRACE_ENDPOINT") else None
 
 
-async def _on(
-    local: Local, package: bytes, filename: str, values: Any, asked: dict[str, Any], options: argparse.Namespace
-) -> int:
+async def _on(local: Local, submit: Submit, options: argparse.Namespace) -> int:
     async with AsyncClient.at(local.address) as client:
-        created = await client.submit(package, values, filename=filename, **asked)
+        created = await submit(client)
         say(f"run {created.run_id}  {local.address.http}/#/runs/details/{created.run_id}")
         if options.no_wait:
             print(results.printed(results.run_object(created)) if options.output == "json" else created.run_id)

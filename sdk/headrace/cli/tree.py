@@ -136,6 +136,8 @@ def describe(task: Task, now: datetime, folded: Node | None = None) -> str:
         parts.append(task.state.lower())
     if task.cached:
         parts.append("cached")
+    if task.linked_from:
+        parts.append("linked")
     if task.iteration_count:
         parts.append(f"{task.iteration_count} iterations")
     if folded is not None:
@@ -149,7 +151,7 @@ def describe(task: Task, now: datetime, folded: Node | None = None) -> str:
     if not task.ended and task.waiting_on is not None:
         parts.append(waiting(task))
     elapsed = between(task.started_at, task.finished_at or (None if task.ended else now))
-    if elapsed and not task.cached:
+    if elapsed and not task.cached and not task.linked_from:
         parts.append(elapsed)
     return "  ".join(part for part in parts if part)
 

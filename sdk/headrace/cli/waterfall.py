@@ -49,7 +49,7 @@ def waterfall(spans: Sequence[Span], now: datetime, width: int, style: Style) ->
 
 
 def _rows(spans: Sequence[Span]) -> dict[str, list[Span]]:
-    """Path → its phase spans; a cached task has its task span alone. Groups are left out."""
+    """Path → its phase spans; a cached or linked task has its task span alone. Groups are left out."""
     groups = {span.path.rpartition("/")[0] for span in spans if "/" in span.path}
     groups |= {span.path[: span.path.rindex("[")] for span in spans if span.path.endswith("]")}
     rows: dict[str, list[Span]] = {}
@@ -57,15 +57,19 @@ def _rows(spans: Sequence[Span]) -> dict[str, list[Span]]:
         if not span.path or span.path in groups:
             continue
         row = rows.setdefault(span.path, [])
-        if span.phase in PHASES or is_cached(span):
+        if span.phase in PHASES or taken_from(span):
             row.append(span)
     return {path: row for path, row in rows.items() if row}
 
 
-def is_cached(span: Span) -> bool:
-    """Whether the span is that of a task that was taken from the cache."""
+def taken_from(span: Span) -> str:
+    """ "cached" for the span of a task that was taken from the cache, "linked" where another run has made it, else ""."""
+    if span.phase != "task":
+        return ""
+    if span.attributes.get("headrace.linked_from"):
+        return "linked"
     marked = any("cache" in key and value not in ("", "false") for key, value in span.attributes.items())
-    return span.phase == "task" and (marked or span.state == "CACHED")
+    return "cached" if marked or span.state == "CACHED" else ""
 
 
 def _row(name: str, room: int, parts: list[Span], scale: tuple[datetime, float, int, datetime], style: Style) -> str:
@@ -78,9 +82,9 @@ def _row(name: str, room: int, parts: list[Span], scale: tuple[datetime, float, 
         _, glyph, plain, colour = PHASES.get(span.phase, ("cached", "=", "=", "green"))
         for cell in range(first, max(min(last, bar), first + 1)):
             drawn[cell], colours[cell] = (glyph if style.unicode else plain), colour
-    cached = any(is_cached(span) for span in parts)
+    taken = next((word for span in parts if (word := taken_from(span))), "")
     last_end = None if any(span.end is None for span in parts) else max(span.end for span in parts if span.end)
-    took = "cached" if cached else between(parts[0].start, last_end or now)
+    took = taken or between(parts[0].start, last_end or now)
     padded = name + " " * (room - cells(name))
     return f"{padded}  {_painted(drawn, colours, style)}  {took}".rstrip()
 
@@ -103,8 +107,9 @@ def _legend(rows: dict[str, list[Span]], style: Style) -> str:
         for phase, (word, glyph, plain, colour) in PHASES.items()
         if phase in seen
     ]
-    if any(is_cached(span) for row in rows.values() for span in row):
-        words.append(f"{style.paint('=', 'green')} cached")
+    taken = {taken_from(span) for row in rows.values() for span in row} - {""}
+    if taken:
+        words.append(f"{style.paint('=', 'green')} {' or '.join(sorted(taken))}")
     return "  ".join(words)
 
 

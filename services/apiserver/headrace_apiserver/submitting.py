@@ -46,6 +46,7 @@ class Submission:
     scheduled_at_us: int = 0
     source: str = "api"
     request_id: str = ""
+    resume: run_store_pb2.Resume | None = None
 
 
 class Submitter:
@@ -81,6 +82,7 @@ class Submitter:
             enable_cache=submission.enable_cache,
             scheduled_at_us=submission.scheduled_at_us,
             source=submission.source,
+            resume=submission.resume,
         )
         request_id = submission.request_id or run_id
         request = run_store_pb2.DeliverRequest(key=delivery_key("create", request_id), run_id=run_id, create=new)

@@ -20,6 +20,7 @@ from headrace_scheduler.driving import Driver, now_us
 from headrace_scheduler.engine import PlanIndex, RunState, pending
 from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched, Fact
 from headrace_scheduler.executors.port import AttemptId, Executor, ExecutorFact, Finished, Held, Launched
+from headrace_scheduler.looking_back import Origins
 from headrace_scheduler.receiving import Receiver, fact_of
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -40,9 +41,11 @@ class Replica:
         driver: Driver,
         dispatcher: Dispatcher,
         index: Callable[[plan_pb2.Plan], PlanIndex],
+        origins: Origins,
     ) -> None:
         self._store = store
         self._index = index
+        self._origins = origins
         self._session = session
         self._receiver = receiver
         self._executor = executor
@@ -142,7 +145,7 @@ class Replica:
         loaded: list[Drive] = []
         async for snapshot in self._store.LoadRuns(request):
             index = self._index(plan_pb2.Plan.FromString(snapshot.plan))
-            loaded.append(Drive(index, RunState.load(index, snapshot)))
+            loaded.append(Drive(index, RunState.load(index, snapshot, await self._origins.of(snapshot))))
         known = [
             (AttemptId(drive.run_id, path, number), handle)
             for drive in loaded

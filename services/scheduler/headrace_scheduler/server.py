@@ -11,7 +11,14 @@ from functools import partial
 
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import ArtifactStore, StoreError
-from headrace_protos.v1 import attempts_pb2_grpc, cache_pb2_grpc, plan_pb2, run_store_pb2_grpc, scheduler_pb2_grpc
+from headrace_protos.v1 import (
+    attempts_pb2_grpc,
+    cache_pb2_grpc,
+    plan_pb2,
+    run_query_pb2_grpc,
+    run_store_pb2_grpc,
+    scheduler_pb2_grpc,
+)
 from headrace_scheduler.admitting import Admission
 from headrace_scheduler.caching import CacheClient
 from headrace_scheduler.claiming import Session
@@ -22,6 +29,7 @@ from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
 from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerService
+from headrace_scheduler.looking_back import Origins
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
@@ -58,7 +66,8 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         index = partial(
             index_of, store=artifacts, workspaces=executor.workspaces, max_value_bytes=settings.max_value_bytes
         )
-        replica = Replica(store, session, receiver, executor, driver, dispatcher, index)
+        origins = Origins(run_query_pb2_grpc.RunQueryStub(persistence), index)
+        replica = Replica(store, session, receiver, executor, driver, dispatcher, index, origins)
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         attempts = AttemptsService(store, receiver)
         access = ArtifactService(artifacts, driver.writes)

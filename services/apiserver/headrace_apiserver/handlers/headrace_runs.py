@@ -1,4 +1,4 @@
-"""headrace.v1.Runs, our own public API: submit, validate, read, watch, logs, terminate, retry, delete.
+"""headrace.v1.Runs, our own public API: submit, validate, read, watch, logs, terminate, retry, resume, delete.
 
 Called by the gateway and the gRPC server; what both APIs share is in submitting and specs.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from headrace_apiserver.backends import Backends
 from headrace_apiserver.following import follow_log
 from headrace_apiserver.names import NAMESPACE, RUN_NAME, check_id, check_name, check_text
+from headrace_apiserver.resuming import submission_of
 from headrace_apiserver.specs import Compiled, compiled_file, compiled_text, parameters_of, parsed_texts
 from headrace_apiserver.submitting import Submission, Submitter
 from headrace_protos.v1 import catalog_pb2, run_query_pb2, runs_pb2
@@ -128,6 +129,10 @@ class HeadraceRuns(RunsServicer):
         """What failed or was canceled runs again."""
         await self._submitter.retry(request.run_id)
         return await self._get(check_id("Run", request.run_id))
+
+    async def Resume(self, request: runs_pb2.ResumeRequest, context: Any) -> run_query_pb2.Run:
+        """A new run; idempotent by request_id."""
+        return await self._get(await self._submitter.create(await submission_of(self._backends, request)))
 
     async def Delete(self, request: runs_pb2.DeleteRunRequest, context: Any) -> runs_pb2.DeleteRunResponse:
         """What still runs is ended first."""

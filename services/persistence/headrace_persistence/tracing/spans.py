@@ -98,6 +98,8 @@ def _apply(made: Tracer, event: ev.Event) -> None:
 def _run(made: Tracer, event: ev.Event, kind: str) -> None:
     if kind == "run_created":
         made.root = made.open("", 0, "run", made.name, "", event.time_us)
+        if event.run_created.resumed_from:
+            made.root.attributes["headrace.resumed_from"] = event.run_created.resumed_from
     elif kind == "run_retried":
         before, made.retries = made.root, made.retries + 1
         made.root = made.open("", made.retries, "run", f"{made.name} (retry {made.retries})", "", event.time_us)
@@ -134,6 +136,8 @@ def _task(made: Tracer, event: ev.Event, kind: str) -> None:
         _close(made, found, event.time_us, ev.TaskState.Name(finished.state), finished.error)
         if finished.cached_from:
             found.attributes["headrace.cached_from"] = finished.cached_from
+        if finished.linked_from:
+            found.attributes["headrace.linked_from"] = finished.linked_from
         if finished.skip_reason:
             found.attributes["headrace.skip_reason"] = finished.skip_reason
 

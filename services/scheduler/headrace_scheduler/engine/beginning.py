@@ -24,6 +24,7 @@ from headrace_scheduler.engine.resolving import (
     runtime_artifacts,
     taken,
 )
+from headrace_scheduler.engine.resuming import linked
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 
@@ -123,6 +124,9 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message()))
         return
     inputs = effective_inputs(draft.state, row, inputs)
+    if (done := linked(draft.state, row, inputs)) is not None:
+        draft.emit(row.path, task_finished=done)
+        return
     own = draft.state.edit(row.path)
     own.fetched = None
     if row.kind == ev.IMPORTER:

@@ -10,6 +10,7 @@ from headrace_scheduler.engine.contents import Elements, Part, list_of
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.resolving import run_root
+from headrace_scheduler.engine.resuming import group_origin
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
@@ -78,7 +79,9 @@ def end_group(draft: Draft, row: Row) -> None:
     except TaskProblem as problem:
         if state == ev.TASK_SUCCEEDED:
             state, error = ev.TASK_FAILED, problem.error()
-    draft.emit(row.path, task_finished=ev.TaskFinished(state=state, error=error, outputs=outputs.message()))
+    origin = group_origin(draft.state, row) if state == ev.TASK_SUCCEEDED else ""
+    finished = ev.TaskFinished(state=state, error=error, outputs=outputs.message(), linked_from=origin)
+    draft.emit(row.path, task_finished=finished)
 
 
 def _group_state(draft: Draft, row: Row) -> tuple[ev.TaskState.ValueType, ev.Error | None]:

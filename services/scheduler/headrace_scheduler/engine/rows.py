@@ -17,6 +17,7 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.facts import Missing
 from headrace_scheduler.engine.indexing import TaskSpec
+from headrace_scheduler.engine.origins import Origin
 
 NO_ERROR = ev.Error()
 GROUPS = frozenset({ev.DAG, ev.LOOP, ev.LOOP_ITERATION})
@@ -153,6 +154,7 @@ class Header:
     state: int = ev.RUN_STATE_UNSPECIFIED
     started_at_us: int = 0
     retried_at_us: int = 0
+    origin: Origin | None = None  # the run that this one resumes
     exit_tasks: bool = False  # it is being terminated, and exit tasks of open groups run before its end
     resetting: bool = False  # a retry of which not all resets are there: nothing else happens until they are
     clock_us: int = 0

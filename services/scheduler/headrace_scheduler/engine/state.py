@@ -16,6 +16,7 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex, TaskSpec
+from headrace_scheduler.engine.origins import Origin
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Header, Row, Stage
 
 T = TypeVar("T", bool, int)
@@ -220,8 +221,8 @@ class RunState:
     # ---- loading
 
     @classmethod
-    def load(cls, plan: PlanIndex, snapshot: run_store_pb2.RunSnapshot) -> RunState:
-        """The state that the rows say; nothing is decided here."""
+    def load(cls, plan: PlanIndex, snapshot: run_store_pb2.RunSnapshot, origin: Origin | None = None) -> RunState:
+        """The state that the rows say, with the run that it resumes; nothing is decided here."""
         header = Header(
             run_id=snapshot.run_id,
             namespace=snapshot.namespace,
@@ -235,6 +236,7 @@ class RunState:
             state=snapshot.state,
             started_at_us=snapshot.started_at_us,
             retried_at_us=snapshot.retried_at_us,
+            origin=origin,
             exit_tasks=snapshot.run_exit_tasks,
             resetting=snapshot.resetting,
         )
