@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import ArtifactStore, StoreError
@@ -64,7 +65,11 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
         dispatcher = Dispatcher(client, executor, contents, driver.tell)
         index = partial(
-            index_of, store=artifacts, workspaces=executor.workspaces, max_value_bytes=settings.max_value_bytes
+            index_of,
+            store=artifacts,
+            workspaces=executor.workspaces,
+            max_value_bytes=settings.max_value_bytes,
+            max_iterations=settings.max_iterations,
         )
         origins = Origins(run_query_pb2_grpc.RunQueryStub(persistence), index)
         replica = Replica(store, session, receiver, executor, driver, dispatcher, index, origins)
@@ -92,11 +97,11 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         yield Running(listening.address, replica)
 
 
-def index_of(plan: plan_pb2.Plan, store: ArtifactStore, workspaces: str, max_value_bytes: int) -> PlanIndex:
+def index_of(plan: plan_pb2.Plan, store: ArtifactStore, **settings: Any) -> PlanIndex:
     """The engine's index of a plan. A default root that this store cannot hold is left out: runs publish in the store."""
     if plan.default_pipeline_root and store.key(f"{plan.default_pipeline_root.rstrip('/')}/run") is None:
         plan.default_pipeline_root = ""
-    return PlanIndex(plan, default_root=store.root, workspaces=workspaces, max_value_bytes=max_value_bytes)
+    return PlanIndex(plan, default_root=store.root, **settings)
 
 
 def make_store(root: str) -> FolderStore:

@@ -179,6 +179,14 @@ def test_an_output_list_keeps_every_entry():
 # ---- limits
 
 
+def test_a_loop_above_the_limit_fails_before_anything_is_made():
+    flow = pipeline().task("loop", taking(x="STRING"), items='["a","b","c"]', item="x")
+    world = World(flow)
+    world.plan.max_iterations = 2
+    assert world.run().states == {"loop": "FAILED"}
+    assert world.error("loop").message == "loop 'loop' has 3 items, the limit is 2 (HEADRACE_MAX_ITERATIONS)"
+
+
 def running(world: World) -> list[str]:
     return sorted(path for path, _, _ in world.state.in_flight())
 

@@ -84,6 +84,21 @@ def test_a_condition_on_what_a_failed_task_did_not_write_sees_null():
     assert world.states["b"] == "SKIPPED"
 
 
+def test_a_condition_may_look_at_artifacts():
+    maker = container(output_artifacts={"artifact": "system.Model"})
+    taker = container().input_artifact("m")
+    one = "inputs.artifacts['m'].artifacts[0]"
+    flow = pipeline().task("a", maker)
+    flow.task("b", taker, {"m": artifact("a")}, when=f"{one}.uri == 's3://b/m' && {one}.metadata['f1'] > 0.5")
+    flow.task("c", taker, {"m": artifact("a")}, when=f"{one}.type.schema_title == 'system.Dataset'")
+    flow.task("d", taker, {"m": artifact("a")}, when="size(inputs.artifacts['m'].artifacts) == 1")
+    result = succeeded(artifacts={"artifact": "s3://b/m"})
+    result.outputs.artifacts["artifact"].artifacts[0].metadata_json = '{"f1":0.75}'
+    result.outputs.artifacts["artifact"].artifacts[0].schema_title = "system.Model"
+    world = World(flow, results={"a": result}).run()
+    assert [world.states[one] for one in "bcd"] == ["SUCCEEDED", "SKIPPED", "SUCCEEDED"]
+
+
 @pytest.mark.parametrize("kind", ["condition", "loop"])
 def test_null_goes_into_a_group_whose_inputs_are_not_optional(kind):
     """The SDK declares the inputs of condition and loop groups as required; KFP fails there."""

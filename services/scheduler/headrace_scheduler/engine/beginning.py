@@ -115,6 +115,9 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     if row.kind == ev.LOOP:
         found = loop_items(row, inputs)
         count = len(found.artifacts) if isinstance(found, ev.ArtifactList) else len(found)
+        if count > draft.state.plan.max_iterations:
+            limit = f"the limit is {draft.state.plan.max_iterations} (HEADRACE_MAX_ITERATIONS)"
+            raise TaskProblem("InputResolution", f"loop '{spec.key}' has {count} items, {limit}")
         inputs = draft.stored(subject, inputs)
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message(), iteration_count=count))
         draft.state.edit(row.path).items = found

@@ -26,7 +26,14 @@ from headrace_scheduler.engine.problems import NeedsValues, TaskProblem
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
-UNKNOWN_CODE = 2  # google.rpc.Code.UNKNOWN: where no exit code is known
+PROTO_NAMES = {
+    "schemaTitle": "schema_title",
+    "schemaVersion": "schema_version",
+    "instanceSchema": "instance_schema",
+    "schemaUri": "schema_uri",
+    "customPath": "custom_path",
+}
+CANCELLED_CODE, UNKNOWN_CODE = 1, 2  # of google.rpc.Code: where no exit code is known
 
 
 class Inputs:
@@ -190,11 +197,18 @@ def judged(row: Row, values: Mapping[str, Held], artifacts: dict[str, Any]) -> b
     assert spec.condition is not None, "asked only where there is one"
     known = {name: content(row, value) for name, value in values.items()}
     try:
-        return decide(spec.condition, variables(known, {name: {"artifacts": one} for name, one in artifacts.items()}))
+        shown = {name: {"artifacts": [_in_proto_names(each) for each in one]} for name, one in artifacts.items()}
+        return decide(spec.condition, variables(known, shown))
     except ConditionProblem as problem:
         raise TaskProblem(
             "ConditionFailed", f"task '{spec.key}': its condition `{spec.condition.text}` cannot be decided: {problem}"
         ) from None
+
+
+def _in_proto_names(artifact: dict[str, Any]) -> dict[str, Any]:
+    """A RuntimeArtifact as a condition sees it: fields in snake_case, as everything of ExecutorInput there."""
+    renamed = {PROTO_NAMES.get(key, key): value for key, value in artifact.items()}
+    return renamed | {"type": {PROTO_NAMES[key]: value for key, value in artifact["type"].items()}}
 
 
 def scope_parameter(state: RunState, group: Row, name: str) -> Held:
@@ -285,8 +299,9 @@ def _item_bag(spec: TaskSpec, found: tuple[Value, ...] | ev.ArtifactList, number
 def final_status(state: RunState, row: Row) -> Value:
     """What a task with a final-status input is told of its upstream task (2.8)."""
     error: dict[str, Value] = {}
-    if row.state == ev.TASK_FAILED:
-        error = {"code": row.error.exit_code or UNKNOWN_CODE, "message": row.error.message}
+    if row.state in (ev.TASK_FAILED, ev.TASK_CANCELED):
+        code = UNKNOWN_CODE if row.state == ev.TASK_FAILED else CANCELLED_CODE
+        error = {"code": row.error.exit_code or code, "message": row.error.message}
     return {
         "state": FINAL_STATUS[ev.TaskState.ValueType(row.state)],
         "error": error,
