@@ -239,6 +239,23 @@ def test_the_error_of_a_group_is_that_of_the_descendant_that_failed_first():
     assert world.error().message == "task 'work/loop[1]/leaf' failed: boom"
 
 
+@pytest.mark.parametrize("reload", [False, True])
+def test_first_is_by_time_at_every_depth(reload):
+    """The group that ends last holds what failed first."""
+    flow = pipeline().task("group", dag().task("early", STEP).task("long", STEP)).task("late", STEP)
+    world = World(flow, behaviour=lambda launch: None).run()
+    for path, result in (
+        ("group/early", failed("first")),
+        ("late", failed("second")),
+        ("group/long", succeeded({"Output": "x"})),
+    ):
+        world.now_us += 1000
+        if reload:
+            world.reload()
+        world.tell(f.AttemptEnded(path, 1, result))
+    assert world.error().message == "task 'group/early' failed: first"
+
+
 def test_a_status_is_of_the_task_that_it_names_and_nobody_elses():
     """KFP tells of the first dependency."""
     flow = pipeline().task("a", STEP).task("b", STEP)
@@ -318,3 +335,12 @@ def test_exit_tasks_do_not_run_when_the_run_is_terminated():
     world.tell(f.TerminateRequested())
     world.run()
     assert (world.outcome, world.states) == ("CANCELED", {"work": "CANCELED", "exit": "CANCELED"})
+
+
+def test_an_exit_task_that_is_to_run_all_the_same_is_told_of_the_end():
+    flow = exiting(pipeline().task("work", STEP), "work")
+    world = World(flow, behaviour=lambda launch: None).run()
+    world.tell(f.TerminateRequested(run_exit_tasks=True))
+    world.run()
+    told = status(world, "exit#1")
+    assert (told["state"], told["error"]) == ("CANCELLED", {"code": 1, "message": "the run was terminated"})

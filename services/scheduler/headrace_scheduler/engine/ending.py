@@ -93,10 +93,10 @@ def _group_state(draft: Draft, row: Row) -> tuple[ev.TaskState.ValueType, ev.Err
 
 
 def _first_failure(state: RunState, row: Row) -> ev.Error:
-    """The error of a group: the first of its tasks that failed, by time, then by place."""
+    """The error of a group: that of the descendant that failed first, by time, then by place."""
     children = (state.row(path) for path in state.children(row))
     failed = [child for child in children if child is not None and child.state == ev.TASK_FAILED]
-    first = min(failed, key=lambda child: child.finished_at_us)
+    first = min(failed, key=lambda child: child.failed_at_us or child.finished_at_us)
     if first.error.reason == "TaskFailed":
         return first.error
     message = f"task '{first.path}' failed: {first.error.message}"

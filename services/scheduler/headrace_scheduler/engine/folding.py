@@ -14,7 +14,7 @@ from headrace_protos.v1 import run_store_pb2
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Row, Stage
-from headrace_scheduler.engine.state import RunState, new_row
+from headrace_scheduler.engine.state import RunState, new_row, note_failure
 
 INFRASTRUCTURE = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
 
@@ -233,6 +233,7 @@ def _tell_parent(state: RunState, row: Row, sign: int) -> None:
     parent.open -= sign
     if row.state == ev.TASK_FAILED:
         parent.failed += sign
+        note_failure(parent, row)
     elif row.state == ev.TASK_CANCELED:
         parent.canceled += sign
     elif row.state == ev.TASK_SKIPPED:

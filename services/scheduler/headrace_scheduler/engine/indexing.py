@@ -135,7 +135,15 @@ class DagSpec:
 class PlanIndex:
     """A Plan, indexed; the same to everyone who asks, and shared by all states of a run."""
 
-    __slots__ = ("_workspaces", "dags", "deadline_us", "default_root", "max_iterations", "max_value_bytes", "pipeline_name")
+    __slots__ = (
+        "_workspaces",
+        "dags",
+        "deadline_us",
+        "default_root",
+        "max_iterations",
+        "max_value_bytes",
+        "pipeline_name",
+    )
 
     def __init__(
         self,

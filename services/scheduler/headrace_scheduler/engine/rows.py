@@ -74,6 +74,7 @@ class Row:
     failed: int = 0
     canceled: int = 0
     skipped: int = 0
+    failed_at_us: int = 0  # when the first of its descendants failed; 0: none has
 
     stage: Stage = Stage.IDLE
     prepared: Any = None  # launching.Prepared
@@ -114,6 +115,7 @@ class Row:
         new.failed = self.failed
         new.canceled = self.canceled
         new.skipped = self.skipped
+        new.failed_at_us = self.failed_at_us
         new.stage = self.stage
         new.prepared = self.prepared
         new.items = self.items

@@ -253,6 +253,7 @@ class RunState:
         for row in rows:
             if row.path:
                 self._count(row)
+        self._date_failures(rows)
         for row in rows:
             if row.spec is not None and row.iteration < 0:
                 row.unmet = self.unmet(row)
@@ -268,6 +269,13 @@ class RunState:
         parent.failed += row.state == ev.TASK_FAILED
         parent.canceled += row.state == ev.TASK_CANCELED
         parent.skipped += row.state == ev.TASK_SKIPPED
+
+    def _date_failures(self, rows: list[Row]) -> None:
+        """Tell groups when the first in them failed, from the inside out."""
+        failed = [row for row in rows if row.path and row.state == ev.TASK_FAILED]
+        for row in sorted(failed, key=lambda row: row.path.count("/") + row.path.count("["), reverse=True):
+            if (parent := self._rows.get(row.parent)) is not None:
+                note_failure(parent, row)
 
     def unmet(self, row: Row) -> int:
         """How many dependencies of a task have not ended."""
@@ -307,6 +315,15 @@ def root_row(header: Header) -> Row:
             ev.RUN_CANCELED: ev.TASK_CANCELED,
         }[ev.RunState.ValueType(header.state)]
     return row
+
+
+def note_failure(parent: Row, row: Row) -> None:
+    """Keep when the first descendant of a group failed, after a child has failed, or is reset."""
+    at = row.failed_at_us or row.finished_at_us
+    if not parent.failed:
+        parent.failed_at_us = 0
+    elif not parent.failed_at_us or at < parent.failed_at_us:
+        parent.failed_at_us = at
 
 
 def new_row(path: str, parent: str, spec: TaskSpec, kind: int, iteration: int) -> Row:
