@@ -1,0 +1,49 @@
+"""G52: retrying a run. The other half of this gap, changing a recurring run, comes with recurring runs."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+
+from gaps.gap import Gap
+from headrace.errors import WrongState
+
+GAP = Gap(
+    "G52",
+    "Retrying a run, and changing a recurring one",
+    kfp="a retry is impossible where the engine's last report was lost, and a recurring run cannot be changed",
+    here="a retry needs nothing but the database: what failed or was cancelled runs again in the same run, with its attempts "
+    "kept and numbered on; changing a recurring run is open and comes with recurring runs",
+)
+
+
+@pytest.mark.parametrize("route", ["/apis/v2beta1/runs/{}:retry", "/apis/headrace.v1/runs/{}:retry"])
+def test_what_failed_runs_again_and_nothing_else(gaps, tmp_path, route):
+    counter, needed = tmp_path / "counter", tmp_path / "needed"
+    run_id = gaps.start("g52", {"counter": str(counter), "needed": str(needed)}, enable_cache=False)
+    assert gaps.view(run_id).state == "FAILED"
+    before = {one.path: one for one in gaps.client.tasks(run_id)}
+    assert sorted(counter.read_text().split()) == ["a", "b", "before"]
+    needed.touch()
+    url = gaps.platform.url + route.format(run_id)
+    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30) as answer:
+        json.load(answer)
+    view = gaps.view(run_id)
+    assert view.state == "SUCCEEDED"
+    assert sorted(counter.read_text().split()) == ["a", "b", "b", "before"]
+    after = {one.path: one for one in gaps.client.tasks(run_id)}
+    assert after.keys() == before.keys()
+    numbers = {
+        path: [(one.number, one.state) for one in task.attempts] for path, task in after.items() if task.attempts
+    }
+    assert numbers == {
+        "step": [(1, "SUCCEEDED")],
+        "for-loop-2[0]/step-2": [(1, "SUCCEEDED")],
+        "for-loop-2[1]/step-2": [(1, "FAILED"), (2, "SUCCEEDED")],
+    }
+    states = [one["state"] for one in gaps.platform.get(f"/apis/v2beta1/runs/{run_id}")["state_history"]]
+    assert states == ["PENDING", "RUNNING", "FAILED", "RUNNING", "SUCCEEDED"]
+    with pytest.raises(WrongState, match="SUCCEEDED: there is nothing to retry"):
+        gaps.client.runs.retry(run_id)
