@@ -164,9 +164,9 @@ class Chaos:
         self.pool.append(self.attempts[key])
 
     def _imported(self, command: c.Import) -> f.Fact:
-        if self.fate(command.path, 1) != "ok":
-            return f.Imported(command.path, problem="there is nothing at that URI")
-        return f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri))
+        if self.fate(command.path, command.number) != "ok":
+            return f.Imported(command.path, problem="there is nothing at that URI", number=command.number)
+        return f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri), number=command.number)
 
     def _cached(self, command: c.AskCache) -> f.Fact:
         if self.hit(command.path):

@@ -1,6 +1,6 @@
 """What a run must come to: a recursive evaluation of the description, with no events, no state machine and no order of facts.
 
-`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user" or "lost" (of an importer: number 1); `hit(path)`
+`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user" or "lost"; `hit(path)`
 whether the cache has it; `made(...)` gives outputs. A retry of the run is another evaluation, from what the one before left. What
 was stopped, and where, only the run itself can say: `Stopped` holds that, and everything else must follow from it.
 """
@@ -214,7 +214,7 @@ class Model:
 
     def _one(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
         if node.body.form == "importer":
-            return self._importer(path, given)
+            return self._importer(path, given, retries, attempts)
         if node.body.form == "leaf":
             return self._leaf(path, node, given, retries, attempts)
         policy = node.retries if node.retries >= 0 else retries
@@ -234,12 +234,21 @@ class Model:
 
     # ---- leaves
 
-    def _importer(self, path: str, given: dict[str, Any]) -> Result:
+    def _importer(self, path: str, given: dict[str, Any], retries: int, attempts: int) -> Result:
+        """Its tries are attempts only from the first failure on that is to be followed by another."""
         if not given.get("uri"):
-            return Result("FAILED", reason="InputResolution")
-        if self.fate(path, 1) != "ok":
-            return Result("FAILED", reason="Import")
-        return Result("SUCCEEDED", {"artifact": [given["uri"]]})
+            return Result("FAILED", attempts=attempts, reason="InputResolution")
+        failures = 0
+        while True:
+            number = attempts + 1
+            if self.fate(path, number) == "ok":
+                return Result("SUCCEEDED", {"artifact": [given["uri"]]}, number if attempts else 0)
+            if not attempts and not retries:
+                return Result("FAILED", reason="Import")
+            attempts, failures = number, failures + 1
+            cut = self.stopped is not None and self.stopped.attempts.get(path) == attempts
+            if failures > retries or cut:
+                return Result("FAILED", {}, attempts, "Import", started=True)
 
     def _leaf(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
         inputs = {name: visible(value) for name, value in given.items() if value is not None}

@@ -181,7 +181,11 @@ class World:
                     return [f.CacheAnswered(command.path, "key", found=True, outputs=hit, origin="other/task")]
                 return [f.CacheAnswered(command.path, f"key of {command.path}", token=f"token of {command.path}")]
             case c.Import():
-                return [f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri))]
+                return [
+                    f.Imported(
+                        command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri), number=command.number
+                    )
+                ]
             case c.StartAttempt():
                 self.launches[f"{command.path}#{command.number}"] = command.launch
                 launched = f.AttemptLaunched(command.path, command.number, "pid")

@@ -623,6 +623,100 @@ class ListArtifactsResponse(google.protobuf.message.Message):
 global___ListArtifactsResponse = ListArtifactsResponse
 
 @typing.final
+class ArtifactQuery(google.protobuf.message.Message):
+    """Artifacts that a task of a run of this pipeline read or wrote, of the same type and URI. Of those with other metadata the
+    newest 100 are looked at.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
+    SCHEMA_TITLE_FIELD_NUMBER: builtins.int
+    SCHEMA_VERSION_FIELD_NUMBER: builtins.int
+    INSTANCE_SCHEMA_FIELD_NUMBER: builtins.int
+    SCHEMA_URI_FIELD_NUMBER: builtins.int
+    METADATA_JSON_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    pipeline_name: builtins.str
+    uri: builtins.str
+    schema_title: builtins.str
+    schema_version: builtins.str
+    instance_schema: builtins.str
+    schema_uri: builtins.str
+    metadata_json: builtins.str
+    """each of its keys must have an equal value; "" = any"""
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        pipeline_name: builtins.str = ...,
+        uri: builtins.str = ...,
+        schema_title: builtins.str = ...,
+        schema_version: builtins.str = ...,
+        instance_schema: builtins.str = ...,
+        schema_uri: builtins.str = ...,
+        metadata_json: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["instance_schema", b"instance_schema", "metadata_json", b"metadata_json", "namespace", b"namespace", "pipeline_name", b"pipeline_name", "schema_title", b"schema_title", "schema_uri", b"schema_uri", "schema_version", b"schema_version", "uri", b"uri"]) -> None: ...
+
+global___ArtifactQuery = ArtifactQuery
+
+@typing.final
+class FindArtifactsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUERIES_FIELD_NUMBER: builtins.int
+    @property
+    def queries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ArtifactQuery]: ...
+    def __init__(
+        self,
+        *,
+        queries: collections.abc.Iterable[global___ArtifactQuery] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queries", b"queries"]) -> None: ...
+
+global___FindArtifactsRequest = FindArtifactsRequest
+
+@typing.final
+class FoundArtifact(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    @property
+    def artifact(self) -> headrace_protos.v1.events_pb2.Artifact:
+        """absent = none"""
+
+    def __init__(
+        self,
+        *,
+        artifact: headrace_protos.v1.events_pb2.Artifact | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact"]) -> None: ...
+
+global___FoundArtifact = FoundArtifact
+
+@typing.final
+class FindArtifactsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FOUND_FIELD_NUMBER: builtins.int
+    @property
+    def found(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FoundArtifact]:
+        """in the request's order"""
+
+    def __init__(
+        self,
+        *,
+        found: collections.abc.Iterable[global___FoundArtifact] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["found", b"found"]) -> None: ...
+
+global___FindArtifactsResponse = FindArtifactsResponse
+
+@typing.final
 class WatchRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -60,6 +60,11 @@ class RunQueryStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsResponse.FromString,
                 _registered_method=True)
+        self.FindArtifacts = channel.unary_unary(
+                '/headrace.v1.RunQuery/FindArtifacts',
+                request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/headrace.v1.RunQuery/Watch',
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.WatchRequest.SerializeToString,
@@ -111,6 +116,13 @@ class RunQueryServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindArtifacts(self, request, context):
+        """For each query the newest artifact that fits, if there is one: what an importer links instead of making another. No effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """The events after `after_seq`; with `follow` goes on until the run is terminal. Errors: NOT_FOUND.
         """
@@ -152,6 +164,11 @@ def add_RunQueryServicer_to_server(servicer, server):
                     servicer.ListArtifacts,
                     request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'FindArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindArtifacts,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -300,6 +317,33 @@ class RunQuery(object):
             '/headrace.v1.RunQuery/ListArtifacts',
             headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__query__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.RunQuery/FindArtifacts',
+            headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__query__pb2.FindArtifactsResponse.FromString,
             options,
             channel_credentials,
             insecure,

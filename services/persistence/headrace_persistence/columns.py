@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from headrace_persistence.moves import fixed, packed
+from headrace_persistence.places import place
 from headrace_persistence.projecting import KINDS, AttemptChange, RunChange, TaskChange
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
@@ -134,6 +135,7 @@ def artifacts(changes: Sequence[RunChange]) -> Columns:
         "artifact_id": [key for key, _, _ in rows],
         "created_at_us": [time_us for _, time_us, _ in rows],
         "payload": [_without_id(artifact).SerializeToString() for _, _, artifact in rows],
+        "place": [place(artifact) for _, _, artifact in rows],
     }
 
 

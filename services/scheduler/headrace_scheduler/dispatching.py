@@ -24,7 +24,7 @@ from headrace_scheduler.engine.commands import (
 )
 from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact, ValuesRead
 from headrace_scheduler.executors.port import AttemptId, Executor
-from headrace_scheduler.importing import import_artifact
+from headrace_scheduler.importing import Importer
 from headrace_scheduler.storing import Contents
 from headrace_servicekit.errors import ServiceError
 
@@ -40,12 +40,16 @@ READERS = 4  # at once; each holds one value in memory
 class Dispatcher:
     """`told(run_id, fact)` is called for every answer. `async with` runs the queues."""
 
-    def __init__(self, cache: CacheClient, executor: Executor, contents: Contents, told: Told) -> None:
+    def __init__(
+        self, cache: CacheClient, importer: Importer, executor: Executor, contents: Contents, told: Told
+    ) -> None:
         self._cache = cache
+        self._importer = importer
         self._executor = executor
         self._contents = contents
         self._told = told
         self._asks: asyncio.Queue[tuple[str, AskCache]] = asyncio.Queue()
+        self._imports: asyncio.Queue[tuple[str, Import]] = asyncio.Queue()
         self._settles: asyncio.Queue[tuple[str, CommitCache | ReleaseCache]] = asyncio.Queue()
         self._starts: asyncio.Queue[tuple[str, StartAttempt | CancelAttempt]] = asyncio.Queue()
         self._reads: asyncio.Queue[tuple[str, ReadValues]] = asyncio.Queue()
@@ -57,7 +61,8 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Dispatcher:
-        loops = (self._asking, self._settling, self._starting, self._renewing, *(self._reading,) * READERS)
+        readers = (self._reading,) * READERS
+        loops = (self._asking, self._importing, self._settling, self._starting, self._renewing, *readers)
         self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
         return self
 
@@ -90,7 +95,7 @@ class Dispatcher:
             case ReadValues():
                 self._reads.put_nowait((run_id, command))
             case Import():
-                self._told(run_id, import_artifact(run_id, command))
+                self._imports.put_nowait((run_id, command))
             case _:
                 raise TypeError(f"not a command of the dispatcher: {command!r}")
 
@@ -101,6 +106,11 @@ class Dispatcher:
             for run_id, fact in await self._cache.ask(asked):
                 self._told(run_id, fact)
                 self._note(run_id, fact)
+
+    async def _importing(self) -> None:
+        while True:
+            for run_id, fact in await self._importer.ask(await _batch(self._imports)):
+                self._told(run_id, fact)
 
     def _note(self, run_id: str, fact: CacheAnswered) -> None:
         """Remember who waits for an identical task, so that the end of one of this replica's wakes them at once."""

@@ -1,33 +1,101 @@
-"""Importers: from a URI to an artifact record. Nothing is fetched here; consumers stage the content. Called by dispatching.py."""
+"""Importers: from a URI to an artifact record, an existing one where that is allowed. Called by dispatching.py.
+
+Nothing is fetched here; the content is, when a task reads it. Only a folder of this machine is looked at, because a
+misspelt path is cheap to find, and only where platform and tasks share it: on a cluster the scheduler's disk is nobody's.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from headrace_protos.v1 import events_pb2
+from headrace_companion.folder_store import folder_of_uri
+from headrace_protos.v1 import events_pb2, run_query_pb2
 from headrace_scheduler.engine.commands import Import
 from headrace_scheduler.engine.facts import Imported
+from headrace_servicekit.errors import ServiceError
 
+logger = logging.getLogger(__name__)
 SCHEMES: Final = ("file", "gs", "http", "https", "minio", "oci", "s3")
+AGAIN_S: Final = 2.0
+Asked = tuple[str, Import]  # run id, command
 
 
-def import_artifact(run_id: str, command: Import) -> Imported:
-    """The artifact that COMMAND names, or what is wrong with its URI."""
-    scheme = urlsplit(command.uri).scheme
-    if not command.uri:
-        return Imported(command.path, problem="the importer's URI is empty; give it an artifact's address")
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """`query` is a RunQuery stub; `local`: tasks run on this machine and read its folders."""
+
+    query: Any
+    local: bool
+
+    async def ask(self, asked: Sequence[Asked]) -> list[tuple[str, Imported]]:
+        """Answers in the order asked, each with its run id. Persistence being down is waited for: nothing else could be
+        appended meanwhile anyway.
+        """
+        wrong = await asyncio.to_thread(lambda: [problem_of(command, self.local) for _, command in asked])
+        searches = [i for i, (_, command) in enumerate(asked) if not wrong[i] and not command.reimport]
+        found = dict(zip(searches, await self._find([asked[i][1] for i in searches]), strict=True))
+        answers: list[tuple[str, Imported]] = []
+        for i, (run_id, command) in enumerate(asked):
+            if wrong[i]:
+                answers.append((run_id, Imported(command.path, None, wrong[i], command.number)))
+            else:
+                artifact = found.get(i) or new_artifact(run_id, command)
+                answers.append((run_id, Imported(command.path, artifact, number=command.number)))
+        return answers
+
+    async def _find(self, commands: Sequence[Import]) -> list[events_pb2.Artifact | None]:
+        """The newest artifact that each may link, if there is one."""
+        if not commands:
+            return []
+        request = run_query_pb2.FindArtifactsRequest(queries=[_query(command) for command in commands])
+        while True:
+            try:
+                answer = await self.query.FindArtifacts(request)
+            except ServiceError as down:
+                logger.warning("persistence does not answer, %d importers wait: %s", len(commands), down)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return [one.artifact if one.HasField("artifact") else None for one in answer.found]
+
+
+def problem_of(command: Import, local: bool) -> str:
+    """What is wrong with an importer's URI; "" if nothing is. Looks at folders of this machine."""
+    uri, scheme = command.uri, urlsplit(command.uri).scheme
+    if not uri:
+        return "the importer's URI is empty; give it an artifact's address"
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
-        return Imported(command.path, problem=f"cannot import {command.uri!r}: its scheme is none of {known}")
+        return f"cannot import {uri!r}: its scheme is none of {known}"
     if scheme == "oci" and command.schema.get("schema_title") not in ("system.Model", "", None):
-        return Imported(
-            command.path, problem=f"cannot import {command.uri!r}: oci:// holds models, so import it as system.Model"
-        )
-    artifact = events_pb2.Artifact(
-        artifact_id=str(uuid.uuid5(uuid.UUID(run_id), f"{command.path}/artifact")),
-        name="artifact",
+        return f"cannot import {uri!r}: oci:// holds models, so import it as system.Model"
+    if scheme == "file":
+        return _folder_problem(uri, local)
+    return ""
+
+
+def _folder_problem(uri: str, local: bool) -> str:
+    if not local:
+        return f"cannot import {uri!r}: tasks do not run on the platform's machine; put the file into a store that they reach"
+    folder = folder_of_uri(uri)
+    if folder is None or "\0" in str(folder):
+        return f"cannot import {uri!r}: write file:///absolute/path"
+    if not folder.exists():
+        return f"cannot import {uri!r}: there is no file or folder {folder} on this machine"
+    return ""
+
+
+def new_artifact(run_id: str, command: Import) -> events_pb2.Artifact:
+    """The record of what is imported: the same again where the command comes again."""
+    identity = f"{command.path}/{command.output}\n{command.uri}\n{command.metadata_json}"
+    return events_pb2.Artifact(
+        artifact_id=str(uuid.uuid5(uuid.UUID(run_id), identity)),
+        name=command.output,
         uri=command.uri,
         metadata_json=command.metadata_json,
         schema_title=command.schema.get("schema_title", ""),
@@ -35,4 +103,13 @@ def import_artifact(run_id: str, command: Import) -> Imported:
         instance_schema=command.schema.get("instance_schema", ""),
         schema_uri=command.schema.get("schema_uri", ""),
     )
-    return Imported(command.path, artifact=artifact)
+
+
+def _query(command: Import) -> run_query_pb2.ArtifactQuery:
+    return run_query_pb2.ArtifactQuery(
+        namespace=command.namespace,
+        pipeline_name=command.pipeline_name,
+        uri=command.uri,
+        metadata_json=command.metadata_json,
+        **command.schema,
+    )

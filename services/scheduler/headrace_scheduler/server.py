@@ -30,6 +30,7 @@ from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
 from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerService
+from headrace_scheduler.importing import Importer
 from headrace_scheduler.looking_back import Origins
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
@@ -63,7 +64,9 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         contents = Contents(artifacts)
         driver = Driver(Parts(store, session, receiver, executor, admission, settings, contents))
         client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
-        dispatcher = Dispatcher(client, executor, contents, driver.tell)
+        query = run_query_pb2_grpc.RunQueryStub(persistence)
+        importer = Importer(query, local=settings.executor != "kubernetes")
+        dispatcher = Dispatcher(client, importer, executor, contents, driver.tell)
         index = partial(
             index_of,
             store=artifacts,
@@ -71,7 +74,7 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
             max_value_bytes=settings.max_value_bytes,
             max_iterations=settings.max_iterations,
         )
-        origins = Origins(run_query_pb2_grpc.RunQueryStub(persistence), index)
+        origins = Origins(query, index)
         replica = Replica(store, session, receiver, executor, driver, dispatcher, index, origins)
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         attempts = AttemptsService(store, receiver)

@@ -12,6 +12,7 @@ from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.engine.commands import AskCache, CommitCache
 from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact
 from headrace_scheduler.executors.port import Executor
+from headrace_scheduler.importing import Importer
 from headrace_scheduler.storing import Contents
 
 WITHIN_S = 5
@@ -42,7 +43,8 @@ def dispatcher(cache: Reservations, told: asyncio.Queue[tuple[str, Fact]]) -> Di
     def tell(run_id: str, fact: Fact) -> None:
         told.put_nowait((run_id, fact))
 
-    return Dispatcher(cast(CacheClient, cache), cast(Executor, None), cast(Contents, None), tell)
+    away = (cast(Importer, None), cast(Executor, None), cast(Contents, None))
+    return Dispatcher(cast(CacheClient, cache), *away, tell)
 
 
 def commit(path: str) -> CommitCache:

@@ -37,6 +37,11 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
     ) -> rq.ListArtifactsResponse:
         return await self._runs.artifacts(request.run_id)
 
+    async def FindArtifacts(  # noqa: N802
+        self, request: rq.FindArtifactsRequest, context: Any
+    ) -> rq.FindArtifactsResponse:
+        return await self._runs.at(request.queries)
+
     async def Watch(self, request: rq.WatchRequest, context: Any) -> AsyncIterator[rq.WatchResponse]:  # noqa: N802
         run = await self._runs.find(request.run_id)
         state: int = ev.RUN_STATE_UNSPECIFIED

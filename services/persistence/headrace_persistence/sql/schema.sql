@@ -207,8 +207,10 @@ CREATE TABLE platform.artifacts (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),
     artifact_id text COLLATE "C" NOT NULL UNIQUE,
     created_at_us bigint NOT NULL,
-    payload bytea NOT NULL      -- a serialised Artifact, without its id
+    payload bytea NOT NULL,     -- a serialised Artifact, without its id
+    place bytea NOT NULL DEFAULT ''     -- a digest of type and URI, by which importers find it again
 );
+CREATE INDEX artifacts_place ON platform.artifacts (place, id);
 
 -- Lineage: which task read (1) or wrote (2) which artifact, under which name. An artifact lives while a link does.
 CREATE TABLE platform.links (

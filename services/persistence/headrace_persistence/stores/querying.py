@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from headrace_persistence import reading
 from headrace_persistence.listing import RUNS, cut, page_query
+from headrace_persistence.places import fits, place
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.delivering import no_run
 from headrace_persistence.stores.texts import storable as _storable
@@ -84,6 +86,22 @@ class Runs:
             return rq.ListArtifactsResponse(artifacts=[_produced(row) for row in rows])
 
         return await self._database.transaction(work)
+
+    async def at(self, queries: Sequence[rq.ArtifactQuery]) -> rq.FindArtifactsResponse:
+        """For each query the newest artifact that fits."""
+        wanted = {
+            "places": [place(one) for one in queries],
+            "namespaces": [_storable(one.namespace) for one in queries],
+            "pipelines": [_storable(one.pipeline_name) for one in queries],
+        }
+        found = [rq.FoundArtifact() for _ in queries]
+        for number, artifact_id, payload in await self._database.read(SQL["artifacts_at"], wanted):
+            artifact = ev.Artifact.FromString(payload)
+            answer = found[number - 1]
+            if not answer.HasField("artifact") and fits(artifact, queries[number - 1]):
+                artifact.id = artifact_id
+                answer.artifact.CopyFrom(artifact)
+        return rq.FindArtifactsResponse(found=found)
 
     async def find(self, run_id: str) -> int:
         """The run's bigint id."""

@@ -67,10 +67,10 @@ def ended(draft: Draft, fact: AttemptEnded) -> None:
     elif not retry_at:
         _give_up(draft, row, result)
     elif retry_at > draft.now_us:
-        _rest(draft, row, result.error.message)
+        rest(draft, row, result.error.message)
 
 
-def _rest(draft: Draft, row: Row, why: str) -> None:
+def rest(draft: Draft, row: Row, why: str) -> None:
     """Wait for the next attempt's time, and say why there is to be one."""
     number = row.user_failures + row.infrastructure_failures
     reason = f": {why[:LONGEST_REASON]}" if why else ""
@@ -79,12 +79,17 @@ def _rest(draft: Draft, row: Row, why: str) -> None:
     draft.state.set_timer(row.path, row.retry_at_us)
 
 
+def due(draft: Draft, row: Row) -> bool:
+    """Whether the pause between two attempts is over; else it goes on."""
+    if row.retry_at_us <= draft.now_us:
+        return True
+    if row.stage is not Stage.BACKOFF:
+        rest(draft, row, row.waiting_on.detail.partition(": ")[2] if row.waiting_on else "")
+    return False
+
+
 def again(draft: Draft, row: Row) -> None:
-    """A task between two attempts: wait for the time, then for admission."""
-    if row.retry_at_us > draft.now_us:
-        if row.stage is not Stage.BACKOFF:
-            _rest(draft, row, row.waiting_on.detail.partition(": ")[2] if row.waiting_on else "")
-        return
+    """A task between two attempts whose time has come: wait for admission."""
     if row.stage is Stage.ADMISSION:
         return
     try:
@@ -162,13 +167,18 @@ def _retry_at(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> int
         return 0
     platform = result.state in (ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED) or result.error.failure_class in INFRASTRUCTURE
     if platform:
-        count, limit = row.infrastructure_failures + 1, PLATFORM_RETRIES
+        count = row.infrastructure_failures + 1
         pause = min(PLATFORM_BACKOFF_S * 2.0 ** (count - 1), PLATFORM_MAX_BACKOFF_S)
-    else:
-        policy = _policy(draft.state, row)
-        count, limit = row.user_failures + 1, policy.max_retries
-        pause = _backoff(policy, count)
-    return draft.now_us + int(pause * 1e6) if count <= limit else 0
+        return draft.now_us + int(pause * 1e6) if count <= PLATFORM_RETRIES else 0
+    wanted = paused(draft.state, row)
+    return 0 if wanted is None else draft.now_us + int(wanted * 1e6)
+
+
+def paused(state: RunState, row: Row) -> float | None:
+    """Seconds before the attempt that follows another failure of the user's; None: its policy has no more."""
+    policy = _policy(state, row)
+    count = row.user_failures + 1
+    return _backoff(policy, count) if count <= policy.max_retries else None
 
 
 def _backoff(policy: plan_pb2.RetryPolicy, count: int) -> float:

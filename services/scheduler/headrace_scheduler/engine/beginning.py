@@ -12,7 +12,7 @@ from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.commands import ReleaseCache
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, fail
-from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Imported, Queued, Unplaceable, ValuesRead
+from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Queued, Unplaceable, ValuesRead
 from headrace_scheduler.engine.launching import Prepared, import_request, prepare
 from headrace_scheduler.engine.problems import NeedsValues, TaskProblem
 from headrace_scheduler.engine.resolving import (
@@ -150,14 +150,6 @@ def prepared_of(state: RunState, row: Row) -> Prepared:
     return prepare(state, row, row.inputs)
 
 
-def brought(draft: Draft, fact: Imported | ValuesRead) -> None:
-    """What came from the store or goes to it: an importer's artifact, or contents of large values."""
-    if isinstance(fact, Imported):
-        _imported(draft, fact)
-    else:
-        _values_read(draft, fact)
-
-
 # ---- contents of large values
 
 
@@ -167,7 +159,7 @@ def ask_values(draft: Draft, needed: NeedsValues) -> None:
         draft.enter(draft.state.known(needed.path), Stage.VALUES).wanted = needed.refs
 
 
-def _values_read(draft: Draft, fact: ValuesRead) -> None:
+def values_read(draft: Draft, fact: ValuesRead) -> None:
     """The contents that an execution waits for; of an open loop its items, which its iterations wait for."""
     row = draft.state.row(fact.path)
     if row is None or row.state in TASK_FINAL or row.stage is not Stage.VALUES:
@@ -246,19 +238,16 @@ def stop_waiting(draft: Draft, row: Row) -> None:
         draft.emit(row.path, task_waiting=ev.TaskWaiting(waiting_on=ev.WaitingOn()))
 
 
-def queued(draft: Draft, fact: Queued) -> None:
-    """Admission has no room yet."""
+def not_admitted(draft: Draft, fact: Queued | Unplaceable) -> None:
+    """Admission has no room yet, or will never have."""
     row = draft.state.row(fact.path)
-    if row is not None and row.stage is Stage.ADMISSION:
+    if row is None or row.stage is not Stage.ADMISSION:
+        return
+    if isinstance(fact, Queued):
         wait(draft, row, ev.SLOTS, fact.detail)
-
-
-def unplaceable(draft: Draft, fact: Unplaceable) -> None:
-    """Admission will never have room."""
-    row = draft.state.row(fact.path)
-    if row is not None and row.stage is Stage.ADMISSION:
-        error = ev.Error(reason="Resources", message=fact.detail, failure_class=ev.INFRASTRUCTURE)
-        end(draft, row, ev.TASK_FAILED, error)
+        return
+    error = ev.Error(reason="Resources", message=fact.detail, failure_class=ev.INFRASTRUCTURE)
+    end(draft, row, ev.TASK_FAILED, error)
 
 
 def admitted(draft: Draft, path: str) -> None:
@@ -272,21 +261,3 @@ def admitted(draft: Draft, path: str) -> None:
         draft.emit(path, task_started=started)
     draft.emit(path, row.attempts + 1, attempt_started=ev.AttemptStarted())
     draft.enter(draft.state.known(path), Stage.LAUNCH)
-
-
-def _imported(draft: Draft, fact: Imported) -> None:
-    """An importer's outcome."""
-    row = draft.state.row(fact.path)
-    if row is None or row.stage is not Stage.IMPORT:
-        return
-    inputs: Bag = row.prepared[0]
-    finished = ev.TaskFinished(inputs=inputs.message())
-    if fact.artifact is None:
-        finished.state = ev.TASK_FAILED
-        message = fact.problem or "the importer gave no artifact"
-        finished.error.CopyFrom(ev.Error(reason="Import", message=message, failure_class=ev.USER))
-    else:
-        finished.state = ev.TASK_SUCCEEDED
-        for output in row.task.output_artifacts:
-            finished.outputs.artifacts[output.name].artifacts.append(fact.artifact)
-    draft.emit(fact.path, task_finished=finished)

@@ -21,7 +21,7 @@ def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
         case Stage.ADMISSION:
             return (c.Admit(row.path, prepared_of(state, row).request),)
         case Stage.IMPORT:
-            return (_import(row),)
+            return (_import(state, row),)
         case Stage.LAUNCH:
             return (c.StartAttempt(row.path, row.attempts, launch(state, row, prepared_of(state, row))),)
         case Stage.CANCEL:
@@ -57,7 +57,7 @@ def pending(plan: PlanIndex, state: RunState, now_us: int) -> tuple[c.Command, .
     return tuple(found)
 
 
-def _import(row: Row) -> c.Import:
+def _import(state: RunState, row: Row) -> c.Import:
     importer = row.task.template.importer
     _, uri, metadata = row.prepared
     schema = {
@@ -66,4 +66,15 @@ def _import(row: Row) -> c.Import:
         "instance_schema": importer.type.instance_schema,
         "schema_uri": importer.type.schema_uri,
     }
-    return c.Import(row.path, uri, schema, metadata, importer.reimport)
+    output = next((one.name for one in row.task.output_artifacts), "artifact")
+    return c.Import(
+        row.path,
+        uri,
+        schema,
+        metadata,
+        importer.reimport,
+        namespace=state.namespace,
+        pipeline_name=state.plan.pipeline_name,
+        output=output,
+        number=row.attempts + 1,
+    )

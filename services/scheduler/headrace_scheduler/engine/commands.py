@@ -70,13 +70,19 @@ class ReleaseCache:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Resolve an importer: check the scheme, find or make the artifact. Answer: Imported."""
+    """Resolve an importer: check the scheme, find or make the artifact. Answer: Imported. Without `reimport` an artifact of
+    this namespace and pipeline is looked for first.
+    """
 
     path: str
     uri: str
     schema: Mapping[str, str]
     metadata_json: str
     reimport: bool
+    namespace: str = ""
+    pipeline_name: str = ""
+    output: str = "artifact"
+    number: int = 1  # of the try
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,11 +111,12 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """An importer's outcome: the artifact, or what went wrong."""
+    """An importer's outcome: the artifact, or what went wrong. `number`: of which of its tries, as the command said."""
 
     path: str
     artifact: events_pb2.Artifact | None = None
     problem: str = ""
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)

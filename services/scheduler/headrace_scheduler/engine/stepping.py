@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL
 from headrace_protos.v1 import events_pb2 as ev
-from headrace_scheduler.engine import attempting, beginning
+from headrace_scheduler.engine import attempting, beginning, importing
 from headrace_scheduler.engine.cancelling import cancel, expands, stop, terminate
 from headrace_scheduler.engine.commanding import commands_of
 from headrace_scheduler.engine.commands import Command, WakeAt
@@ -90,14 +90,14 @@ def _apply(draft: Draft, fact: Fact) -> None:
             admitted = draft.state.row(fact.path)
             if admitted is not None and not draft.stops(admitted):
                 beginning.admitted(draft, fact.path)
-        case Queued():
-            beginning.queued(draft, fact)
-        case Unplaceable():
-            beginning.unplaceable(draft, fact)
+        case Queued() | Unplaceable():
+            beginning.not_admitted(draft, fact)
         case CacheAnswered() | CacheSettled():
             beginning.cache_said(draft, fact)
-        case Imported() | ValuesRead():
-            beginning.brought(draft, fact)
+        case Imported():
+            importing.imported(draft, fact)
+        case ValuesRead():
+            beginning.values_read(draft, fact)
         case TerminateRequested():
             terminate(draft, exit_tasks=fact.run_exit_tasks)
         case RetryRequested():
@@ -137,7 +137,8 @@ def _look(draft: Draft, path: str) -> None:
         if row.kind in GROUPS:
             go_on(draft, row)
         elif not row.in_flight:
-            attempting.again(draft, row)
+            if attempting.due(draft, row):
+                (importing if row.kind == ev.IMPORTER else attempting).again(draft, row)
         elif row.stage is Stage.LAUNCH:
             draft.asked[path] = None
     elif row.unmet == 0 and _rested(draft, row):

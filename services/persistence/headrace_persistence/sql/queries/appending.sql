@@ -122,8 +122,8 @@ SELECT run, count(*) FROM updated GROUP BY run;
 
 -- name: insert_artifacts
 -- Artifacts not seen before, in the order of their ids, so that two appends cannot wait for each other.
-INSERT INTO platform.artifacts (artifact_id, created_at_us, payload)
-SELECT * FROM unnest(%(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[])
+INSERT INTO platform.artifacts (artifact_id, created_at_us, payload, place)
+SELECT * FROM unnest(%(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[], %(place)s::bytea[])
 ON CONFLICT (artifact_id) DO NOTHING;
 
 -- name: insert_links

@@ -77,6 +77,21 @@ ORDER BY a.id, t.id;
 -- The bigint ids of artifacts.
 SELECT artifact_id, id FROM platform.artifacts WHERE artifact_id = ANY(%(artifact_ids)s::text[]);
 
+-- name: artifacts_at
+-- Candidates for each wanted place, newest first, of those that a run of the pipeline links.
+SELECT w.number, a.id, a.payload
+FROM unnest(%(places)s::bytea[], %(namespaces)s::text[], %(pipelines)s::text[])
+     WITH ORDINALITY AS w (place, namespace, pipeline, number)
+CROSS JOIN LATERAL (
+    SELECT a.id, a.payload FROM platform.artifacts a
+    WHERE a.place = w.place AND EXISTS (
+        SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run
+        WHERE l.artifact = a.id AND r.namespace = w.namespace AND r.pipeline_name = w.pipeline
+    )
+    ORDER BY a.id DESC LIMIT 100
+) AS a
+ORDER BY w.number, a.id DESC;
+
 -- name: read_events
 -- Events after a seq, with where the run is, from one snapshot; no row where the run is gone.
 SELECT r.revision, r.shown_state, e.payload
