@@ -82,6 +82,7 @@ class _Drawing:
         if self.chance(0.45 if node.body.form == "dag" else 0.28):
             self.loop(node, around, shared)
         self.give(node, around)
+        self.address(node)
         if self.chance(0.5 if node.on_completion else 0.25):
             self.connect(node, index)
         if self.chance(0.3):
@@ -96,6 +97,12 @@ class _Drawing:
         elif form == "leaf" and not shared:
             node.body.outputs.setdefault("Trace", "trace")
         return node
+
+    def address(self, node: Node) -> None:
+        """An importer's constant is a URI; anything else is refused before there is a run."""
+        uri = node.given.get("uri") if node.body.form == "importer" else None
+        if uri is not None and uri.origin == "const" and "{{$" not in uri.value:
+            node.given["uri"] = Source("const", value=f"file:///{uri.value}")
 
     def connect(self, node: Node, index: int) -> None:
         node.after = sorted(self.rng.sample(range(index), self.rng.randint(0, index)))
@@ -135,7 +142,9 @@ class _Drawing:
             node.loop = Loop(self.item(body, "file", shared), over=over, limit=limit)
             return
         hint = ELEMENTS.get(source.name, "text")
-        item = hint if self.chance(0.85) else rng.choice(("text", "number", "struct", "list"))
+        item = (
+            hint if source.origin == "const" or self.chance(0.85) else rng.choice(("text", "number", "struct", "list"))
+        )
         node.loop = Loop(self.item(body, item, shared), over=over, limit=limit)
 
     def item(self, body: Body, kind: str, shared: bool) -> str:

@@ -33,7 +33,18 @@ from headrace_ir.expressions import (
 )
 from headrace_ir.values import Value, ValueProblem, decode, describe, equal, kind_of, text_of
 
-__all__ = ["ConditionProblem", "Expression", "decide", "evaluate", "parse", "select", "variables"]
+__all__ = [
+    "FUNCTIONS",
+    "ConditionProblem",
+    "Expression",
+    "children",
+    "decide",
+    "evaluate",
+    "is_repaired",
+    "parse",
+    "select",
+    "variables",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,17 @@ def parse(text: str) -> Expression:
             mentioned.setdefault(field, set()).add(name)
     parameters, artifacts = frozenset(mentioned["parameter_values"]), frozenset(mentioned["artifacts"])
     return Expression(text, tree, parameters, artifacts, "parameter_values" in whole, "artifacts" in whole)
+
+
+def is_repaired(text: str) -> bool:
+    """Whether an expression can be read only because unescaped quotes are allowed for (gap G59)."""
+    if "'" not in text:
+        return False
+    try:
+        parse_tree(text, strict=True)
+    except ConditionProblem:
+        return True
+    return False
 
 
 def evaluate(expression: Expression, names: Mapping[str, object]) -> Value:
@@ -125,7 +147,7 @@ def _mentions(node: Node) -> Iterator[tuple[str, str | None]]:
         if field is not None and isinstance(node.left.value, str):
             yield field, node.left.value
             return
-    for child in _children(node):
+    for child in children(node):
         yield from _mentions(child)
 
 
@@ -136,7 +158,8 @@ def _inputs_field(node: Node) -> str | None:
     return None
 
 
-def _children(node: Node) -> tuple[Node, ...]:
+def children(node: Node) -> tuple[Node, ...]:
+    """What an expression is made of, one level down."""
     match node:
         case Index(of=of, key=key):
             return (of, key)
@@ -438,3 +461,5 @@ _FUNCTIONS: Final[dict[str, tuple[int, Callable[..., Value]]]] = {
     "startsWith": (2, _of_texts(lambda text, part: text.startswith(part))),
     "endsWith": (2, _of_texts(lambda text, part: text.endswith(part))),
 }
+FUNCTIONS: Final[Mapping[str, int]] = {name: arity for name, (arity, _) in _FUNCTIONS.items()}
+"""The functions by name, with the number of their values; `has` besides, which takes a field."""

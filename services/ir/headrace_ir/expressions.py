@@ -131,6 +131,9 @@ _TOKEN: Final = re.compile(
     |(?P<sign>&&|\|\||[<>=!]=|[-+*/%!<>?:.,()\[\]{}])""",
     re.VERBOSE,
 )
+# The SDK does not escape quotes and line ends in texts that are compared (gap G59). A text that cannot be read otherwise
+# is read with a quote closing a string only where an operator, a bracket or the end follows.
+_UNESCAPED: Final = re.compile(r"'(.*?)'(?=\s*(?:$|[)\],:?]|&&|\|\||[=!<>]=|[<>]))", re.DOTALL)
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\'\"`?])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
 )
@@ -146,8 +149,8 @@ class Token:
     at: int
 
 
-def tokenize(text: str) -> list[Token]:
-    """All tokens, with an "end" token last."""
+def tokenize(text: str, *, unescaped: bool = False) -> list[Token]:
+    """All tokens, with an "end" token last. `unescaped`: single-quoted strings hold whatever is written in them."""
     if len(text) > MAX_LENGTH:
         raise ConditionProblem(f"the expression is longer than {MAX_LENGTH} characters", MAX_LENGTH)
     tokens: list[Token] = []
@@ -157,6 +160,11 @@ def tokenize(text: str) -> list[Token]:
         if cast:
             tokens.append(Token("string", cast[1], at))
             at = cast.end()
+            continue
+        raw = _UNESCAPED.match(text, at) if unescaped and text[at] == "'" else None
+        if raw:
+            tokens.append(Token("string", raw[1], at))
+            at = raw.end()
             continue
         match = _TOKEN.match(text, at)
         if match is None:
@@ -201,9 +209,21 @@ _LEVELS: Final = {"<": 3, "<=": 3, ">": 3, ">=": 3, "==": 3, "!=": 3, "in": 3, "
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
-def parse_tree(text: str) -> Node:
-    """The tree of an expression; ConditionProblem where it is not one."""
-    parser = _Parser(tokenize(text))
+def parse_tree(text: str, *, strict: bool = False) -> Node:
+    """The tree of an expression; ConditionProblem where it is not one. `strict`: every quote must be escaped."""
+    try:
+        return _parsed(tokenize(text))
+    except ConditionProblem as problem:
+        if strict or "'" not in text or len(text) > MAX_LENGTH:
+            raise
+        try:
+            return _parsed(tokenize(text, unescaped=True))
+        except ConditionProblem:
+            raise problem from None
+
+
+def _parsed(tokens: list[Token]) -> Node:
+    parser = _Parser(tokens)
     tree, _ = parser.choice(0)
     parser.expect("end")
     return tree

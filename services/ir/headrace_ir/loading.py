@@ -204,20 +204,28 @@ def _task(name: str, tree: Tree, path: str) -> Task:
 def _input(tree: Tree, path: str) -> Input:
     selector = tree.get("parameter_expression_selector", "")
     if "component_input_parameter" in tree:
-        return Input(path, Source.DAG_INPUT, name=tree["component_input_parameter"], selector=selector)
+        place = f"{path}.componentInputParameter"
+        return Input(path, Source.DAG_INPUT, place, name=tree["component_input_parameter"], selector=selector)
     if "task_output_parameter" in tree:
-        output = tree["task_output_parameter"]
+        output, place = tree["task_output_parameter"], f"{path}.taskOutputParameter"
         name, task = output.get("output_parameter_key", ""), output.get("producer_task", "")
-        return Input(path, Source.TASK_OUTPUT, name=name, task=task, selector=selector)
+        return Input(path, Source.TASK_OUTPUT, place, name=name, task=task, selector=selector)
     if "task_final_status" in tree:
-        task = tree["task_final_status"].get("producer_task", "")
-        return Input(path, Source.FINAL_STATUS, task=task, selector=selector)
-    value, runtime_parameter = runtime_value(tree.get("runtime_value", {}))
+        task, place = tree["task_final_status"].get("producer_task", ""), f"{path}.taskFinalStatus"
+        return Input(path, Source.FINAL_STATUS, place, task=task, selector=selector)
+    return _runtime_value(tree.get("runtime_value", {}), path, selector)
+
+
+def _runtime_value(tree: Tree, path: str, selector: str) -> Input:
+    value, runtime_parameter = runtime_value(tree)
+    place = f"{path}.runtimeValue"
     if runtime_parameter:
-        return Input(path, Source.DAG_INPUT, name=runtime_parameter, selector=selector)
+        place = f"{place}.runtimeParameter"
+        return Input(path, Source.DAG_INPUT, place, name=runtime_parameter, selector=selector)
     if value is not MISSING:
-        return Input(path, Source.CONSTANT, value=value, selector=selector)
-    return Input(path, Source.NONE, selector=selector)
+        place = f"{place}.{'constant' if 'constant' in tree else 'constantValue'}"
+        return Input(path, Source.CONSTANT, place, value=value, selector=selector)
+    return Input(path, Source.NONE, path, selector=selector)
 
 
 def runtime_value(tree: Tree) -> tuple[Any, str]:
@@ -231,12 +239,13 @@ def runtime_value(tree: Tree) -> tuple[Any, str]:
 
 def _input_artifact(tree: Tree, path: str) -> Input:
     if "component_input_artifact" in tree:
-        return Input(path, Source.DAG_INPUT, name=tree["component_input_artifact"])
+        place = f"{path}.componentInputArtifact"
+        return Input(path, Source.DAG_INPUT, place, name=tree["component_input_artifact"])
     if "task_output_artifact" in tree:
-        output = tree["task_output_artifact"]
+        output, place = tree["task_output_artifact"], f"{path}.taskOutputArtifact"
         name, task = output.get("output_artifact_key", ""), output.get("producer_task", "")
-        return Input(path, Source.TASK_OUTPUT, name=name, task=task)
-    return Input(path, Source.NONE)
+        return Input(path, Source.TASK_OUTPUT, place, name=name, task=task)
+    return Input(path, Source.NONE, path)
 
 
 def _loop(tree: Tree, path: str) -> Loop | None:

@@ -74,10 +74,14 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The source of one input of a task. `name` is a DAG input or an output key; `task` the producer."""
+    """The source of one input of a task. `name` is a DAG input or an output key; `task` the producer.
+
+    `place` is the path of what is named: of the constant, the DAG input or the producer.
+    """
 
     path: str
     source: Source
+    place: str
     name: str = ""
     task: str = ""
     value: Any = None

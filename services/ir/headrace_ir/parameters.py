@@ -97,7 +97,7 @@ def check_run_parameters(
 
 def _run_parameter(declaration: Declaration, is_given: bool, given: Value) -> Value:
     subject = f"parameter '{declaration.name}'"
-    if declaration.type in _ROOT_REFUSED:
+    if declaration.type in _ROOT_REFUSED and (given is not None or not declaration.optional):
         raise ValueProblem(f"{subject} is declared {declaration.type}, which only a task's input can be")
     missing = not is_given or (given is None and declaration.optional)
     if missing and declaration.default is None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_ir.advice import advice
 from headrace_ir.checks.policies import parse_items
 from headrace_ir.checks.scopes import Scope, dependencies, final_status_producer
 from headrace_ir.checks.tasks import output_type
@@ -117,7 +118,7 @@ def _compile(spec: Spec) -> pb.Plan:
         component = work.waiting.pop(0)
         assert component.dag is not None
         plan.dags.append(_dag(work, Scope(spec, component, component.dag), is_root=component is spec.root))
-    plan.warnings.extend(_warnings(spec))
+    plan.warnings.extend(advice(spec))
     return plan
 
 
@@ -340,13 +341,3 @@ def _config(spec: Spec) -> pb.PipelineConfig:
         active_deadline_seconds=settings.get("active_deadline_seconds", 0),
         platform_json=encode(dict(spec.pipeline_config_document)) if spec.pipeline_config_document else "",
     )
-
-
-def _warnings(spec: Spec) -> Iterable[str]:
-    for name in spec.other_platforms:
-        yield f"platforms.{name}: settings for this platform have no effect"
-    for executor in spec.executors.values():
-        if executor.container is not None and executor.container.has_lifecycle:
-            yield f"{executor.path}.container.lifecycle: a pre-cache check has no effect"
-    for path in spec.ignored_platform_specs:
-        yield f"{path}: has no effect; platform settings are read from the platform document only"

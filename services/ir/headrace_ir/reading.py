@@ -15,7 +15,7 @@ from headrace_ir.archives import extract
 from headrace_ir.documents import read_json, read_yaml
 from headrace_ir.loading import load_spec
 from headrace_ir.model import Spec
-from headrace_ir.problems import Problem, SpecError, hint
+from headrace_ir.problems import Problem, SpecError, hint, nearest
 from headrace_ir.schema import describe, read_message, shape
 
 SCHEMA_VERSION = "2.1.0"
@@ -135,7 +135,8 @@ def _config_document(platform: Any) -> dict[str, Any]:
 
 
 def _platform_problems(platforms: dict[str, Any]) -> list[Problem]:
-    if "kubernetes" in platforms or not platforms:
+    """Other platforms are allowed and without effect; a misspelt name would lose all settings."""
+    if "kubernetes" in platforms:
         return []
-    names = ", ".join(f"'{name}'" for name in platforms)
-    return [Problem("platforms", f"expected an entry 'kubernetes', got only {names}")]
+    misspelt = [name for name in platforms if nearest(name, ["kubernetes"])]
+    return [Problem(f"platforms.{name}", f"unknown platform '{name}'; did you mean 'kubernetes'?") for name in misspelt]

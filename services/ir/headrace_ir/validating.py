@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
-from headrace_ir.checks import conditions, executors, graphs, headers, placeholders, platforms, policies, tasks
+from headrace_ir.checks import conditions, executors, graphs, headers, placeholders, platforms, policies, sizes, tasks
 from headrace_ir.problems import MAX_PROBLEMS, Problem, SpecError
 from headrace_ir.reading import Package
 
@@ -21,6 +21,7 @@ _CHECKS = (
     executors.check,
     placeholders.check,
     platforms.check,
+    sizes.check,
 )
 
 

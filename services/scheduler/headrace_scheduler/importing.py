@@ -12,16 +12,15 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from headrace_companion.folder_store import folder_of_uri
+from headrace_ir.uris import import_problem
 from headrace_protos.v1 import events_pb2, run_query_pb2
 from headrace_scheduler.engine.commands import Import
 from headrace_scheduler.engine.facts import Imported
 from headrace_servicekit.errors import ServiceError
 
 logger = logging.getLogger(__name__)
-SCHEMES: Final = ("file", "gs", "http", "https", "minio", "oci", "s3")
 AGAIN_S: Final = 2.0
 Asked = tuple[str, Import]  # run id, command
 
@@ -66,17 +65,8 @@ class Importer:
 
 def problem_of(command: Import, local: bool) -> str:
     """What is wrong with an importer's URI; "" if nothing is. Looks at folders of this machine."""
-    uri, scheme = command.uri, urlsplit(command.uri).scheme
-    if not uri:
-        return "the importer's URI is empty; give it an artifact's address"
-    if scheme not in SCHEMES:
-        known = ", ".join(f"{name}://" for name in SCHEMES)
-        return f"cannot import {uri!r}: its scheme is none of {known}"
-    if scheme == "oci" and command.schema.get("schema_title") not in ("system.Model", "", None):
-        return f"cannot import {uri!r}: oci:// holds models, so import it as system.Model"
-    if scheme == "file":
-        return _folder_problem(uri, local)
-    return ""
+    problem = import_problem(command.uri, command.schema.get("schema_title", "")) or ""
+    return _folder_problem(command.uri, local) if not problem and command.uri.startswith("file:") else problem
 
 
 def _folder_problem(uri: str, local: bool) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace_ir.conditions import is_repaired
 from headrace_ir.expressions import MAX_DEPTH, MAX_LENGTH
 from headrace_ir.values import ValueProblem, canonical
 from headrace_scheduler.engine.conditions import ConditionProblem, decide, evaluate, parse, select, variables
@@ -181,11 +182,11 @@ def test_values(text, result):
         ("x.1", "expected an operator or the end, got '.1'", 1),
         ("x.'a'", "expected a field name after '.', got 'a'", 2),
         ("in", "expected a value, got 'in'", 0),
-        ("'it's'", "a string is not closed; a quote inside a string is written \\' or \\\"", 5),
         ("1 & 2", "unexpected character '&'", 2),
+        ("x == 'its", "a string is not closed; a quote inside a string is written \\' or \\\"", 5),
+        ('"\\q"', "unknown escape \\q in a string", 0),
+        ('"\\ud800"', "an escape in a string is not a character", 0),
         ("x == é", "unexpected character 'é'", 5),
-        ("'\\q'", "unknown escape \\q in a string", 0),
-        ("'\\ud800'", "an escape in a string is not a character", 0),
         ("9223372036854775808", "an integer is out of range (64 bits)", 0),
         ("9" * 5000, "an integer is out of range (64 bits)", 0),
         ("1e999", "a number is out of range", 0),
@@ -197,6 +198,25 @@ def test_texts_that_are_no_expression(text, sentence, position):
         parse(text)
     assert (caught.value.sentence, caught.value.position) == (sentence, position)
     assert str(caught.value) == f"{sentence} (at character {position})"
+
+
+@pytest.mark.parametrize(
+    ("literal", "value"),
+    [
+        ("'it's'", "it's"),
+        ("'o'clock, isn't it'", "o'clock, isn't it"),
+        ("'two\nlines'", "two\nlines"),
+        ("'C:\\quiet'", "C:\\quiet"),
+        ("''quoted''", "'quoted'"),
+    ],
+)
+def test_quotes_that_the_sdk_leaves_unescaped_are_text(literal, value):
+    """A text that is CEL is read as CEL does; only what is none is read once more."""
+    assert is_repaired(f"{X('x')} == {literal}")
+    chain = parse(f"!({X('x')} == {literal}) && {X('y')} != 'b'")
+    assert decide(chain, variables({"x": value, "y": "a"})) is False
+    assert decide(chain, variables({"x": "other", "y": "a"})) is True
+    assert not is_repaired(f"{X('x')} == 'int({X('y')})'")
 
 
 @pytest.mark.parametrize(

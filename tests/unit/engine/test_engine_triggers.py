@@ -211,7 +211,8 @@ def test_an_exit_task_runs_after_whatever_it_waits_for(upstream, fails):
             flow.task("work", dag({"item": "STRING"}).task("leaf", STEP), items='["a","b"]')
             path = "work[1]/leaf"
         case "importer":
-            flow.task("work", importer(), {"uri": "" if fails else "s3://bucket/data"})
+            flow.input("where", default="" if fails else "s3://bucket/data")
+            flow.task("work", importer(), {"uri": dag_input("where")})
         case "skipped":
             flow.task("first", STEP).task("work", taking(x="STRING"), {"x": "tails"}, after=["first"], when=HEADS)
             path, state = "first", "SKIPPED"

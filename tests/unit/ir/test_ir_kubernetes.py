@@ -15,7 +15,7 @@ OBJECT = {"componentInputParameter": "object"}
 
 def problems(settings):
     flow = pipeline().input("name").input("object", "STRUCT").task("made", container(outputs={"Output": "STRING"}))
-    flow.task("a", container(kubernetes=settings))
+    flow.task("a", container(inputs={"claim": "STRING"}, kubernetes=settings), {"claim": "c"})
     found = read_spec({"pipeline_spec": flow.build(), "platform_spec": flow.platform()})
     return [str(problem) for problem in validate(found)]
 

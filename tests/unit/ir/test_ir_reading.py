@@ -186,9 +186,10 @@ def test_every_document_must_be_recognised():
     assert messages(package(simple(), simple())) == [
         "document 2: a second pipeline spec; a file holds one (the first is document 1)"
     ]
-    assert messages(package(simple(), {"platforms": {"aws": {}}})) == [
-        "platforms: expected an entry 'kubernetes', got only 'aws'"
+    assert messages(package(simple(), {"platforms": {"kubernets": {}}})) == [
+        "platforms.kubernets: unknown platform 'kubernets'; did you mean 'kubernetes'?"
     ]
+    assert messages(package(simple(), {"platforms": {"aws": {}}})) == []
 
 
 def test_inline_objects_with_strange_keys_are_reported():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from headrace_ir.checks.expressions import CONDITION, SELECTOR, Fields, faults
 from headrace_ir.checks.scopes import scopes
 from headrace_ir.conditions import ConditionProblem, Expression, parse
 from headrace_ir.model import Spec, Task
@@ -26,15 +27,15 @@ def check(spec: Spec) -> Iterator[Problem]:
             if task.condition:
                 yield from _condition(spec, task, read(task.condition))
             for given in task.parameters.values():
-                selector = read(given.selector) if given.selector else None
-                if isinstance(selector, ConditionProblem):
-                    yield Problem(f"{given.path}.parameterExpressionSelector", f"cannot be read: {selector}")
+                if given.selector:
+                    path = f"{given.path}.parameterExpressionSelector"
+                    yield from _faults(path, read(given.selector), SELECTOR, boolean=False)
 
 
 def _condition(spec: Spec, task: Task, condition: Expression | ConditionProblem) -> Iterator[Problem]:
     path = f"{task.path}.triggerPolicy.condition"
+    yield from _faults(path, condition, CONDITION, boolean=True)
     if isinstance(condition, ConditionProblem):
-        yield Problem(path, f"cannot be read: {condition}")
         return
     component = spec.components.get(task.component)
     item = [task.loop.item] if task.loop else []
@@ -42,6 +43,13 @@ def _condition(spec: Spec, task: Task, condition: Expression | ConditionProblem)
     artifacts = [*task.artifacts, *(component.input_artifacts if component else ()), *item]
     yield from _mentioned(path, condition.parameters, parameters, "input parameter")
     yield from _mentioned(path, condition.artifacts, artifacts, "input artifact")
+
+
+def _faults(path: str, found: Expression | ConditionProblem, fields: Fields, *, boolean: bool) -> Iterator[Problem]:
+    if isinstance(found, ConditionProblem):
+        yield Problem(path, f"cannot be read: {found}")
+    else:
+        yield from (Problem(path, fault) for fault in faults(found, fields, boolean=boolean))
 
 
 def _mentioned(path: str, names: Iterable[str], known: list[str], kind: str) -> Iterator[Problem]:

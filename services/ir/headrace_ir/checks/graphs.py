@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from headrace_ir.checks.kinds import producer_mismatch
 from headrace_ir.checks.scopes import Scope, dependencies, scopes
-from headrace_ir.checks.tasks import output_type, unknown_output, unknown_output_artifact
-from headrace_ir.model import Returned, Spec
+from headrace_ir.checks.tasks import is_artifact_list, output_type, unknown_output, unknown_output_artifact
+from headrace_ir.model import Input, Returned, Source, Spec
 from headrace_ir.problems import Problem, hint
 
 
@@ -78,9 +78,7 @@ def _outputs(scope: Scope) -> Iterator[Problem]:
             yield Problem(returned.path, f"'{name}' is not declared in outputDefinitions.artifacts; {end}")
         if not returned.selectors:
             yield Problem(returned.path, "has no source: expected 'artifactSelectors'")
-        for selector in returned.selectors:
-            places = (f"{selector.path}.producerSubtask", f"{selector.path}.outputArtifactKey")
-            yield from unknown_output_artifact(scope, selector.task, selector.key, *places)
+        yield from _artifact(scope, name, returned)
     yield from _without_source(scope)
 
 
@@ -98,6 +96,19 @@ def _parameter(scope: Scope, name: str, returned: Returned) -> Iterator[Problem]
         if producer_mismatch(produced, declared.type):
             source = f"'{selector.key}' of '{selector.task}' is {produced}"
             yield Problem(selector.path, f"{source}, but the output '{name}' is declared {declared.type}")
+
+
+def _artifact(scope: Scope, name: str, returned: Returned) -> Iterator[Problem]:
+    declared = scope.component.output_artifacts.get(name)
+    for selector in returned.selectors:
+        places = (f"{selector.path}.producerSubtask", f"{selector.path}.outputArtifactKey")
+        yield from unknown_output_artifact(scope, selector.task, selector.key, *places)
+        source = Input(selector.path, Source.TASK_OUTPUT, selector.path, name=selector.key, task=selector.task)
+        if declared is not None and not declared.is_list and is_artifact_list(scope, source):
+            message = (
+                f"'{selector.key}' of '{selector.task}' is a list of artifacts, but the output '{name}' is declared"
+            )
+            yield Problem(selector.path, f"{message} as a single one")
 
 
 def _without_source(scope: Scope) -> Iterator[Problem]:

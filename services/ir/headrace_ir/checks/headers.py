@@ -9,6 +9,7 @@ from headrace_ir.checks.kinds import default_mismatch, value_mismatch
 from headrace_ir.checks.scopes import all_components
 from headrace_ir.model import Component, Parameter, Spec
 from headrace_ir.problems import Problem, hint
+from headrace_ir.schema import describe
 
 SCHEMA_VERSION = "2.1.0"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
@@ -26,6 +27,16 @@ def check(spec: Spec) -> Iterator[Problem]:
         yield Problem("components.root", "the name 'root' is taken by the pipeline itself; rename this component")
     for component in all_components(spec):
         yield from _component(spec, component)
+    if spec.root is not None:
+        for name, parameter in spec.root.inputs.items():
+            if parameter.type == "TASK_FINAL_STATUS" and parameter.required:
+                message = (
+                    f"'{name}' is a TASK_FINAL_STATUS, which no run can be given: make it optional, or leave it out"
+                )
+                yield Problem(f"{parameter.path}.parameterType", message)
+    root = spec.default_pipeline_root
+    if root and "://" not in root and not root.startswith("{{$"):
+        yield Problem("defaultPipelineRoot", f"expected a URI such as 's3://bucket/folder', got {describe(root)}")
 
 
 def _info(spec: Spec) -> Iterator[Problem]:

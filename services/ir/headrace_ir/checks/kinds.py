@@ -6,9 +6,11 @@ from typing import Any
 
 from headrace_ir.model import MISSING, Parameter
 from headrace_ir.schema import describe
+from headrace_ir.values import encode, equal, text_of
 
 NUMBERS = frozenset({"NUMBER_INTEGER", "NUMBER_DOUBLE"})
 STRUCTS = frozenset({"STRUCT", "TASK_FINAL_STATUS", "TASK_CONFIG"})
+_SHOWN = 20
 _EXPECTED = {
     "STRING": "text",
     "NUMBER_INTEGER": "a whole number",
@@ -56,4 +58,20 @@ def default_mismatch(parameter: Parameter) -> str | None:
     """Why a declared default does not fit; null means that there is none."""
     if parameter.default is MISSING or parameter.default is None:
         return None
-    return value_mismatch(parameter.type, parameter.default)
+    return value_mismatch(parameter.type, parameter.default) or literal_mismatch(parameter, parameter.default)
+
+
+def literal_mismatch(parameter: Parameter, value: Any) -> str | None:
+    """Why a value is none of the declared literals, or None. What holds a placeholder is judged when it has a value."""
+    if not parameter.literals:
+        return None
+    text = encode(value)
+    if "{{$" in text:
+        return None
+    if parameter.type == "STRING" and not isinstance(value, str):
+        value = text_of(value)
+    if any(equal(value, literal) for literal in parameter.literals):
+        return None
+    allowed = ", ".join(encode(literal) for literal in parameter.literals[:_SHOWN])
+    more = f" and {len(parameter.literals) - _SHOWN} more" if len(parameter.literals) > _SHOWN else ""
+    return f"expected one of {allowed}{more}, got {describe(value)}"

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from headrace_ir.checks.scopes import scopes
+from headrace_ir.checks.structures import StructureProblem, asked_inputs
+from headrace_ir.kubernetes_fields import camel
 from headrace_ir.model import Component, Executor, Source, Spec, Task
 from headrace_ir.problems import Problem, hint
 
-_NAMED = re.compile(r"""\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\[(?:'([^']*)'|"([^"]*)")\][^{}]*\}\}""")
+NAMED: Final = re.compile(r"""\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\[(?:'([^']*)'|"([^"]*)")\][^{}]*\}\}""")
+_ANY: Final = "parameters or artifacts"
 
 Reference = tuple[str, str, str]
 """(side, kind, name), such as ("inputs", "parameters", "lr")."""
 
 
 def check(spec: Spec) -> Iterator[Problem]:
-    templates = {label: list(_templates(executor)) for label, executor in spec.executors.items()}
+    templates = {}
+    for label, executor in spec.executors.items():
+        templates[label] = [reference for place, text in texts(executor) for reference in _references(place, text)]
+        yield from _structures(executor, templates[label])
     for scope in scopes(spec):
         for task in scope.dag.tasks.values():
             component = spec.components.get(task.component)
@@ -32,30 +38,31 @@ def check(spec: Spec) -> Iterator[Problem]:
             yield from _constants(task, component)
 
 
-def _templates(executor: Executor) -> Iterator[tuple[str, Reference]]:
-    """Every place of an executor that names something, with what it names."""
+def texts(executor: Executor) -> Iterator[tuple[str, Any]]:
+    """Every place of an executor where placeholders can stand, with what is there."""
     container = executor.container
     if container is not None:
         path = f"{executor.path}.container"
-        yield from _references(f"{path}.image", container.image)
-        for field, texts in (("command", container.command), ("args", container.args)):
-            for index, text in enumerate(texts):
-                yield from _references(f"{path}.{field}[{index}]", text)
+        yield f"{path}.image", container.image
+        yield f"{path}.command", list(container.command)
+        yield f"{path}.args", list(container.args)
         for index, (_, value) in enumerate(container.env):
-            yield from _references(f"{path}.env[{index}].value", value)
+            yield f"{path}.env[{index}].value", value
         resources = container.resources
-        amounts = (resources.cpu_request, resources.cpu_limit, resources.memory_request, resources.memory_limit)
-        for text in (*amounts, resources.accelerator_type, resources.accelerator_count):
-            yield from _references(resources.path, text)
+        for field in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
+            yield f"{resources.path}.{camel('resource_' + field)}", getattr(resources, field)
+        yield f"{resources.path}.accelerator.resourceType", resources.accelerator_type
+        yield f"{resources.path}.accelerator.resourceCount", resources.accelerator_count
     if executor.importer is not None:
-        yield from _references(f"{executor.path}.importer.metadata", executor.importer.metadata)
-        yield from _references(f"{executor.path}.importer.artifactUri.constant", executor.importer.uri)
+        yield f"{executor.path}.importer.metadata", executor.importer.metadata
+        yield f"{executor.path}.importer.artifactUri.constant", executor.importer.uri
+    yield f"platforms.kubernetes.deploymentSpec.executors.{executor.label}", executor.kubernetes
 
 
 def _references(path: str, value: Any) -> Iterator[tuple[str, Reference]]:
     if isinstance(value, str):
-        if "{{$." in value:
-            for side, kind, single, double in dict.fromkeys(_NAMED.findall(value)):
+        if "{{$" in value:
+            for side, kind, single, double in dict.fromkeys(NAMED.findall(value)):
                 yield path, (side, kind, single or double)
     elif isinstance(value, Mapping):
         for key, entry in value.items():
@@ -66,25 +73,48 @@ def _references(path: str, value: Any) -> Iterator[tuple[str, Reference]]:
             yield from _references(f"{path}[{index}]", entry)
 
 
+def _structures(executor: Executor, found: list[tuple[str, Reference]]) -> Iterator[Problem]:
+    """Adds the inputs that IfPresent asks for to what is FOUND."""
+    if executor.container is None:
+        return
+    for field, elements in (("command", executor.container.command), ("args", executor.container.args)):
+        for index, element in enumerate(elements):
+            path = f"{executor.path}.container.{field}[{index}]"
+            try:
+                found.extend((path, ("inputs", _ANY, name)) for name in asked_inputs(element))
+            except StructureProblem as problem:
+                yield Problem(path, str(problem))
+
+
 def _constants(task: Task, component: Component) -> Iterator[Problem]:
     """A constant can hold other inputs of the same task; anything else in it is plain text."""
     for given in task.parameters.values():
         if given.source is Source.CONSTANT:
-            for path, reference in _references(f"{given.path}.runtimeValue.constant", given.value):
+            for path, reference in _references(given.place, given.value):
                 if reference[:2] == ("inputs", "parameters"):
                     yield from _unknown(path, reference, task, component)
 
 
 def _unknown(path: str, reference: Reference, task: Task, component: Component) -> Iterator[Problem]:
     side, kind, name = reference
-    known: set[str] = set()
-    if side == "outputs":
-        known.update(component.outputs if kind == "parameters" else component.output_artifacts)
+    known = _known(side, kind, task, component)
+    if name in known:
+        return
+    what = f"{side[:-1]} {kind[:-1]}" if kind != _ANY else "input"
+    other = {"parameters": "artifacts", "artifacts": "parameters"}.get(kind, "")
+    if other and name in _known(side, other, task, component):
+        end = f"'{name}' is one of its {other}: write {{{{$.{side}.{other}['{name}']}}}}"
     else:
-        known.update(component.inputs if kind == "parameters" else component.input_artifacts)
-        known.update(task.parameters if kind == "parameters" else task.artifacts)
-        known.update([task.loop.item] if task.loop else [])
-    if name not in known:
-        what = f"{side[:-1]} {kind[:-1]}"
         end = hint(name, sorted(known), kind=f"{what}s")
-        yield Problem(path, f"names the {what} '{name}', which the task '{task.name}' does not have; {end}")
+    yield Problem(path, f"names the {what} '{name}', which the task '{task.name}' does not have; {end}")
+
+
+def _known(side: str, kind: str, task: Task, component: Component) -> set[str]:
+    if side == "outputs":
+        return set(component.outputs if kind == "parameters" else component.output_artifacts)
+    known = {task.loop.item} if task.loop else set()
+    if kind != "artifacts":
+        known.update(component.inputs, task.parameters)
+    if kind != "parameters":
+        known.update(component.input_artifacts, task.artifacts)
+    return known
