@@ -9,7 +9,7 @@ import json
 import pytest
 
 from builders.specs import container, dag, pipeline
-from builders.worlds import RUN_ID, World
+from builders.worlds import RUN_ID, World, values
 from headrace_scheduler.engine.placeholders import PlaceholderProblem, Scope
 from headrace_scheduler.engine.platform_settings import Around, resolve_settings, timeout_s
 from headrace_scheduler.engine.problems import TaskProblem
@@ -362,3 +362,13 @@ def test_the_workspace_is_where_the_executor_has_it():
     assert launch.command == [[{"t": "ls"}], [{"t": f"/home/w/{RUN_ID}"}]]
     assert launch.env == {"W": [{"t": f"/home/w/{RUN_ID}/w"}]}
     assert launch.parameters == {"x": f'"/home/w/{RUN_ID}/x"'}
+
+
+def test_making_a_claim_is_never_cached():
+    create = container([], image="argostub/createpvc", outputs={"name": "STRING"})
+    del create.executor["container"]["command"]
+    other = container(outputs={"name": "STRING"})
+    flow = pipeline().task("create", create, cache=True).task("other", other, cache=True)
+    hits = {path: values({"name": "found"}) for path in ("create", "other")}
+    world = World(flow, hits=hits, enable_cache=None).run()
+    assert set(world.launches) == {"create#1"}

@@ -27,6 +27,7 @@ from headrace_scheduler.engine.resolving import (
 from headrace_scheduler.engine.resuming import linked
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
+from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
 
 ASK_AGAIN_US = 5_000_000
 ENDED_BADLY = frozenset({ev.TASK_FAILED, ev.TASK_CANCELED})
@@ -139,7 +140,7 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     own.prepared = prepare(draft.state, row, inputs)
     override = draft.state.header.enable_cache
     cached = spec.cache if override is None else override
-    draft.enter(own, Stage.CACHE if cached else Stage.ADMISSION)
+    draft.enter(own, Stage.CACHE if cached and own.prepared.image not in CLAIM_OPERATIONS else Stage.ADMISSION)
 
 
 def prepared_of(state: RunState, row: Row) -> Prepared:

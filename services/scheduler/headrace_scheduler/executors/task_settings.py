@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+# The images by which KFP's SDK names its tasks that make and delete volume claims: nothing is pulled, and a claim is no
+# result that a cache could give.
+CREATE_CLAIM: Final = "argostub/createpvc"
+DELETE_CLAIM: Final = "argostub/deletepvc"
+CLAIM_OPERATIONS: Final = frozenset({CREATE_CLAIM, DELETE_CLAIM})
 
 
 class EnvKind(StrEnum):

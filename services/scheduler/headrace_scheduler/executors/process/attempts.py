@@ -30,7 +30,7 @@ from headrace_companion.staging import Elsewhere, Staged, StagingFailed, stage
 from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import MAX_VALUE_BYTES, ValueProblem
 from headrace_scheduler.executors import port
-from headrace_scheduler.executors.process import requests
+from headrace_scheduler.executors.process import requests, volumes
 from headrace_scheduler.executors.process.environments import (
     Environment,
     EnvironmentFailed,
@@ -38,11 +38,15 @@ from headrace_scheduler.executors.process.environments import (
     EnvironmentSpec,
 )
 from headrace_scheduler.executors.process.fetches import Fetches
-from headrace_scheduler.executors.process.interpreters import Interpreters, ours
+from headrace_scheduler.executors.process.interpreters import Interpreters, on_path, ours, version_of
+from headrace_scheduler.executors.process.local_store import LocalStore, NotHere
 from headrace_scheduler.executors.process.machine import AcceleratorSlots
+from headrace_scheduler.executors.process.mounting import Mounting
 from headrace_scheduler.executors.process.reports import assignment_of, report
 from headrace_scheduler.executors.process.survivors import RECORD
+from headrace_scheduler.executors.process.task_hosting import Bind, Pod, host
 from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
+from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 10.0
@@ -68,6 +72,8 @@ class Means:
     threads: ThreadExecutor
     environ: Mapping[str, str]
     workspaces: Path
+    local: LocalStore
+    mounting: Mounting
     node: str
     grace_s: float = GRACE_SECONDS
     max_value_bytes: int = MAX_VALUE_BYTES
@@ -102,6 +108,7 @@ class Attempt:
         self._means = means
         self._tell = tell
         self._assignment: Assignment | None = None
+        self._binds: tuple[Bind, ...] = ()
         self._staged: Staged | None = None
         self._zygote: Zygote | None = None
         self._running: Running | None = None
@@ -191,16 +198,43 @@ class Attempt:
             (self._means.workspaces / self.launch.attempt.run_id).mkdir(parents=True, exist_ok=True)
         try:
             self._assignment = assignment_of(self.launch, self._means.max_value_bytes)
-            self._staged = staged = stage(self._assignment, self.folders, self._means.store, elsewhere)
+            if self.launch.image in CLAIM_OPERATIONS:
+                return self._operate()
+            self._staged = staged = self._hosted(stage(self._assignment, self.folders, self._means.store, elsewhere))
         except StagingFailed as error:
             raise AttemptEnded(Failure(error.reason, str(error))) from error
         except ValueProblem as problem:
             raise AttemptEnded(Failure(Reason.MISSING_INPUT, f"an input {problem.sentence}")) from problem
+        except NotHere as problem:
+            raise AttemptEnded(Failure(Reason.ENVIRONMENT, str(problem))) from problem
         except OSError as error:
             message = f"the inputs could not be staged in {self.folders.top}: {why(error)}"
             raise AttemptEnded(Failure(Reason.INTERNAL, message, temporary=True)) from error
         component = recognise(staged.argv)
         return self._prepare_literal(staged) if component is None else self._prepare_component(staged, component)
+
+    def _operate(self) -> AttemptResult:
+        """A task that needs no process."""
+        assert self._assignment is not None
+        result = volumes.operate(self.launch, self._means.local)
+        now = time.time()
+        times = replace(self._times, environment_ready=now, staged=now, started=now, ended=now, published=now)
+        result = replace(result, attempt=self.mark, times=times, warnings=(*self._warnings, *result.warnings))
+        seal(self._assignment, result, self._means.store)
+        return result
+
+    def _hosted(self, staged: Staged) -> Staged:
+        """The attempt with its platform settings. Raises NotHere."""
+        attempt = self.launch.attempt
+        labels = {"pipelines.kubeflow.org/v2_component": "true", "pipeline/runid": attempt.run_id}
+        name = requests.pod_name(attempt.run_id, attempt.path)
+        pod = Pod(name, attempt.run_id, self.launch.namespace, self._means.node, labels)
+        hosted = host(self.launch.settings, pod, self._means.local, self.folders.top / "volumes")
+        if hosted.binds:
+            self._means.mounting.check(hosted.binds)
+        self._binds = hosted.binds
+        env = {**staged.env, **hosted.env}
+        return replace(staged, env=env, warnings=(*staged.warnings, *hosted.warnings))
 
     def _prepare_component(self, staged: Staged, component: PythonComponent) -> Prepared:
         interpreter = self._means.interpreters.find(self.launch.image)
@@ -216,22 +250,28 @@ class Attempt:
                 f"the component has no command, and the entry point of its image {self.launch.image} is not known here"
             )
             raise AttemptEnded(Failure(Reason.LAUNCH, message))
-        note = f"the image {self.launch.image} is not used on this machine: the command runs directly on it"
-        spec = EnvironmentSpec(ours(), ())
+        notes = [f"the image {self.launch.image} is not used on this machine: the command runs directly on it"]
+        interpreter = ours()
+        path_first: tuple[Path, ...] = ()
+        if version_of(self.launch.image) and requests.mentions_python(staged.argv):
+            interpreter = self._means.interpreters.find(self.launch.image)
+            path_first = (on_path(interpreter, self._means.environments.folder),)
+            notes += [interpreter.note] if interpreter.note else []
+        spec = EnvironmentSpec(interpreter, ())
         request = None
         if not requests.mentions_pip(staged.argv):
-            request = self._write_literal(staged, self._variables(()))
-        return Prepared(staged, None, spec, request, (*staged.warnings, note))
+            request = self._write_literal(staged, self._variables(path_first))
+        return Prepared(staged, None, spec, request, (*staged.warnings, *notes))
 
     def _write_component(self, staged: Staged, component: PythonComponent, environment: Environment) -> Path:
         env = self._variables((environment.folder / "bin",))
         forked = requests.can_fork(staged.env, self._surroundings())
-        return requests.write_python(self.folders, component, environment, env, forked=forked)
+        return requests.write_python(self.folders, component, environment, env, self._binds, forked=forked)
 
     def _write_literal(self, staged: Staged, env: dict[str, str]) -> Path:
         if problem := requests.too_long(staged.argv, env):
             raise AttemptEnded(Failure(Reason.INPUT_RESOLUTION, problem))
-        return requests.write_exec(self.folders, staged.argv, env)
+        return requests.write_exec(self.folders, staged.argv, env, self._binds)
 
     def _surroundings(self) -> requests.Surroundings:
         slots = self._means.accelerators
@@ -322,6 +362,7 @@ class Attempt:
         """The result of an attempt whose processes are all gone; stored before it is told."""
         assert self._assignment is not None
         assert self._staged is not None
+        requests.forget(self.folders)
         store = self._means.store
         log_key = f"{prefix_key(self._assignment.prefix, store)}/{LOG_FILE}"
         failure = failure_of(outcome, self._stopped_for, self.launch.timeout_s)
@@ -350,10 +391,14 @@ class Attempt:
         """The result of an attempt that had no process; sealed too, so that it is told the same again."""
         self._times = replace(self._times, ended=time.time())
         result = self._result(failure)
+        await self._in_thread(self._seal_failed, result, failure)
+        return result
+
+    def _seal_failed(self, result: AttemptResult, failure: Failure) -> None:
+        requests.forget(self.folders)
         if self._assignment is not None and failure.reason is not Reason.INTERNAL:
             with contextlib.suppress(OSError, StoreError):  # the report says it; only a repeat would run again
-                await self._in_thread(seal, self._assignment, result, self._means.store)
-        return result
+                seal(self._assignment, result, self._means.store)
 
     def _clean(self) -> None:
         """Give the disk back; two marks stay until the next start, which tell what the attempt published, and where."""

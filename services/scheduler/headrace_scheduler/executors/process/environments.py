@@ -79,7 +79,7 @@ class Environments:
     """All environments of one HOME."""
 
     def __init__(self, folder: Path, uv: str, environ: Mapping[str, str]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._uv = uv
         self._environ = environ
         self._ready: dict[str, Environment] = {}
@@ -120,9 +120,9 @@ class Environments:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _make(self, spec: EnvironmentSpec) -> Environment:
-        folder = self._folder / spec.key
-        self._folder.mkdir(parents=True, exist_ok=True)
-        lock = await asyncio.to_thread(_locked, self._folder / f"{spec.key}.lock")
+        folder = self.folder / spec.key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = await asyncio.to_thread(_locked, self.folder / f"{spec.key}.lock")
         try:
             if not (folder / MARKER).is_file():
                 await self._build(spec, folder)

@@ -32,7 +32,9 @@ from headrace_scheduler.executors.process import machine, survivors
 from headrace_scheduler.executors.process.attempts import GRACE_SECONDS, ROOT, Attempt, Means
 from headrace_scheduler.executors.process.environments import Environments
 from headrace_scheduler.executors.process.fetches import Fetches
-from headrace_scheduler.executors.process.interpreters import Interpreters
+from headrace_scheduler.executors.process.interpreters import Interpreters, ours
+from headrace_scheduler.executors.process.local_store import LocalStore
+from headrace_scheduler.executors.process.mounting import Mounting
 from headrace_scheduler.executors.process.reports import report
 from headrace_scheduler.executors.process.requests import inherited
 from headrace_scheduler.executors.process.zygotes import Zygotes
@@ -83,6 +85,8 @@ class ProcessExecutor:
             threads=self._threads,
             environ=self._environ,
             workspaces=Path(self.workspaces),
+            local=LocalStore(home.absolute()),
+            mounting=Mounting((str(home), ours().path)),
             node=self._machine.node,
             grace_s=grace_s,
             max_value_bytes=max_value_bytes,

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Final
 TAG: Final = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)(?:[.\-@]|$)")
 OLDEST: Final = (3, 8)
 ASK: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
+PROGRAM_ITSELF: Final = "import sys; print(sys.executable)"  # a version manager's shim goes by the name it is called
 ASK_SECONDS: Final = 20
 
 
@@ -80,10 +82,29 @@ class Interpreters:
         yield from (str(path) for path in sorted(data.glob(f"uv/python/*-{version}.*/bin/python{version}")))
 
 
+def on_path(interpreter: Interpreter, folder: Path) -> Path:
+    """A folder for the PATH in which `python` and `python3` are this interpreter."""
+    made = folder / f"python-{interpreter.version}"
+    made.mkdir(parents=True, exist_ok=True)
+    for name in ("python", "python3"):
+        link = made / name
+        if not link.is_symlink():
+            new = made / f".{name}-{os.getpid()}-{threading.get_ident()}"
+            new.symlink_to(_said(interpreter.path, PROGRAM_ITSELF) or interpreter.path)
+            new.replace(link)
+    return made
+
+
 def answers(path: str) -> str:
     """The version that a program says it is; empty where it does not run (a shim of a version that is not there)."""
+    return _said(path, ASK)
+
+
+def _said(path: str, question: str) -> str:
     try:
-        done = subprocess.run([path, "-I", "-c", ASK], capture_output=True, timeout=ASK_SECONDS, check=False, text=True)
+        done = subprocess.run(
+            [path, "-I", "-c", question], capture_output=True, timeout=ASK_SECONDS, check=False, text=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -18,6 +18,7 @@ from typing import Any, Final
 from headrace_companion.assignment import Folders
 from headrace_companion.lightweight import PipInstall, PythonComponent
 from headrace_scheduler.executors.process.environments import Environment
+from headrace_scheduler.executors.process.task_hosting import Bind
 from headrace_scheduler.executors.process.zygotes import PROGRAM
 
 REQUEST: Final = "request.json"
@@ -25,6 +26,7 @@ POINTER: Final = 8  # bytes that the system counts for each argument and variabl
 HERE: Final = "this system"
 INSTEAD: Final = "let the task take the value as an artifact, or in a Python component"
 COMPONENT: Final = "component.json"
+SCRATCH: Final = "scratch"
 SOURCE: Final = "ephemeral_component.py"
 EXECUTOR_MODULE: Final = "kfp.dsl.executor_main"
 # A component that installs no kfp expects it in its image; this one stands in.
@@ -34,6 +36,7 @@ START_UP: Final = re.compile(
     r"PYTHON|LD_|DYLD_|MALLOC_|OMP_|OPENBLAS_|MKL_|NUMEXPR_|BLIS_|VECLIB_|CUDA_|NVIDIA_|LC_|LANG$"
 )
 PIP: Final = re.compile(r"\bpip3?\b")
+PYTHON: Final = re.compile(r"(?<![\w./-])python3?(?![\w./-])")
 # Ours, or the platform's own keys to artifact stores (AWS_*): components bring their own.
 NOT_INHERITED: Final = re.compile(
     r"HEADRACE_|AWS_|_KFP_RUNTIME$|VIRTUAL_ENV|PYTHONHOME$|PYTHONPATH$|PYTHONSAFEPATH$|__PYVENV_LAUNCHER__$|GRPC_FORK|GRPC_ENABLE_FORK"
@@ -63,7 +66,7 @@ def variables(
     """The environment of one attempt, made from nothing but these."""
     made = dict(base)
     made["PYTHONUNBUFFERED"] = "1"
-    made["KFP_POD_NAME"] = f"headrace-{surroundings.run_id[:8]}-{re.sub('[^a-z0-9]+', '-', surroundings.task.lower())}"
+    made["KFP_POD_NAME"] = pod_name(surroundings.run_id, surroundings.task)
     made["KFP_POD_UID"] = surroundings.run_id
     made["KFP_RUN_ID"] = surroundings.run_id
     if surroundings.traceparent:
@@ -77,6 +80,11 @@ def variables(
     return made
 
 
+def pod_name(run_id: str, task: str) -> str:
+    """What a task is told that its Pod is called."""
+    return f"headrace-{run_id[:8]}-{re.sub('[^a-z0-9]+', '-', task.lower())}"
+
+
 def can_fork(declared: Mapping[str, str], surroundings: Surroundings) -> bool:
     """Whether a forked interpreter is as good as a fresh one here."""
     if not sys.platform.startswith("linux") or surroundings.accelerators:
@@ -85,7 +93,13 @@ def can_fork(declared: Mapping[str, str], surroundings: Surroundings) -> bool:
 
 
 def write_python(
-    folders: Folders, component: PythonComponent, environment: Environment, env: dict[str, str], *, forked: bool
+    folders: Folders,
+    component: PythonComponent,
+    environment: Environment,
+    env: dict[str, str],
+    binds: Sequence[Bind],
+    *,
+    forked: bool,
 ) -> Path:
     """The request for a lightweight component, forked or in a fresh interpreter."""
     source = folders.top / SOURCE
@@ -102,14 +116,23 @@ def write_python(
         component.function,
     ]
     if forked:
-        return _write(folders.top / REQUEST, {"kind": "python", "argv": argv, "env": env, "cwd": str(folders.work)})
-    inner = _write(folders.top / COMPONENT, {"argv": argv})
-    return write_exec(folders, (environment.python, str(PROGRAM), "once", str(inner)), env)
+        return _request(folders, {"kind": "python", "argv": argv, "env": env}, binds)
+    inner = folders.top / COMPONENT
+    _write(inner, {"argv": argv})
+    return write_exec(folders, (environment.python, str(PROGRAM), "once", str(inner)), env, binds)
 
 
-def write_exec(folders: Folders, argv: Sequence[str], env: Mapping[str, str]) -> Path:
-    """The request for a literal command."""
-    held = {"kind": "exec", "argv": list(argv), "env": dict(env), "cwd": str(folders.work)}
+def write_exec(folders: Folders, argv: Sequence[str], env: Mapping[str, str], binds: Sequence[Bind]) -> Path:
+    """The request for a literal command. `binds`: folders that it finds at other paths."""
+    return _request(folders, {"kind": "exec", "argv": list(argv), "env": dict(env)}, binds)
+
+
+def _request(folders: Folders, held: dict[str, Any], binds: Sequence[Bind]) -> Path:
+    held["cwd"] = str(folders.work)
+    if binds:
+        scratch = folders.top / SCRATCH
+        scratch.mkdir(exist_ok=True)
+        held |= {"binds": list(binds), "scratch": str(scratch)}
     return _write(folders.top / REQUEST, held)
 
 
@@ -133,9 +156,22 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+def forget(folders: Folders) -> None:
+    """Delete the request: its environment may hold secrets, and nobody reads it any more."""
+    (folders.top / REQUEST).unlink(missing_ok=True)
+
+
 def _write(path: Path, held: Mapping[str, Any]) -> Path:
-    path.write_text(json.dumps(held), encoding="utf-8")
+    """For nobody but the owner: the environment may hold secrets."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(held, file)
     return path
+
+
+def mentions_python(argv: Sequence[str]) -> bool:
+    """Whether a literal command looks for Python on the PATH."""
+    return any(PYTHON.search(word) for word in argv)
 
 
 def mentions_pip(argv: Sequence[str]) -> bool:

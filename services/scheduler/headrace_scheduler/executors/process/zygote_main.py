@@ -15,6 +15,7 @@ import ctypes
 import gc
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -311,10 +312,22 @@ def become(request: dict[str, Any]) -> None:
         os.close(descriptor)
     with open(request["request"], encoding="utf-8") as file:
         request.update(json.load(file))
+    if request.get("binds"):
+        show_folders(request)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
+
+
+def show_folders(request: dict[str, Any]) -> None:
+    """Show the task's volumes at the paths where its code looks for them."""
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mounts_main.py")
+    try:
+        runpy.run_path(program)["show"](request["binds"], request["scratch"])
+    except OSError as error:
+        os.write(2, f"headrace: the task's volumes cannot be mounted: {error.strerror}\n".encode())
+        os._exit(125)
 
 
 def execute(request: dict[str, Any]) -> None:
@@ -337,8 +350,6 @@ def reseed() -> None:
 
 def run_module(request: dict[str, Any]) -> None:
     """Run KFP's executor as `python -m` would, with a fresh `__main__`; returning ends the interpreter as usual."""
-    import runpy
-
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False)
     sys.stdin = os.fdopen(0, "r", closefd=False)
