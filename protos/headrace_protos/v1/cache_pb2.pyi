@@ -101,6 +101,22 @@ class Ingredients(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class ContextEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     NAMESPACE_FIELD_NUMBER: builtins.int
     PIPELINE_NAME_FIELD_NUMBER: builtins.int
     COMPONENT_FIELD_NUMBER: builtins.int
@@ -113,6 +129,7 @@ class Ingredients(google.protobuf.message.Message):
     ARTIFACTS_FIELD_NUMBER: builtins.int
     OUTPUT_PARAMETERS_FIELD_NUMBER: builtins.int
     OUTPUT_ARTIFACTS_FIELD_NUMBER: builtins.int
+    CONTEXT_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     pipeline_name: builtins.str
     component: builtins.str
@@ -144,6 +161,10 @@ class Ingredients(google.protobuf.message.Message):
     def output_artifacts(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """name → schema title@version"""
 
+    @property
+    def context(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """names of the run that templates mention, secrets, mounts; empty for most tasks"""
+
     def __init__(
         self,
         *,
@@ -159,8 +180,9 @@ class Ingredients(google.protobuf.message.Message):
         artifacts: collections.abc.Mapping[builtins.str, global___ContentList] | None = ...,
         output_parameters: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         output_artifacts: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        context: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "artifacts", b"artifacts", "command", b"command", "component", b"component", "custom_key", b"custom_key", "env", b"env", "image", b"image", "namespace", b"namespace", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameters", b"parameters", "pipeline_name", b"pipeline_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "artifacts", b"artifacts", "command", b"command", "component", b"component", "context", b"context", "custom_key", b"custom_key", "env", b"env", "image", b"image", "namespace", b"namespace", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameters", b"parameters", "pipeline_name", b"pipeline_name"]) -> None: ...
 
 global___Ingredients = Ingredients
 

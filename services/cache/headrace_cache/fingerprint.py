@@ -21,8 +21,10 @@ def canonical(ingredients: cache_pb2.Ingredients) -> dict[str, Any]:
     }
     if ingredients.custom_key:
         return {**place, "custom_key": ingredients.custom_key}
+    context = {"context": dict(ingredients.context)} if ingredients.context else {}
     return {
         **place,
+        **context,
         "image": ingredients.image,
         "command": list(ingredients.command),
         "args": list(ingredients.args),

@@ -153,6 +153,8 @@ class LocalResolver:
             if reference.name in artifacts or side == "inputs":
                 # An optional input that was not given is not in the ExecutorInput; it reads as empty text.
                 entries = artifacts.get(reference.name, {}).get("artifacts", [])
+                if not reference.field:
+                    return _json(entries) if reference.name in artifacts else ""
                 return artifact_text(reference, entries, self.local_path)
         raise UnknownReference(f"{{{{$.{text}}}}} names nothing that this task has")
 
@@ -160,7 +162,7 @@ class LocalResolver:
 def artifact_text(
     reference: Reference, entries: Sequence[Mapping[str, Any]], local_path: Callable[[Mapping[str, Any]], str] | None
 ) -> str:
-    """The text of an artifact reference: fields speak of the first artifact, the whole is JSON of the list."""
+    """The text of a field of an artifact reference, which speaks of the first artifact."""
     if not entries:
         return ""
     first = entries[0]
@@ -170,10 +172,8 @@ def artifact_text(
         if local_path is None:
             raise UnknownReference(f"the path of artifact '{reference.name}' is known only where the task runs")
         return local_path(first)
-    if reference.field == "metadata":
-        metadata = first.get("metadata", {})
-        return _json(metadata) if reference.key is None else _text(metadata.get(reference.key))
-    return _json(list(entries))
+    metadata = first.get("metadata", {})
+    return _json(metadata) if reference.key is None else _text(metadata.get(reference.key))
 
 
 def _text(value: Any) -> str:

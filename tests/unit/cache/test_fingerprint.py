@@ -36,6 +36,7 @@ def ingredients(**changes) -> cache_pb2.Ingredients:
     "changes",
     [
         {"namespace": "other"},
+        {"context": {"env PASSWORD": "secret login password"}},
         {"pipeline_name": "q"},
         {"component": "comp-test"},
         {"image": "python:3.12"},

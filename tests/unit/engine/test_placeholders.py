@@ -28,7 +28,6 @@ from headrace_scheduler.engine.placeholders import (
     expand_argv,
     expand_argv_now,
     late_constants,
-    resolve_constants,
     substitute,
     substitute_value,
     template,
@@ -67,7 +66,10 @@ SCOPE = Scope(
     output_artifacts=frozenset({"model"}),
 )
 EXECUTOR_INPUT = {
-    "inputs": {"parameterValues": {"int": 3}, "artifacts": {"data": {"artifacts": [ARTIFACT]}}},
+    "inputs": {
+        "parameterValues": {"int": 3},
+        "artifacts": {"data": {"artifacts": [ARTIFACT]}, "empty": {"artifacts": []}},
+    },
     "outputs": {
         "parameters": {"o": {"outputFile": "/tmp/o"}},
         "artifacts": {"model": {"artifacts": [{"name": "model", "uri": "s3://b/m", "metadata": {"x": True}}]}},
@@ -109,8 +111,12 @@ def test_what_the_engine_fills(placeholder, text):
     assert substitute(f"<{placeholder}|{placeholder}>", SCOPE) == f"<{text}|{text}>"
 
 
-def test_a_whole_artifact_input_is_json_of_the_list():
-    assert json.loads(substitute("{{$.inputs.artifacts['many']}}", SCOPE)) == SCOPE.artifacts["many"]
+def test_the_whole_of_an_input_is_json_of_the_list_with_local_paths():
+    whole = template("{{$.inputs.artifacts['data']}}", SCOPE)
+    assert whole == [{"p": "inputs.artifacts['data']"}]
+    assert json.loads(join(whole, RESOLVER)) == [ARTIFACT]
+    assert RESOLVER("inputs.artifacts['empty']") == "[]"
+    assert RESOLVER("inputs.artifacts['absent']") == ""
 
 
 @pytest.mark.parametrize(
@@ -222,7 +228,9 @@ def test_constants_take_the_tasks_own_inputs_and_run_names_recursively():
         },
         "other": "{{$.pipeline_job_name}}",
     }
-    resolved = resolve_constants(inputs, ["text", "whole", "nested"], SCOPE.platform)
+    scope = Scope(parameters=inputs, platform=SCOPE.platform)
+    constants = ("text", "whole", "nested")
+    resolved = {name: constant(value, scope) if name in constants else value for name, value in inputs.items()}
     assert resolved == {
         "channel": inputs["channel"],
         "n": 2.0,
@@ -250,7 +258,7 @@ def test_only_constants_that_hold_references_are_late():
         "n": 3,
         "given": "{{$.outputs.output_file}}",  # not a constant of the IR
     }
-    late = late_constants(inputs, ["said", "plain", "n"], SCOPE.platform)
+    late = late_constants(inputs, {name: inputs[name] for name in ("said", "plain", "n")}, SCOPE.platform)
     assert late == {"said": [{"t": "in "}, {"p": "outputs.output_file"}]}
     scope = Scope(inputs, late_parameters=late)
     argv = expand_argv(["{{$.inputs.parameters['said']}}", "{{$.inputs.parameters['given']}}"], scope)
@@ -266,7 +274,7 @@ def test_other_placeholders_in_constants_stay_as_they_are(text):
 
 def test_a_constant_that_names_an_unknown_input_is_an_error():
     with pytest.raises(PlaceholderProblem, match="the input parameter 'nope'"):
-        resolve_constants({"a": "{{$.inputs.parameters['nope']}}"}, ["a"], {})
+        constant(["{{$.inputs.parameters['nope']}}"], Scope({"a": 1}))
 
 
 # --- structures (3.4) ------------------------------------------------------------------------------------------------

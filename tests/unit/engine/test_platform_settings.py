@@ -10,6 +10,7 @@ import pytest
 
 from builders.specs import container, dag, pipeline
 from builders.worlds import RUN_ID, World, values
+from headrace_scheduler.engine.commands import AskCache
 from headrace_scheduler.engine.placeholders import PlaceholderProblem, Scope
 from headrace_scheduler.engine.platform_settings import Around, resolve_settings, timeout_s
 from headrace_scheduler.engine.problems import TaskProblem
@@ -372,3 +373,27 @@ def test_making_a_claim_is_never_cached():
     hits = {path: values({"name": "found"}) for path in ("create", "other")}
     world = World(flow, hits=hits, enable_cache=None).run()
     assert set(world.launches) == {"create#1"}
+
+
+def test_the_cache_is_told_what_results_may_depend_on():
+    settings = {
+        **secret_of(constant("login")),
+        "pvcMount": [{"constant": "data", "mountPath": "/d"}],
+        "emptyDirMounts": [{"volumeName": "m", "mountPath": "/m"}],
+        "tolerations": [{"key": "gpu"}],
+    }
+    named = container(["echo", "{{$.pipeline_job_uuid}}"], env={"W": "{{$.workspace_path}}"}, kubernetes=settings)
+    flow = pipeline().task("named", named, cache=True).task("plain", container(["echo", "x"]), cache=True)
+    world = World(flow, enable_cache=None)
+    world.tell()
+    asked = {one.path: dict(one.ingredients.context) for one in world.commands if isinstance(one, AskCache)}
+    assert asked == {
+        "named": {
+            "pipeline_job_uuid": RUN_ID,
+            "workspace_path": "/kfp-workspace",
+            "workspace": f"pipeline-{RUN_ID}-kfp-workspace",
+            "env K": "secret login k",
+            "mount /d": "claim data ",
+        },
+        "plain": {},
+    }

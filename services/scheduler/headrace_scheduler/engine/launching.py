@@ -30,7 +30,7 @@ from headrace_scheduler.engine.quantities import kubernetes_resources, quantity
 from headrace_scheduler.engine.resolving import platform, resource_name, run_root, runtime_artifacts, scope_parameter
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
-from headrace_scheduler.engine.task_config import pass_through
+from headrace_scheduler.engine.task_config import PERSISTENT, pass_through
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
 from headrace_scheduler.executors.task_settings import TaskSettings
 
@@ -183,7 +183,24 @@ def ingredients(state: RunState, row: Row, prepared: Prepared) -> cache_pb2.Ingr
     )
     for name, group in prepared.inputs.artifacts.items():
         made.artifacts[name].contents.extend(_content(one) for one in group.artifacts)
+    made.context.update(_context(state, row, prepared))
     return made
+
+
+def _context(state: RunState, row: Row, prepared: Prepared) -> dict[str, str]:
+    """What else a task's results may depend on: names of the run that its templates mention, and its secrets and mounts."""
+    container = row.task.template.container
+    templates = "".join((*container.command, *container.args, *(one.value for one in container.env)))
+    used = {name: text for name, text in platform(state, row).items() if f"{{{{$.{name}}}}}" in templates}
+    settings = prepared.settings
+    for one in settings.env:
+        used[f"env {one.name}"] = f"{one.kind} {one.source} {one.key}"
+    for mount in settings.mounts:
+        if mount.kind in PERSISTENT:
+            used[f"mount {mount.path}"] = f"{mount.kind} {mount.source} {mount.sub_path}"
+    if settings.workspace_claim:
+        used["workspace"] = settings.workspace_claim
+    return used
 
 
 def _content(one: ev.Artifact) -> str:
@@ -194,7 +211,7 @@ def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:
     values: dict[str, Held] = dict.fromkeys((*spec.declarations, *(one.name for one in spec.parameters)))
     values.update(inputs.parameters())
     texts = platform(state, row)
-    constants = [one.name for one in spec.parameters if one.has_placeholders]
+    constants = {one.name: one.constant for one in spec.parameters if one.has_placeholders}
     return Scope(
         parameters=values,
         artifacts={

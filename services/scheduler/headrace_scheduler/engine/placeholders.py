@@ -153,23 +153,15 @@ def constant_parts(text: str, scope: Scope) -> Parts:
     return merge(parts)
 
 
-def resolve_constants(
-    inputs: Mapping[str, Value], constants: Iterable[str], platform: Mapping[str, str]
-) -> dict[str, Value]:
-    """All inputs of a task with its constants (named in `constants`) filled from its own inputs, once (3.3)."""
-    scope = Scope(parameters=inputs, platform=platform)
-    named = frozenset(constants)
-    return {name: constant(value, scope) if name in named else value for name, value in inputs.items()}
-
-
 def late_constants(
-    inputs: Mapping[str, Held], constants: Iterable[str], platform: Mapping[str, str]
+    inputs: Mapping[str, Held], constants: Mapping[str, Value], platform: Mapping[str, str]
 ) -> dict[str, Parts]:
-    """`Scope.late_parameters` of a task: the parts of those constant strings that hold references."""
+    """`Scope.late_parameters` of a task: the parts of those constant strings, as the pipeline has them, that hold
+    references. (The resolved inputs hold users' texts, which are never scanned.)
+    """
     scope = Scope(parameters=inputs, platform=platform)
     late: dict[str, Parts] = {}
-    for name in constants:
-        value = inputs.get(name)
+    for name, value in constants.items():
         parts = constant_parts(value, scope) if isinstance(value, str) else []
         if any("p" in part for part in parts):
             late[name] = parts
@@ -226,8 +218,8 @@ def _input_artifact(inner: str, reference: Reference, scope: Scope) -> Parts:
     if reference.name not in scope.artifacts:
         raise _unknown(reference, scope.artifacts)
     entries = scope.artifacts[reference.name]
-    if reference.field == "path" and entries:
-        return [late_part(inner)]
+    if reference.field == "" or (reference.field == "path" and entries):
+        return [late_part(inner)]  # the whole names local paths, as the ExecutorInput does
     if reference.key is not None and entries:
         return [text_part(text_of(entries[0].get("metadata", {}).get(reference.key)))]
     if reference.field == "metadata" and entries:
