@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from headrace.errors import BadInput, PlatformUnreachable, WaitTimeout
 from headrace.finding import Address, find
@@ -196,6 +196,27 @@ class AsyncClient:
         async with self._stream("Logs", request) as answers:
             async for answer in answers:
                 yield answer.data
+
+    async def value(
+        self, run_id: str, name: str, *, task: str = "", side: Literal["output", "input"] = "output"
+    ) -> Any:
+        """One parameter of the run, or of a TASK in it; also where other answers have a ValueReference for it."""
+        import json
+
+        from headrace_protos.v1 import runs_pb2
+
+        request = runs_pb2.ValueRequest(run_id=run_id, path=task, name=name, input=side == "input")
+        async with self._stream("Value", request) as answers:
+            return json.loads(b"".join([answer.data async for answer in answers]))
+
+    async def outputs(self, run: Run) -> dict[str, Any]:
+        """The run's outputs whole: what a ValueReference stands for is read."""
+        from headrace.models import ValueReference
+
+        return {
+            name: await self.value(run.run_id, name) if isinstance(value, ValueReference) else value
+            for name, value in run.outputs.items()
+        }
 
     async def watch(self, run_id: str) -> AsyncIterator[Progress]:
         """The run as it goes on, until it has ended. A broken connection is taken up where it broke."""

@@ -130,5 +130,7 @@ class Client:
     tasks = _blocking(AsyncClient.tasks)
     artifacts = _blocking(AsyncClient.artifacts)
     trace = _blocking(AsyncClient.trace)
+    value = _blocking(AsyncClient.value)
+    outputs = _blocking(AsyncClient.outputs)
     logs = _iterating(AsyncClient.logs)
     watch = _iterating(AsyncClient.watch)

@@ -16,6 +16,19 @@ TASK_ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 
 
 @dataclass(frozen=True, slots=True)
+class ValueReference:
+    """A parameter above 32 KiB, as answers have it: how many bytes of JSON text lie where. `client.value` reads it."""
+
+    uri: str
+    size: int = 0
+    digest: str = ""
+    type: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type or 'value'} of {self.size} bytes at {self.uri}"
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a run, task or attempt failed."""
 
@@ -98,7 +111,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run. `outputs`: parameters as JSON values, artifacts as their URI (a list of URIs for a list)."""
+    """A run. `outputs`: parameters as JSON values (large ones as ValueReference), artifacts as their URI (a list of URIs for a
+    list).
+    """
 
     run_id: str
     state: str

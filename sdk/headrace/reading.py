@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headrace.errors import Problem
-from headrace.models import Artifact, Attempt, Failure, Run, Span, Task, Trace, Validation, WaitingOn
+from headrace.models import Artifact, Attempt, Failure, Run, Span, Task, Trace, Validation, ValueReference, WaitingOn
 from headrace_protos.v1 import events_pb2, run_query_pb2, runs_pb2
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,11 +51,13 @@ def waiting_on(message: events_pb2.WaitingOn) -> WaitingOn | None:
 
 
 def parameters(values: events_pb2.Values) -> dict[str, Any]:
-    """The parameters as JSON values; one that is kept by reference gives {"uri": …}."""
+    """The parameters as JSON values; one that is kept by reference gives a ValueReference."""
     # sorted: a map has no order on the wire
-    return {
-        name: json.loads(one.json) if one.json else {"uri": one.uri} for name, one in sorted(values.parameters.items())
-    }
+    return {name: _value(one) for name, one in sorted(values.parameters.items())}
+
+
+def _value(one: events_pb2.Value) -> Any:
+    return ValueReference(one.uri, one.size, one.digest, one.type) if one.uri else json.loads(one.json or "null")
 
 
 def artifacts(values: events_pb2.Values, path: str) -> dict[str, tuple[Artifact, ...]]:

@@ -695,7 +695,7 @@ class InboxItem(google.protobuf.message.Message):
     delivered_at_us: builtins.int
     @property
     def request(self) -> global___DeliverRequest:
-        """of a create: plan and spec_json are left out (LoadRuns gives the plan)"""
+        """of a create: plan, spec_json, inputs and parameters_json are left out (LoadRuns gives plan and inputs)"""
 
     def __init__(
         self,

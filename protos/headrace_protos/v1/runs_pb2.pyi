@@ -230,6 +230,48 @@ class LogsResponse(google.protobuf.message.Message):
 global___LogsResponse = LogsResponse
 
 @typing.final
+class ValueRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    INPUT_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    """of a task; "" = of the run itself"""
+    name: builtins.str
+    input: builtins.bool
+    """an input instead of an output"""
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+        name: builtins.str = ...,
+        input: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["input", b"input", "name", b"name", "path", b"path", "run_id", b"run_id"]) -> None: ...
+
+global___ValueRequest = ValueRequest
+
+@typing.final
+class ValueResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: builtins.int
+    data: builtins.bytes
+    """UTF-8, in chunks"""
+    def __init__(
+        self,
+        *,
+        data: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
+
+global___ValueResponse = ValueResponse
+
+@typing.final
 class TerminateRunRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

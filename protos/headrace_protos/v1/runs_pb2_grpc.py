@@ -75,6 +75,11 @@ class RunsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.LogsRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.LogsResponse.FromString,
                 _registered_method=True)
+        self.Value = channel.unary_stream(
+                '/headrace.v1.Runs/Value',
+                request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.FromString,
+                _registered_method=True)
         self.Trace = channel.unary_unary(
                 '/headrace.v1.Runs/Trace',
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
@@ -160,6 +165,13 @@ class RunsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Value(self, request, context):
+        """The whole JSON text of one parameter, which answers show by reference where it is large. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Trace(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -239,6 +251,11 @@ def add_RunsServicer_to_server(servicer, server):
                     servicer.Logs,
                     request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.LogsRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_runs__pb2.LogsResponse.SerializeToString,
+            ),
+            'Value': grpc.unary_stream_rpc_method_handler(
+                    servicer.Value,
+                    request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.SerializeToString,
             ),
             'Trace': grpc.unary_unary_rpc_method_handler(
                     servicer.Trace,
@@ -482,6 +499,33 @@ class Runs(object):
             '/headrace.v1.Runs/Logs',
             headrace__protos_dot_v1_dot_runs__pb2.LogsRequest.SerializeToString,
             headrace__protos_dot_v1_dot_runs__pb2.LogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Value(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.v1.Runs/Value',
+            headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.FromString,
             options,
             channel_credentials,
             insecure,

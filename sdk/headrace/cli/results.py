@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from headrace.cli.texts import STATE_COLOURS, Style, between, clean, fit, one_line
 from headrace.cli.tree import forest, render
 from headrace.cli.waterfall import waterfall
-from headrace.models import Artifact, Failure, Run, Task, Trace, WaitingOn
+from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference, WaitingOn
 
 EXIT = {"SUCCEEDED": 0, "FAILED": 1, "CANCELED": 3}
 LOG_LINES = 20
@@ -29,7 +30,7 @@ def as_object(run: Run, tasks: Sequence[Task], artifacts: Sequence[Artifact]) ->
     """The object of `-o json`."""
     return {
         **run_object(run),
-        "outputs": dict(run.outputs),
+        "outputs": plain(run.outputs),
         "tasks": [_task_object(task) for task in tasks],
         "artifacts": [{"task": one.task, "name": one.name, "type": one.type, "uri": one.uri} for one in artifacts],
     }
@@ -61,9 +62,14 @@ def _task_object(task: Task) -> dict[str, Any]:
         "created_at": rfc3339(task.created_at),
         "started_at": rfc3339(task.started_at),
         "finished_at": rfc3339(task.finished_at),
-        "outputs": dict(task.outputs),
+        "outputs": plain(task.outputs),
         "warnings": [warning for attempt in task.attempts[-1:] for warning in attempt.warnings],
     }
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for JSON; of a large one where it lies."""
+    return {name: asdict(value) if isinstance(value, ValueReference) else value for name, value in values.items()}
 
 
 def _error_object(error: Failure | None) -> dict[str, Any] | None:
@@ -135,7 +141,7 @@ def warning_lines(tasks: Sequence[Task]) -> list[str]:
 
 
 def _value(value: Any, width: int) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = str(value) if isinstance(value, str | ValueReference) else json.dumps(value, ensure_ascii=False)
     return fit(one_line(text), max(width * 3, 200))
 
 

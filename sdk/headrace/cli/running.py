@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ async def _report(client: AsyncClient, run: Run, options: argparse.Namespace) ->
     for line in results.failures(run, tasks):
         say(line)
     if options.output == "json":
+        run = replace(run, outputs=await client.outputs(run))
         print(results.printed(results.as_object(run, tasks, artifacts)))
     else:
         trace = await client.trace(run.run_id)

@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,7 @@ async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     tasks = await client.tasks(run.run_id)
     if options.output == "json":
+        run = replace(run, outputs=await client.outputs(run))
         print(results.printed(results.as_object(run, tasks, await client.artifacts(run.run_id))))
         return 0
     width = max(shutil.get_terminal_size().columns, 80)

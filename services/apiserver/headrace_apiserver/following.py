@@ -25,7 +25,7 @@ async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> Async
         raise ServiceError(Reason.INVALID_INPUT, f"offset is {offset}; it cannot be negative")
     number = request.attempt
     while True:
-        task = await _task(backends, request.run_id, request.path)
+        task = await task_of(backends, request.run_id, request.path)
         attempt = attempt_of(task, number, follow=request.follow)
         # Looked at before the read: what an ended attempt wrote is all there.
         ended = task.state in lifecycle.TASK_FINAL if attempt is None else attempt.state in lifecycle.ATTEMPT_FINAL
@@ -39,7 +39,8 @@ async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> Async
         await asyncio.sleep(POLL)
 
 
-async def _task(backends: Backends, run_id: str, path: str) -> run_query_pb2.Task:
+async def task_of(backends: Backends, run_id: str, path: str) -> run_query_pb2.Task:
+    """The task of a run at a path, or NOT_FOUND."""
     if not path:
         raise ServiceError(Reason.INVALID_INPUT, "path is empty; name the task, such as train or for-loop-1[0]/train")
     request = run_query_pb2.ListTasksRequest(run_id=run_id, path=path)

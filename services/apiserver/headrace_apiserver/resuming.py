@@ -14,8 +14,10 @@ from headrace_apiserver.backends import Backends
 from headrace_apiserver.names import RUN_NAME, check_id, check_name, check_text
 from headrace_apiserver.specs import Compiled, compiled_file, compiled_text, parameters_of, parsed_texts
 from headrace_apiserver.submitting import Submission
+from headrace_apiserver.values import is_shown
 from headrace_ir.problems import nearest
-from headrace_ir.values import Value
+from headrace_ir.references import Held, reference_of
+from headrace_ir.values import recorded
 from headrace_protos import lifecycle
 from headrace_protos.v1 import catalog_pb2, plan_pb2, run_query_pb2, run_store_pb2, runs_pb2
 from headrace_protos.v1 import events_pb2 as ev
@@ -45,7 +47,7 @@ async def submission_of(backends: Backends, request: runs_pb2.ResumeRequest) -> 
         compiled=compiled,
         display_name=_display_name(request.display_name, origin.display_name),
         description=check_text("description", request.description or origin.description),
-        parameters=_parameters(compiled.plan, origin.parameters_json, request),
+        parameters=_parameters(compiled.plan, origin.parameters_json, stored.inputs, request),
         artifacts=_artifacts(compiled.plan, stored.inputs, request.root_artifacts),
         experiment_id=request.experiment_id or origin.experiment_id,
         pipeline_id=pipeline_id,
@@ -88,13 +90,24 @@ def _display_name(given: str, origin: str) -> str:
     return check_name("display_name", name, RUN_NAME)
 
 
-def _parameters(plan: plan_pb2.Plan, before: str, request: runs_pb2.ResumeRequest) -> dict[str, Value] | None:
+def _parameters(
+    plan: plan_pb2.Plan, before: str, inputs: ev.Values, request: runs_pb2.ResumeRequest
+) -> dict[str, Held] | None:
     """What the origin was given, as far as the pipeline still takes it, under what is given now."""
     declared = {one.name for one in plan.dags[0].parameters}
-    kept = {name: value for name, value in parameters_of(before).items() if name in declared}
+    kept: dict[str, Held] = {
+        name: _whole(inputs.parameters[name]) if is_shown(value) else value
+        for name, value in parameters_of(before).items()
+        if name in declared
+    }
     given = {**parameters_of(request.parameters_json), **parsed_texts(plan, request.text_parameters)}
     none = not before and not request.parameters_json and not request.text_parameters
-    return None if none else kept | given
+    return None if none else {**kept, **given}
+
+
+def _whole(found: ev.Value) -> Held:
+    """A large value of the origin, which shows but its size: by reference, or whole where the origin never began."""
+    return reference_of(found) if found.uri else recorded(found.json)
 
 
 def _artifacts(plan: plan_pb2.Plan, before: ev.Values, given: Mapping[str, str]) -> dict[str, str]:

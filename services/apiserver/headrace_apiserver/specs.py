@@ -16,6 +16,7 @@ from headrace_ir.parameters import check_run_parameters, declaration_of
 from headrace_ir.plan import compile_plan
 from headrace_ir.problems import Problem, SpecError, format_problems
 from headrace_ir.reading import Package, read_package, read_spec
+from headrace_ir.references import Held, ValueRef, write_reference
 from headrace_ir.values import Value, ValueProblem, decode, encode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_servicekit.errors import Reason, ServiceError
@@ -97,14 +98,17 @@ def parameters_of(text: str) -> dict[str, Value]:
     return value
 
 
-def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Value], artifacts: Mapping[str, str]) -> events_pb2.Values:
+def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Held], artifacts: Mapping[str, str]) -> events_pb2.Values:
     """The root DAG's inputs, defaults applied; or every problem with them."""
     root = plan.dags[0]
     declarations = {definition.name: declaration_of(definition) for definition in root.parameters}
     values, problems = check_run_parameters(declarations, given)
-    inputs = events_pb2.Values(
-        parameters={name: events_pb2.Value(json=encode(value)) for name, value in values.items()}
-    )
+    inputs = events_pb2.Values()
+    for name, value in values.items():
+        if isinstance(value, ValueRef):
+            write_reference(inputs.parameters[name], value)
+        else:
+            inputs.parameters[name].json = encode(value)
     problems += _add_artifacts(inputs, root, artifacts)
     if problems:
         message = "; ".join(problems) if len(problems) < 3 else f"{len(problems)} problems:\n  " + "\n  ".join(problems)

@@ -5,6 +5,7 @@ What both public APIs share. Nothing is created by a call that fails; the schedu
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Mapping
@@ -16,9 +17,10 @@ from headrace_apiserver.handlers.experiments import default_experiment
 from headrace_apiserver.identity import delivery_key, new_run_id
 from headrace_apiserver.names import NAMESPACE, check_id
 from headrace_apiserver.specs import Compiled, run_inputs
-from headrace_ir.values import Value, encode
+from headrace_apiserver.values import check_given, refuse_shown, shown_parameters
+from headrace_ir.references import Held
 from headrace_protos import lifecycle
-from headrace_protos.v1 import catalog_pb2, run_store_pb2, scheduler_pb2
+from headrace_protos.v1 import catalog_pb2, events_pb2, run_store_pb2, scheduler_pb2
 from headrace_servicekit import tracing
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -34,7 +36,7 @@ class Submission:
 
     compiled: Compiled
     display_name: str
-    parameters: Mapping[str, Value] | None  # None: none were given at all
+    parameters: Mapping[str, Held] | None  # None: none were given at all
     description: str = ""
     experiment_id: str = ""
     pipeline_id: str = ""
@@ -59,7 +61,8 @@ class Submitter:
 
     async def create(self, submission: Submission) -> str:
         """The id of the run that is stored now."""
-        inputs = run_inputs(submission.compiled.plan, submission.parameters or {}, submission.artifacts)
+        # In a thread: values may have megabytes.
+        inputs, shown = await asyncio.to_thread(_checked, submission)
         experiment_id = await self._experiment(submission.experiment_id)
         plan = submission.compiled.plan.SerializeToString(deterministic=True)
         if self._fixed:
@@ -76,7 +79,7 @@ class Submitter:
             spec_json=submission.compiled.spec_json,
             plan=plan,
             inputs=inputs,
-            parameters_json="" if submission.parameters is None else encode(dict(submission.parameters)),
+            parameters_json=shown,
             pipeline_root=submission.pipeline_root,
             service_account=submission.service_account,
             enable_cache=submission.enable_cache,
@@ -141,6 +144,15 @@ class Submitter:
                 "\n".join(answer.problems),
                 details=[("", problem) for problem in answer.problems],
             )
+
+
+def _checked(submission: Submission) -> tuple[events_pb2.Values, str]:
+    """The run's inputs, and its parameters as the API shows them."""
+    parameters = submission.parameters or {}
+    refuse_shown(parameters)
+    inputs = run_inputs(submission.compiled.plan, parameters, submission.artifacts)
+    check_given(inputs)
+    return inputs, "" if submission.parameters is None else shown_parameters(parameters)
 
 
 def _request(kind: str, run_id: str, **item: object) -> run_store_pb2.DeliverRequest:

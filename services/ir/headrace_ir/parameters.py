@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace_ir.problems import nearest
+from headrace_ir.references import Held, ValueRef, passes
 from headrace_ir.values import (
     ParameterType,
     Value,
@@ -71,22 +72,25 @@ def resolve_input(declaration: Declaration, given: Value, *, null_is_value: bool
     return value
 
 
-def check_parameters(plan: plan_pb2.Plan, given: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
+def check_parameters(plan: plan_pb2.Plan, given: Mapping[str, Held]) -> tuple[dict[str, Held], list[str]]:
     """`check_run_parameters` for the inputs that a Plan's root declares."""
     return check_run_parameters({entry.name: declaration_of(entry) for entry in plan.dags[0].parameters}, given)
 
 
 def check_run_parameters(
-    declarations: Mapping[str, Declaration], given: Mapping[str, Value]
-) -> tuple[dict[str, Value], list[str]]:
-    """The run's parameters with defaults applied, and every problem as a sentence (then nothing may be created)."""
+    declarations: Mapping[str, Declaration], given: Mapping[str, Held]
+) -> tuple[dict[str, Held], list[str]]:
+    """The run's parameters with defaults applied, and every problem as a sentence (then nothing may be created).
+
+    Those of an earlier run may come by reference.
+    """
     problems: list[str] = []
     for name in given:
         if name not in declarations:
             meant = nearest(name, declarations)
             end = f"did you mean '{meant}'?" if meant else f"the pipeline has {', '.join(declarations) or 'none'}"
             problems.append(f"parameter '{name}' is unknown: {end}")
-    values: dict[str, Value] = {}
+    values: dict[str, Held] = {}
     for name, declaration in declarations.items():
         try:
             values[name] = _run_parameter(declaration, name in given, given.get(name))
@@ -95,7 +99,7 @@ def check_run_parameters(
     return values, problems
 
 
-def _run_parameter(declaration: Declaration, is_given: bool, given: Value) -> Value:
+def _run_parameter(declaration: Declaration, is_given: bool, given: Held) -> Held:
     subject = f"parameter '{declaration.name}'"
     if declaration.type in _ROOT_REFUSED and (given is not None or not declaration.optional):
         raise ValueProblem(f"{subject} is declared {declaration.type}, which only a task's input can be")
@@ -105,6 +109,10 @@ def _run_parameter(declaration: Declaration, is_given: bool, given: Value) -> Va
             return None
         wanted = f" ({declaration.type})" if declaration.type else ""
         raise ValueProblem(f"{subject}{wanted} is missing: give it a value")
+    if isinstance(given, ValueRef):
+        # Where its content would have to tell, it told when the earlier run was given it.
+        passes(subject, declaration.type, given, declaration.literals, text=False)
+        return given
     value = conform(subject, declaration.type, declaration.default if missing else given)
     check_literals(subject, value, declaration.literals)
     return value

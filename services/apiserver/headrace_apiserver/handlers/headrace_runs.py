@@ -16,6 +16,7 @@ from headrace_apiserver.names import NAMESPACE, RUN_NAME, check_id, check_name, 
 from headrace_apiserver.resuming import submission_of
 from headrace_apiserver.specs import Compiled, compiled_file, compiled_text, parameters_of, parsed_texts
 from headrace_apiserver.submitting import Submission, Submitter
+from headrace_apiserver.values import value_of
 from headrace_protos.v1 import catalog_pb2, run_query_pb2, runs_pb2
 from headrace_protos.v1.runs_pb2_grpc import RunsServicer
 from headrace_servicekit.errors import Reason, ServiceError
@@ -112,6 +113,12 @@ class HeadraceRuns(RunsServicer):
         """Bytes of one attempt's log."""
         request.run_id = check_id("Run", request.run_id)
         async for chunk in follow_log(self._backends, request):
+            yield chunk
+
+    async def Value(self, request: runs_pb2.ValueRequest, context: Any) -> AsyncIterator[runs_pb2.ValueResponse]:
+        """One parameter whole."""
+        request.run_id = check_id("Run", request.run_id)
+        async for chunk in value_of(self._backends, request):
             yield chunk
 
     async def Trace(self, request: run_query_pb2.GetTraceRequest, context: Any) -> run_query_pb2.GetTraceResponse:

@@ -125,6 +125,8 @@ class Inbox:
         if kind == "create":
             stored.create.spec_json = ""
             stored.create.plan = b""  # it is stored once, with the run; LoadRuns gives it
+            stored.create.parameters_json = ""
+            stored.create.ClearField("inputs")  # the same; they may have megabytes
         put = await tx.fetch_one(
             SQL["insert_inbox"],
             {
