@@ -36,6 +36,11 @@ BAD_REQUEST = 400
 ORACLE_CACHE = ROOT / "build" / "oracle"
 SHOWN_PROBLEMS = 12
 NO_ORACLE = {"B": "the peer's environment lacks its packages", "C": "kfp.local runs containers in Docker alone"}
+SECRETS = {
+    "test-secret-1": {"username": "user1"},
+    "test-secret-2": {"password": "psw1"},
+    "test-secret-3": {"password": "psw2"},
+}
 PLACE = re.compile(r"/tmp/conformance-[^\s)]*")  # the platform's folder of this one session
 
 
@@ -184,6 +189,17 @@ def page(seen: Sequence[tuple[Result, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def furnish(home: Path) -> None:
+    """The secrets that KFP's own end-to-end tests make in their cluster, and a claim."""
+    (home / "volumes" / "shared").mkdir(parents=True)
+    for name, keys in SECRETS.items():
+        place = home / "secrets" / name
+        place.mkdir(parents=True, mode=0o700)
+        for key, value in keys.items():
+            (place / key).write_text(value)
+            (place / key).chmod(0o600)
+
+
 @contextlib.contextmanager
 def platform(endpoint: str) -> Iterator[str]:
     if endpoint:
@@ -191,6 +207,7 @@ def platform(endpoint: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         home = Path(folder) / "home"
+        furnish(home)
         with running("embedded", home, CORPUS_VALUE=asking.CORPUS_VALUE) as started:
             yield started.url
 
