@@ -206,6 +206,47 @@ def test_a_limit_holds_for_each_execution_of_a_loop():
     assert running(world) == ["outer[0]/inner[0]/work", "outer[2]/inner[0]/work"]
 
 
+@pytest.mark.parametrize("reload", [False, True])
+@pytest.mark.parametrize("body", ["container", "dag", "nested"])
+def test_a_limit_holds_when_a_run_is_retried(body, reload):
+    """The retry opens all that failed again; they take their turns."""
+    leaf = dag({"item": "STRING"}).task("a", STEP).task("b", STEP, after=["a"])
+    bodies = {"container": taking(item="STRING"), "dag": leaf}
+    bodies["nested"] = dag({"item": "STRING"}).task("inner", leaf, items='["x","y"]', parallelism=1)
+    flow = pipeline().task("loop", bodies[body], items='["a","b","c","d"]', parallelism=2)
+    done = succeeded({"Output": "x"})
+    world = World(flow, behaviour=lambda launch: done if "loop[1]" in launch.attempt.path else failed()).run()
+    assert world.outcome == "FAILED"
+    world.behaviour = lambda launch: None
+    world.tell(f.RetryRequested())
+    most, ran = 0, set()
+    while not world.state.is_terminal:
+        if reload:
+            world.reload()
+        world.run()
+        now = running(world)
+        loops = {path.partition("/")[0] for path in now}
+        assert len(now) == len(loops) <= 2, now
+        most, ran = max(most, len(now)), ran | loops
+        world.tell(f.AttemptEnded(now[-1], world.rows.tasks[now[-1]].attempts, done))
+    assert (world.outcome, most, ran) == ("SUCCEEDED", 2, {"loop[0]", "loop[2]", "loop[3]"})
+
+
+def test_who_waits_for_a_turn_says_so():
+    flow = pipeline().task("loop", taking(item="STRING"), items='["a","b","c"]', parallelism=1)
+    world = World(flow, results={f"loop[{i}]#1": failed() for i in range(3)}, behaviour=lambda launch: None).run()
+    world.tell(f.RetryRequested())
+    world.run()
+    assert world.rows.tasks["loop"].waiting_on.detail == "at most 1 of 3 iterations run at a time"
+    assert world.rows.tasks["loop[2]"].waiting_on.detail == "'loop' runs 1 iterations at a time"
+    for number in range(3):
+        world.tell(f.AttemptEnded(f"loop[{number}]", 2, succeeded({"Output": "x"})))
+        world.run()
+    assert world.outcome == "SUCCEEDED"
+    waits = [one.task_waiting.waiting_on.cause for one in world.events if one.HasField("task_waiting")]
+    assert waits.count(ev.PARALLELISM) >= 2
+
+
 # ---- OneOf
 
 

@@ -23,6 +23,10 @@ def go_on(draft: Draft, row: Row) -> None:
         row = draft.state.known(row.path)
     if row.open == 0 and row.created == count:
         end_group(draft, row)
+    elif row.path in draft.state.header.turns:
+        _limited(draft, row, count)
+    elif row.kind == ev.LOOP and row.created == count:
+        stop_waiting(draft, row)
 
 
 def _expand(draft: Draft, row: Row, count: int) -> None:
@@ -35,11 +39,15 @@ def _expand(draft: Draft, row: Row, count: int) -> None:
     if row.created == count:
         stop_waiting(draft, row)
     elif limit and row.open >= limit:
-        wait(draft, row, ev.PARALLELISM, f"at most {limit} of {count} iterations run at a time")
+        _limited(draft, row, count)
     else:
         if row.path and row.waiting_on is None and count > BUDGET:
             wait(draft, row, ev.EXPANSION, f"{count} tasks are being created")
         draft.state.push(row.path)
+
+
+def _limited(draft: Draft, row: Row, count: int) -> None:
+    wait(draft, row, ev.PARALLELISM, f"at most {row.task.loop.limit} of {count} iterations run at a time")
 
 
 def _create(draft: Draft, row: Row, number: int) -> None:

@@ -15,6 +15,7 @@ from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Row, Stage
 from headrace_scheduler.engine.state import RunState, new_row, note_failure
+from headrace_scheduler.engine.turns import count_turns, next_turn
 
 INFRASTRUCTURE = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
 
@@ -35,6 +36,7 @@ def refresh(state: RunState) -> None:
     header = state.header
     header.agenda.clear()
     header.next_timer_us = 0
+    header.turns.clear()
     for path in state.timers():
         state._timers.pop(path)
     for row in state.rows():
@@ -177,7 +179,13 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
     if event.task_reset.reopen:
         row.state = ev.TASK_RUNNING
         state.push(event.path)
-        return
+    else:
+        _back_to_pending(state, row)
+    if row.iteration >= 0:
+        count_turns(state, state.known(row.parent), row)
+
+
+def _back_to_pending(state: RunState, row: Row) -> None:
     row.state = ev.TASK_PENDING
     row.inputs, row.iteration_count, row.started_at_us = EMPTY, 0, 0
     row.cache_key = row.cache_token = ""
@@ -240,6 +248,8 @@ def _tell_parent(state: RunState, row: Row, sign: int) -> None:
         parent.skipped += sign
     if sign > 0 and (parent.open == 0 or parent.kind == ev.LOOP):
         state.push(row.parent)
+        if parent.path in state.header.turns:
+            next_turn(state, parent, row)
 
 
 def _tell_dependents(state: RunState, row: Row, change: int) -> None:

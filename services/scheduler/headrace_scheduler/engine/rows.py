@@ -163,3 +163,4 @@ class Header:
     expired: bool = False  # the run's deadline is over; volatile, the clock says it again
     next_timer_us: int = 0  # 0: none
     agenda: list[str] = field(default_factory=list)  # paths to look at; volatile
+    turns: dict[str, int] = field(default_factory=dict)  # of loops above their limit: the last iteration that may go on

@@ -18,6 +18,7 @@ from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex, TaskSpec
 from headrace_scheduler.engine.origins import Origin
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Header, Row, Stage
+from headrace_scheduler.engine.turns import count_turns
 
 T = TypeVar("T", bool, int)
 
@@ -155,6 +156,7 @@ class RunState:
         assert not self._gone, "this state was merged into its base; use what settle() returned"
         header = copy(self._header)
         header.agenda = list(header.agenda)
+        header.turns = dict(header.turns)
         return RunState(self.plan, header, self)
 
     def edit(self, path: str) -> Row:
@@ -297,6 +299,7 @@ class RunState:
             return
         if row.kind not in GROUPS and row.unmet == 0:
             self.set_active(row.path, on=True)
+        count_turns(self, row)
         if row.in_flight:
             row.stage = Stage.LAUNCH if row.attempt_state == ev.ATTEMPT_STARTING else Stage.FLIGHT
         if not (row.state == ev.TASK_PENDING and row.unmet):

@@ -40,6 +40,7 @@ from headrace_scheduler.engine.problems import NeedsValues
 from headrace_scheduler.engine.retrying import retry
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
+from headrace_scheduler.engine.turns import held_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,13 @@ def _look(draft: Draft, path: str) -> None:
         elif row.stage is Stage.LAUNCH:
             draft.asked[path] = None
     elif row.unmet == 0 and _rested(draft, row):
-        beginning.begin(draft, row)
+        loop = held_by(draft.state, row)
+        if loop is None:
+            beginning.begin(draft, row)
+        else:
+            beginning.wait(
+                draft, row, ev.PARALLELISM, f"'{loop.path}' runs {loop.task.loop.limit} iterations at a time"
+            )
 
 
 def _rested(draft: Draft, row: Row) -> bool:
