@@ -28,6 +28,7 @@ from headrace_companion.results import (
 from headrace_companion.staging import Staged
 from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError, why
 from headrace_ir.references import ValueRef, digest_of, is_large, type_of_text
+from headrace_ir.values import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class Publisher:
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
         try:
             said = read_metadata_file(self.staged.folders)
-            texts = collect_parameters(self.assignment, self.staged.folders, said.parameters)
+            places = self._places()
+            collected = collect_parameters(self.assignment, self.staged.folders, said.parameters)
+            texts = {name: places.get(text, text) for name, text in collected.items()}
             parameters = {name: text for name, text in texts.items() if not is_large(text)}
             references = {name: self._large(text) for name, text in texts.items() if is_large(text)}
             artifacts = {
@@ -95,6 +98,15 @@ class Publisher:
             failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {why(error)}")
             return replace(ended, failure=failure)
         return replace(ended, parameters=parameters, references=references, artifacts=artifacts)
+
+    def _places(self) -> dict[str, str]:
+        """Local places of the task's artifacts and what they become as parameters: user code has places for URIs, and they
+        go with the attempt. (Both as JSON texts.)
+        """
+        places = {encode(local): encode(origin.uri) for local, origin in self.staged.origins.items()}
+        for name in self.assignment.output_artifacts:
+            places[encode(str(self.staged.folders.output(name)))] = encode(self._uri(name))
+        return places
 
     def _large(self, text: str) -> ValueRef:
         """Store a large value among the attempt's outputs, under a name that is a function of its content."""

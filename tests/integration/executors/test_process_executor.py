@@ -217,6 +217,27 @@ async def test_artifacts_flow_from_task_to_task(watched: Watched, store: FolderS
     assert store.read(key) == b"a\nb\n"
 
 
+async def test_a_returned_uri_of_an_artifact_outlives_the_task(watched: Watched, store: FolderStore) -> None:
+    """User code sees local places as URIs; as a parameter, for an importer say, one has to mean the stored artifact."""
+    made = port.OutputArtifact("data", "system.Dataset")
+    source = """
+        def make(data: Output[Dataset]) -> str:
+            open(data.path, "w").write("x")
+            return data.uri
+    """
+    first = await watched.run(python(store, source, "make", outputs={"Output": "STRING"}, artifacts=[made]))
+    assert succeeded(first)
+    (artifact,) = first.outputs.artifacts["data"].artifacts
+    assert json.loads(first.outputs.parameters["Output"].json) == artifact.uri
+    source = """
+        def where(data: Input[Dataset]) -> str:
+            return data.uri
+    """
+    given = {"data": first.outputs.artifacts["data"]}
+    second = await watched.run(python(store, source, "where", outputs={"Output": "STRING"}, inputs=given))
+    assert json.loads(second.outputs.parameters["Output"].json) == artifact.uri
+
+
 async def test_the_whole_group_is_killed_also_what_left_it(watched: Watched, store: FolderStore, home: Path) -> None:
     pids = home / "pids"
     script = (
