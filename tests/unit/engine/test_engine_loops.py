@@ -238,7 +238,7 @@ def test_who_waits_for_a_turn_says_so():
     world.tell(f.RetryRequested())
     world.run()
     assert world.rows.tasks["loop"].waiting_on.detail == "at most 1 of 3 iterations run at a time"
-    assert world.rows.tasks["loop[2]"].waiting_on.detail == "'loop' runs 1 iterations at a time"
+    assert world.rows.tasks["loop[2]"].waiting_on.detail == "at most 1 iterations of 'loop' run at a time"
     for number in range(3):
         world.tell(f.AttemptEnded(f"loop[{number}]", 2, succeeded({"Output": "x"})))
         world.run()

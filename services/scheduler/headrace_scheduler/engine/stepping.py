@@ -143,13 +143,16 @@ def _look(draft: Draft, path: str) -> None:
         elif row.stage is Stage.LAUNCH:
             draft.asked[path] = None
     elif row.unmet == 0 and _rested(draft, row):
-        loop = held_by(draft.state, row)
-        if loop is None:
-            beginning.begin(draft, row)
-        else:
-            beginning.wait(
-                draft, row, ev.PARALLELISM, f"'{loop.path}' runs {loop.task.loop.limit} iterations at a time"
-            )
+        _begin_in_turn(draft, row)
+
+
+def _begin_in_turn(draft: Draft, row: Row) -> None:
+    loop = held_by(draft.state, row)
+    if loop is None:
+        beginning.begin(draft, row)
+    else:
+        limit = loop.task.loop.limit
+        beginning.wait(draft, row, ev.PARALLELISM, f"at most {limit} iterations of '{loop.path}' run at a time")
 
 
 def _rested(draft: Draft, row: Row) -> bool:
