@@ -1,16 +1,17 @@
 """A pipeline file or spec to what a run needs: the checked spec as JSON text, the Plan, and the run's inputs.
 
-Pure; the work of reading is CPU-bound, so callers run it in a thread. Every problem is reported at once.
+The work of reading is CPU-bound, so callers run it in a thread. Every problem is reported at once.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
+from headrace_apiserver.compiling import Compilations, Compiled
 from headrace_ir.documents import read_json
+from headrace_ir.limits import MAX_SPEC_BYTES
 from headrace_ir.outputs import read_output_file
 from headrace_ir.parameters import check_run_parameters, declaration_of
 from headrace_ir.plan import compile_plan
@@ -21,47 +22,44 @@ from headrace_ir.values import Value, ValueProblem, decode, encode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_servicekit.errors import Reason, ServiceError
 
+__all__ = ["Compiled", "compiled_document", "compiled_file", "compiled_text", "invalid_spec", "run_inputs"]
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A spec without problems."""
-
-    spec_json: str
-    plan: plan_pb2.Plan
-
-    @property
-    def name(self) -> str:
-        """pipelineInfo.name."""
-        return self.plan.pipeline_name
+_COMPILATIONS: Final = Compilations()
 
 
 def compiled_file(data: bytes, filename: str) -> Compiled:
     """The pipeline in an uploaded file: YAML, JSON, zip or gzip tarball."""
-    try:
-        return _compiled(read_package(data, filename))
-    except SpecError as wrong:
-        raise invalid_spec(wrong.problems) from None
+    return _compiled(f"file {filename}", data, lambda: read_package(data, filename))
 
 
 def compiled_document(document: Any) -> Compiled:
     """The pipeline in a JSON object: a bare spec, or both documents under their names."""
-    try:
-        return _compiled(read_spec(document))
-    except SpecError as wrong:
-        raise invalid_spec(wrong.problems) from None
+    return compiled_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
 
 def compiled_text(spec_json: str) -> Compiled:
     """The same from the object's JSON text."""
+    content = spec_json.encode("utf-8", "surrogatepass")
+    return _compiled("text", content, lambda: _read_text(content))
+
+
+def _read_text(content: bytes) -> Package:
+    if len(content) > MAX_SPEC_BYTES:
+        size = f"{len(content) / (1 << 20):.1f} MiB"
+        raise SpecError.of(f"the spec is {size} large; at most {MAX_SPEC_BYTES >> 20} MiB are possible")
+    return read_spec(read_json(content))
+
+
+def _compiled(kind: str, content: bytes, read: Callable[[], Package]) -> Compiled:
+    def make() -> Compiled:
+        package = read()
+        plan = compile_plan(package)  # validates: raises SpecError with every problem
+        return Compiled(json.dumps(package.document, ensure_ascii=False, separators=(",", ":")), plan)
+
     try:
-        return _compiled(read_spec(read_json(spec_json.encode())))
+        return _COMPILATIONS.get(kind, content, make)
     except SpecError as wrong:
         raise invalid_spec(wrong.problems) from None
-
-
-def _compiled(package: Package) -> Compiled:
-    plan = compile_plan(package)  # validates: raises SpecError with every problem
-    return Compiled(json.dumps(package.document, ensure_ascii=False, separators=(",", ":")), plan)
 
 
 def invalid_spec(problems: tuple[Problem, ...] | list[Problem]) -> ServiceError:
@@ -107,8 +105,11 @@ def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Held], artifacts: Mappin
     for name, value in values.items():
         if isinstance(value, ValueRef):
             write_reference(inputs.parameters[name], value)
-        else:
+            continue
+        try:
             inputs.parameters[name].json = encode(value)
+        except ValueProblem as wrong:  # only its size is left to be wrong
+            problems.append(f"parameter '{name}' {wrong.sentence}")
     problems += _add_artifacts(inputs, root, artifacts)
     if problems:
         message = "; ".join(problems) if len(problems) < 3 else f"{len(problems)} problems:\n  " + "\n  ".join(problems)

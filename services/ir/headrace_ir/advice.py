@@ -7,7 +7,7 @@ Sentences are kept in the Plan, and shown by `headrace validate`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ def _placeholders(path: str, value: Any) -> Iterator[str]:
                 meant = nearest(name, PLATFORM)
                 end = f"; did you mean '{{{{$.{meant}}}}}'?" if meant else ""
                 yield f"{path}: '{{{{$.{name}}}}}' has no value here and stays as it is{end}"
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, entry in value.items():
             yield from _placeholders(f"{path}.{key}", entry)
     elif isinstance(value, list):

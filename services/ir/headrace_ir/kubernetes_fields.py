@@ -6,6 +6,7 @@ only; what the fields mean is judged in `checks.kubernetes`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 INPUT: Final = "TaskInputsSpec.InputParameterSpec"
@@ -128,6 +129,7 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
 }
 
 
+@cache
 def camel(name: str) -> str:
     """The JSON spelling of a field name."""
     first, *rest = name.split("_")

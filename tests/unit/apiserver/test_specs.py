@@ -7,6 +7,8 @@ import json
 import pytest
 
 from builders.specs import artifact_input, container, dag_input, pipeline
+from headrace_apiserver import specs
+from headrace_apiserver.compiling import Compilations
 from headrace_apiserver.specs import (
     compiled_document,
     compiled_file,
@@ -15,6 +17,7 @@ from headrace_apiserver.specs import (
     parsed_texts,
     run_inputs,
 )
+from headrace_ir import values
 from headrace_servicekit.errors import Reason, ServiceError
 
 TRAIN = container(["python", "train.py"], inputs={"lr": "NUMBER_DOUBLE"}, outputs={"Output": "STRING"})
@@ -46,6 +49,36 @@ def test_a_file_and_its_object_compile_to_the_same_plan():
     compiled = compiled_file(text.encode(), "demo.json")
     assert compiled.name == "demo"
     assert compiled.plan == PLAN == compiled_text(compiled.spec_json).plan
+
+
+def test_a_spec_is_compiled_once_however_it_comes(monkeypatch):
+    made: list[str] = []
+    original = specs.compile_plan
+    monkeypatch.setattr(specs, "compile_plan", lambda package: made.append(package.spec.name) or original(package))
+    monkeypatch.setattr(specs, "_COMPILATIONS", Compilations())
+    text = json.dumps(document())
+    first = compiled_file(text.encode(), "demo.json")
+    assert compiled_file(text.encode(), "demo.json") is first
+    assert compiled_text(first.spec_json) is first
+    assert compiled_document(document()) is first
+    assert made == ["demo"]
+
+
+def test_a_wrong_spec_is_wrong_each_time():
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="neither a pipeline spec"):
+            compiled_text('{"a": 1}')
+
+
+def test_an_inline_spec_is_as_large_as_a_file_may_be(monkeypatch):
+    monkeypatch.setattr(specs, "MAX_SPEC_BYTES", 1 << 20)
+    with pytest.raises(ServiceError, match=r"the spec is 2\.0 MiB large; at most 1 MiB are possible"):
+        compiled_text('"' + "a" * (2 << 20) + '"')
+
+
+def test_a_parameter_that_is_too_large_is_named(monkeypatch):
+    monkeypatch.setattr(specs, "encode", lambda value: values.encode(value, 20))
+    assert "parameter 'who' is 32 bytes long, above the limit of 20" in str(problems({"lr": 1, "who": "a" * 30}))
 
 
 def test_a_spec_that_is_wrong_reports_every_problem_as_a_detail():

@@ -7,7 +7,7 @@ Only names are judged here; which text a placeholder becomes is the engine's bus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from headrace_ir.checks.scopes import scopes
@@ -64,7 +64,7 @@ def _references(path: str, value: Any) -> Iterator[tuple[str, Reference]]:
         if "{{$" in value:
             for side, kind, single, double in dict.fromkeys(NAMED.findall(value)):
                 yield path, (side, kind, single or double)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         for key, entry in value.items():
             yield from _references(path, key)
             yield from _references(f"{path}.{key}", entry)

@@ -17,7 +17,7 @@ class StructureProblem(ValueError):  # noqa: N818 - "problem" is the project's w
 
 def asked_inputs(element: str) -> list[str]:
     """The inputs whose presence an element of a command asks for. Raises StructureProblem."""
-    if not _STRUCTURE.match(element):
+    if "{" not in element or not _STRUCTURE.match(element):
         return []
     try:
         structure = json.loads(element)
