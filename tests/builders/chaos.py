@@ -53,7 +53,6 @@ class Chaos:
         self.state = RunState.load(self.plan, self.first)
         self.contents: dict[str, str] = {}  # the artifact store: it outlives replicas
         self.deaths = 0
-        self.most_in_flight: dict[str, int] = {}
 
     def deliver(self, fact: f.Fact) -> None:
         """A user's request: stored before it is acknowledged."""
@@ -87,6 +86,7 @@ class Chaos:
         assert revision + len(taken[1]) == taken[0].revision, "the base is as it was"
         self.state = taken[0].settle()
         self._check_commands(taken[2])
+        self._check_limits()
         for command in taken[2]:
             self._carry_out(command)
         if not facts and not taken[1] and not taken[2]:
@@ -127,6 +127,19 @@ class Chaos:
                 self.pool.append(self.attempts[path, number])
         for command in pending(self.plan, self.state, self.now_us):
             self._carry_out(command)
+
+    def _check_limits(self) -> None:
+        """No loop has more iterations at work than it may, also after a retry of the run."""
+        at_work: dict[str, set[str]] = {}
+        for path, _, _ in self.state.in_flight():
+            row = self.state.known(path)
+            while row.spec is not None:
+                if row.iteration >= 0:
+                    at_work.setdefault(row.parent, set()).add(row.path)
+                row = self.state.known(row.parent)
+        for path, iterations in at_work.items():
+            limit = self.state.known(path).task.loop.limit
+            assert not limit or len(iterations) <= limit, (path, iterations)
 
     def _check_commands(self, commands: tuple[c.Command, ...]) -> None:
         """Whatever a step asks for can be asked for again."""
@@ -256,4 +269,5 @@ def dump(state: RunState) -> dict[str, Any]:
             str(row.waiting_on),
         )
     shown["active"] = set(state.active())
+    shown["turns"] = state.header.turns
     return shown
