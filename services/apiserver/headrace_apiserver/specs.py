@@ -18,7 +18,7 @@ from headrace_ir.plan import compile_plan
 from headrace_ir.problems import Problem, SpecError, format_problems
 from headrace_ir.reading import Package, read_package, read_spec
 from headrace_ir.references import Held, ValueRef, write_reference
-from headrace_ir.values import Value, ValueProblem, decode, encode
+from headrace_ir.values import Value, ValueProblem, canonical, decode, encode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -90,10 +90,27 @@ def parameters_of(text: str) -> dict[str, Value]:
     try:
         value = decode(text)
     except ValueProblem as wrong:
-        raise ServiceError(Reason.INVALID_PARAMETERS, f"parameters_json {wrong.sentence}") from None
+        problems = _culprits(text) or [f"parameters_json {wrong.sentence}"]
+        details = [("", problem) for problem in problems]
+        raise ServiceError(Reason.INVALID_PARAMETERS, "; ".join(problems), details=details) from None
     if not isinstance(value, dict):
         raise ServiceError(Reason.INVALID_PARAMETERS, "parameters_json must be a JSON object of names and values")
     return value
+
+
+def _culprits(text: str) -> list[str]:
+    """The parameters that no value can be made of, where the text is an object of them at all."""
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    problems = []
+    for name, value in held.items() if isinstance(held, dict) else ():
+        try:
+            canonical(value)
+        except ValueProblem as problem:
+            problems.append(f"parameter '{name}' {problem.sentence}")
+    return problems
 
 
 def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Held], artifacts: Mapping[str, str]) -> events_pb2.Values:

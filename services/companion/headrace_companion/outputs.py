@@ -171,7 +171,7 @@ def collect_parameters(assignment: Assignment, folders: Folders, said: Mapping[s
 def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mapping[str, Value]) -> str | None:
     declared, limit = assignment.output_parameters.get(name), assignment.max_value_bytes
     if name in said:
-        value = check_output(name, declared, said[name], optional=name in assignment.optional_outputs)
+        value = check_output(name, declared, said[name])
         return _written(name, value, limit)
     content = read_local(folders.parameter(name), folders.top, limit)
     if content is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
 from headrace_companion.custom_paths import Source, custom_source
+from headrace_companion.lightweight import recognise
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
 from headrace_companion.results import (
     ATTEMPT_FILE,
@@ -93,7 +94,7 @@ class Publisher:
                 for name, declared in self.assignment.output_artifacts.items()
             }
         except OutputRefused as error:
-            return replace(ended, failure=Failure(error.reason, str(error)))
+            return replace(ended, failure=Failure(error.reason, f"{error}{self._hint(error.reason)}"))
         except (StoreError, OSError) as error:
             failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {why(error)}")
             return replace(ended, failure=failure)
@@ -107,6 +108,12 @@ class Publisher:
         for name in self.assignment.output_artifacts:
             places[encode(str(self.staged.folders.output(name)))] = encode(self._uri(name))
         return places
+
+    def _hint(self, reason: Reason) -> str:
+        """KFP's runtime says nothing where a function returns None, whatever it was declared to return."""
+        if reason is Reason.MISSING_OUTPUT and recognise(self.staged.argv) is not None:
+            return "; a Python function that returns None writes no output: return a value"
+        return ""
 
     def _large(self, text: str) -> ValueRef:
         """Store a large value among the attempt's outputs, under a name that is a function of its content."""

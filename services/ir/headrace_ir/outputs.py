@@ -26,22 +26,22 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def check_output(name: str, declared: Declared, value: Value, *, optional: bool = False) -> Value:
-    """An output value from user code's metadata file, checked against its declared type; null passes if optional (G47)."""
-    if value is None and optional:
-        return None
-    return conform(f"output '{name}'", declared, value)
+def check_output(name: str, declared: Declared, value: Value) -> Value:
+    """An output value that user code said, checked against its declared type.
+
+    The IR has no word for an optional output, so a null that was said is taken from any task: it is for the consumer to
+    have a default, or to be optional (G47).
+    """
+    return None if value is None else conform(f"output '{name}'", declared, value)
 
 
-def decode_output(
-    name: str, declared: Declared, text: str | bytes, *, optional: bool = False, limit: int = MAX_VALUE_BYTES
-) -> Value:
+def decode_output(name: str, declared: Declared, text: str | bytes, *, limit: int = MAX_VALUE_BYTES) -> Value:
     """The same from JSON text, as a report carries it."""
     try:
         value = decode(text, limit)
     except ValueProblem as problem:
         raise ValueProblem(f"output '{name}' {problem.sentence}") from None
-    return check_output(name, declared, value, optional=optional)
+    return check_output(name, declared, value)
 
 
 def read_output_file(name: str, declared: Declared, content: bytes, limit: int = MAX_VALUE_BYTES) -> Value:
@@ -58,7 +58,8 @@ def read_output_file(name: str, declared: Declared, content: bytes, limit: int =
         return _boolean(subject, text)
     if kind in (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE):
         return conform(subject, kind, _number(subject, kind, text))
-    return decode_output(name, kind, text, limit=limit)
+    value = decode_output(name, kind, text, limit=limit)
+    return conform(subject, kind, value)  # a file that says null is no list
 
 
 def _sized(subject: str, text: str, size: int, limit: int) -> str:

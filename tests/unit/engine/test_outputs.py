@@ -82,9 +82,10 @@ def test_an_optional_output_that_was_not_written_is_null():
     assert check_parameters({"n": "NUMBER_INTEGER"}, {"n": "null"}, optional={"n"}) == {"n": None}
 
 
-def test_a_required_output_is_not_null():
-    with pytest.raises(ValueProblem, match="output 'n' expects NUMBER_INTEGER, got null"):
-        check_parameters({"n": "NUMBER_INTEGER"}, {"n": "null"})
+def test_a_null_that_was_said_is_an_output_and_a_file_that_says_null_is_not():
+    assert check_parameters({"n": "NUMBER_INTEGER"}, {"n": "null"}) == {"n": None}
+    with pytest.raises(ValueProblem, match="output 'l' expects LIST, got null"):
+        read_output_file("l", "LIST", b"null")
 
 
 def test_all_problems_of_a_report_come_in_one_sentence():

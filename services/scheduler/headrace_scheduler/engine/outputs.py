@@ -30,7 +30,7 @@ def check_parameters(
                 passes(f"output '{name}'", declared.get(name), text, text=False)
                 values[name] = text
             else:
-                values[name] = decode_output(name, declared.get(name), text, optional=name in optional)
+                values[name] = decode_output(name, declared.get(name), text)
         except ValueProblem as problem:
             problems.append(problem.sentence)
     for name, kind in declared.items():
