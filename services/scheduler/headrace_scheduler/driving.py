@@ -74,6 +74,8 @@ class Driver:
         self._signal = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
         self._roots: dict[AttemptId, str] = {}  # where attempts in flight publish
+        self._left: dict[AttemptId, None] = {}  # in flight when their runs were left
+        self.left_all = False  # every run was left since the replica last looked: they are to be loaded again
         self._stored: list[tuple[Drive, Advance]] = []  # steps whose contents are stored: to be appended
         self._storing: set[asyncio.Task[None]] = set()
 
@@ -115,10 +117,21 @@ class Driver:
         self._carry_out(drive, commands)
         self._touch(drive.run_id)
 
-    def drop_shards(self, shards: frozenset[int]) -> list[AttemptId]:
-        """Forget the runs of shards that are no longer held; the attempts that were in flight."""
-        dropped = [d for d in self._drives.values() if shard_of(d.run_id, self._session.shards) in shards]
-        return [attempt for drive in dropped for attempt in self.drop(drive)]
+    def leave(self, shards: frozenset[int]) -> None:
+        """Forget the runs of shards that are not held any more; `end_left` ends what they have in flight."""
+        for drive in [d for d in self._drives.values() if shard_of(d.run_id, self._session.shards) in shards]:
+            self._left.update(dict.fromkeys(self.drop(drive)))
+
+    def end_left(self) -> None:
+        """End attempts of runs that were left, but those that this replica follows again: it holds their shard anew."""
+        assert self._dispatcher is not None, "attach() comes first"
+        left, self._left = self._left, {}
+        for attempt in left:
+            drive = self._drives.get(attempt.run_id)
+            here = drive.state.in_flight() if drive is not None else ()
+            if (attempt.path, attempt.number) not in [(path, number) for path, number, _ in here]:
+                # behind a launch of it that may still be queued
+                self._dispatcher.dispatch(attempt.run_id, CancelAttempt(attempt.path, attempt.number))
 
     def drop(self, drive: Drive) -> list[AttemptId]:
         """Forget one run; its attempts in flight."""
@@ -248,7 +261,8 @@ class Driver:
                     logger.warning("cannot append, trying again: %s", refused)
                     last = str(refused)
                 await asyncio.sleep(AGAIN_S)
-        self.drop_shards(frozenset(range(self._session.shards)))
+        self.leave(frozenset(range(self._session.shards)))
+        self.left_all = True
         return None
 
     def _committed(self, drive: Drive, step: Advance) -> None:

@@ -52,6 +52,7 @@ class Replica:
         self._driver = driver
         self._dispatcher = dispatcher
         self._started = False
+        self._loaded: frozenset[int] = frozenset()  # shards whose runs are driven here
         self._loading = (
             asyncio.Lock()
         )  # while runs are loaded, facts wait: nobody would take those of a run that is not held yet
@@ -90,12 +91,12 @@ class Replica:
         while True:
             try:
                 await self._session.open()
-                change = await self._session.renew()
-                if not change.claimed:
+                await self._session.renew()
+                if not self._session.held:
                     logger.info(
                         "no shard is free yet: another scheduler has them, or one died and its session ends within 10 s"
                     )
-                await self._load_shards(change.claimed)
+                await self._keep_to_session()
             except ServiceError as away:
                 if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
                     raise
@@ -108,29 +109,36 @@ class Replica:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
-                change = await self._session.renew()
-                await self._give_up(change.lost)
-                if change.claimed:
-                    await self._load_shards(change.claimed)
-                    self._receiver.look()
+                await self._session.renew()
+                await self._keep_to_session()
             except ServiceError as refused:
                 if refused.reason != Reason.SESSION_LOST:
                     logger.warning("cannot renew the session: %s", refused)
                     continue
                 logger.warning("the session has expired; every run is dropped and loaded again")
-                await self._give_up(self._session.held)
+                self._driver.left_all = True
                 await self._open()
                 self._receiver.reset()
 
-    async def _give_up(self, shards: frozenset[int]) -> None:
-        for attempt in self._driver.drop_shards(shards) if shards else ():
-            await self._executor.cancel(attempt)
+    async def _keep_to_session(self) -> None:
+        """Leave the runs of shards that are not held any more, and load those of shards that are held and were not loaded."""
+        held = self._session.held
+        if self._driver.left_all:
+            self._driver.leave(self._loaded)
+            self._loaded, self._driver.left_all = frozenset(), False
+        self._driver.leave(self._loaded - held)
+        self._loaded &= held
+        missing = held - self._loaded
+        if missing:
+            await self._load_shards(missing)
+            self._loaded |= missing
+            self._receiver.look()
+        self._driver.end_left()
 
     # ---- loading
 
     async def _load_shards(self, shards: frozenset[int]) -> None:
-        if shards:
-            await self._load(rs.LoadRunsRequest(shards=sorted(shards)))
+        await self._load(rs.LoadRunsRequest(shards=sorted(shards)))
 
     async def load_runs(self, run_ids: Sequence[str]) -> None:
         """Load exactly these, terminal ones too."""

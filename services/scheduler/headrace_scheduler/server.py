@@ -55,29 +55,17 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
     async with AsyncExitStack() as stack:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
         cache = await stack.enter_async_context(channel(settings.address_of("cache")))
-        store = run_store_pb2_grpc.RunStoreStub(persistence)
+        stubs = Stubs(
+            run_store_pb2_grpc.RunStoreStub(persistence),
+            run_query_pb2_grpc.RunQueryStub(persistence),
+            cache_pb2_grpc.CacheStub(cache),
+        )
         artifacts = make_store(settings.artifacts())
         executor = make_executor(settings, artifacts)
-        session = Session(store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
-        receiver = Receiver(store, session)
-        admission = Admission(executor.inventory(), settings.default_cpu)
-        contents = Contents(artifacts)
-        driver = Driver(Parts(store, session, receiver, executor, admission, settings, contents))
-        client = CacheClient(cache_pb2_grpc.CacheStub(cache), lambda uris: exists(artifacts, uris))
-        query = run_query_pb2_grpc.RunQueryStub(persistence)
-        importer = Importer(query, local=settings.executor != "kubernetes")
-        dispatcher = Dispatcher(client, importer, executor, contents, driver.tell)
-        index = partial(
-            index_of,
-            store=artifacts,
-            workspaces=executor.workspaces,
-            max_value_bytes=settings.max_value_bytes,
-            max_iterations=settings.max_iterations,
-        )
-        origins = Origins(query, index)
-        replica = Replica(store, session, receiver, executor, driver, dispatcher, index, origins)
+        parts = assemble(settings, stubs, executor, artifacts)
+        receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
-        attempts = AttemptsService(store, receiver)
+        attempts = AttemptsService(stubs.store, receiver)
         access = ArtifactService(artifacts, driver.writes)
         served = [
             Served(
@@ -93,11 +81,53 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
                 lambda server: scheduler_pb2_grpc.add_ArtifactAccessServicer_to_server(access, server),
             ),
         ]
-        await stack.enter_async_context(replica)
+        await stack.enter_async_context(parts.replica)
         listening = await stack.enter_async_context(
             serve(settings.address_of("scheduler"), served, service="scheduler", sink=sink)
         )
-        yield Running(listening.address, replica)
+        yield Running(listening.address, parts.replica)
+
+
+@dataclass(frozen=True, slots=True)
+class Stubs:
+    """The services that a replica speaks to: RunStore, RunQuery, Cache."""
+
+    store: Any
+    query: Any
+    cache: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The parts of one replica, none of them running yet."""
+
+    replica: Replica
+    dispatcher: Dispatcher
+    driver: Driver
+    receiver: Receiver
+    admission: Admission
+
+
+def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: ArtifactStore) -> Assembled:
+    """One replica between these neighbours."""
+    session = Session(stubs.store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
+    receiver = Receiver(stubs.store, session)
+    admission = Admission(executor.inventory(), settings.default_cpu)
+    contents = Contents(artifacts)
+    driver = Driver(Parts(stubs.store, session, receiver, executor, admission, settings, contents))
+    client = CacheClient(stubs.cache, lambda uris: exists(artifacts, uris))
+    importer = Importer(stubs.query, local=settings.executor != "kubernetes")
+    dispatcher = Dispatcher(client, importer, executor, contents, driver.tell)
+    index = partial(
+        index_of,
+        store=artifacts,
+        workspaces=executor.workspaces,
+        max_value_bytes=settings.max_value_bytes,
+        max_iterations=settings.max_iterations,
+    )
+    origins = Origins(stubs.query, index)
+    replica = Replica(stubs.store, session, receiver, executor, driver, dispatcher, index, origins)
+    return Assembled(replica, dispatcher, driver, receiver, admission)
 
 
 def index_of(plan: plan_pb2.Plan, store: ArtifactStore, **settings: Any) -> PlanIndex:
