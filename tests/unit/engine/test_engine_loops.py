@@ -11,6 +11,7 @@ from builders.specs import Dag, artifact, artifact_input, container, dag, dag_in
 from builders.worlds import World, failed, succeeded, values
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import facts as f
+from headrace_scheduler.engine import resolving
 
 STEP = container(outputs={"Output": "STRING"})
 
@@ -50,6 +51,15 @@ def test_what_is_no_list_is_named(text, sentence):
     body = dag({"item": "STRING", "items": "STRING"}).task("work", STEP)
     flow = pipeline().input("all").task("loop", body, {"items": dag_input("all")}, over="items")
     assert World(flow, {"all": text}).run().error("loop").message == sentence
+
+
+def test_a_list_that_is_too_long_is_counted(monkeypatch):
+    monkeypatch.setattr(resolving, "MAX_ITERATIONS", 2)
+    body = dag({"item": "STRING", "items": "LIST"}).task("work", STEP)
+    flow = pipeline().input("all", "LIST").task("loop", body, {"items": dag_input("all")}, over="items")
+    assert World(flow, {"all": ["a", "b"]}).run().outcome == "SUCCEEDED"
+    world = World(flow, {"all": ["a", "b", "c"]}).run()
+    assert world.error("loop").message == "loop 'loop': 'items' has 3 items; a loop can have 2 iterations"
 
 
 def test_nothing_at_all_is_no_list():
