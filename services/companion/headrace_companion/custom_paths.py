@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ from typing import Final
 from headrace_companion.assignment import Folders
 from headrace_companion.folder_store import folder_of_uri
 from headrace_companion.store import SourceRefused
+
+Bind = tuple[str, str]
+"""A folder, and the path at which user code alone saw it."""
 
 TOP: Final = Path("/")
 NO_DISKS: Final = tuple(map(Path, ("/proc", "/sys")))  # what is read there is the reader's, not the task's
@@ -32,9 +36,12 @@ class Source:
     move: bool = True
 
 
-def custom_source(said: str, folders: Folders, store_root: str, *, anywhere: bool) -> Source:
+def custom_source(said: str, folders: Folders, store_root: str, binds: Sequence[Bind], *, anywhere: bool) -> Source:
     """The place that user code named, relative to its working folder. Raises SourceRefused with what to do instead."""
     path = Path(os.path.normpath(folders.work / said))
+    for folder, target in sorted(binds, key=lambda bind: len(bind[1]), reverse=True):
+        if path.is_relative_to(target):
+            return Source(folder / path.relative_to(target), Path(folder).parent, move=False)
     if folders.top in path.parents:
         return Source(path, folders.top)
     if not anywhere:

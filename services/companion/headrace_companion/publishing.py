@@ -8,12 +8,13 @@ Pod, by the companion.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
-from headrace_companion.custom_paths import Source, custom_source
+from headrace_companion.custom_paths import Bind, Source, custom_source
 from headrace_companion.lightweight import recognise
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
 from headrace_companion.results import (
@@ -42,13 +43,20 @@ class Place:
 
 
 def publish(
-    assignment: Assignment, staged: Staged, ended: AttemptResult, store: ArtifactStore, *, anywhere: bool = False
+    assignment: Assignment,
+    staged: Staged,
+    ended: AttemptResult,
+    store: ArtifactStore,
+    *,
+    anywhere: bool = False,
+    binds: Sequence[Bind] = (),
 ) -> AttemptResult:
     """The final result of an attempt whose process has ended; stores everything that belongs to it.
 
-    `anywhere`: we are the user whose code it was, on its machine, so a path of its own may lie anywhere.
+    `anywhere`: we are the user whose code it was, on its machine, so a path of its own may lie anywhere. `binds`: folders
+    that it alone saw at other paths.
     """
-    publisher = Publisher(assignment, staged, store, anywhere)
+    publisher = Publisher(assignment, staged, store, anywhere, binds)
     result = publisher.with_outputs(ended) if ended.failure is None else ended
     return replace(result, partial=publisher.keep_partial()) if result.failure is not None else result
 
@@ -79,6 +87,7 @@ class Publisher:
     staged: Staged
     store: ArtifactStore
     anywhere: bool = False
+    binds: Sequence[Bind] = ()
     done: dict[Path, tuple[str, Stored]] = field(default_factory=dict)
 
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
@@ -190,7 +199,7 @@ class Publisher:
         return Place(self._uri(relative), custom or self._own(path))
 
     def _custom(self, said: str) -> Source:
-        return custom_source(said, self.staged.folders, self.store.root, anywhere=self.anywhere)
+        return custom_source(said, self.staged.folders, self.store.root, self.binds, anywhere=self.anywhere)
 
     def _own(self, path: Path) -> Source:
         """Something in the attempt's own folder."""

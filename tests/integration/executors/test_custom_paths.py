@@ -10,6 +10,7 @@ import pytest
 
 from builders.launches import Watched, launch, store_in, watching
 from headrace_companion.assignment import Assignment, Folders, OutputArtifact
+from headrace_companion.custom_paths import Bind
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.publishing import publish
 from headrace_companion.results import AttemptResult, Reason
@@ -33,12 +34,13 @@ class Place:
         self.elsewhere = folder / "elsewhere"
         self.elsewhere.mkdir()
 
-    def publish(self, said: str | Path, *, anywhere: bool = True) -> AttemptResult:
+    def publish(self, said: str | Path, *, anywhere: bool = True, binds: tuple[Bind, ...] = ()) -> AttemptResult:
         self.folders.top.mkdir(parents=True, exist_ok=True)
         staged = stage(self.assignment, self.folders, self.store)
         text = f'{{"artifacts": {{"a": {{"artifacts": [{{"custom_path": "{said}"}}]}}}}}}'
         self.folders.metadata_file.write_text(text)
-        return publish(self.assignment, staged, AttemptResult("task#1", 0, None, None), self.store, anywhere=anywhere)
+        ended = AttemptResult("task#1", 0, None, None)
+        return publish(self.assignment, staged, ended, self.store, anywhere=anywhere, binds=binds)
 
     def stored(self, result: AttemptResult) -> bytes:
         assert result.failure is None, result.failure
@@ -90,6 +92,19 @@ def test_nothing_at_the_path_is_an_artifact_without_content(place: Place) -> Non
     result = place.publish(place.elsewhere / "data")
     assert result.failure is None
     assert result.artifacts["a"][0].digest is None
+
+
+def test_a_path_on_a_volume_is_that_of_the_volumes_folder(place: Place) -> None:
+    claim = place.elsewhere / "claim"
+    (claim / "deep").mkdir(parents=True)
+    (claim / "deep" / "data").write_bytes(b"hello")
+    (claim / "link").symlink_to("/etc/passwd")
+    binds = ((str(claim), "/mnt"), (str(claim / "deep"), "/mnt/in"))
+    for said in ("/mnt/deep/data", "/mnt/in/data"):
+        assert place.stored(place.publish(said, binds=binds)) == b"hello"
+    assert place.publish("/mnt", binds=binds).failure is not None
+    assert place.publish("/mnt/in", binds=binds).failure is None
+    assert (claim / "deep" / "data").exists()
 
 
 def test_links_are_not_followed(place: Place) -> None:
