@@ -97,3 +97,38 @@ def test_phases_follow_each_other_in_the_order_of_their_ends() -> None:
         ("image", 1020, 1030),
         ("running", 1035, 1050),
     ]
+
+
+def test_a_retry_that_is_told_in_two_events_is_one() -> None:
+    events = [
+        *life(),
+        *numbered(
+            [
+                event(run_retried=ev.RunRetried(more=True)),
+                event("g", task_reset=ev.TaskReset(reopen=True)),
+                event("g/train", task_reset=ev.TaskReset()),
+                event(run_retried=ev.RunRetried()),
+                event(run_finished=ev.RunFinished(state=ev.RUN_SUCCEEDED)),
+            ],
+            12,
+        ),
+    ]
+    roots = [(span.name, span.state) for span in trace(RUN_ID, "r", events) if span.phase == "run"]
+    assert roots == [("r", "FAILED"), ("r (retry 1)", "SUCCEEDED")]
+
+
+def test_a_linked_task_is_a_short_span_that_names_where_its_results_are_from() -> None:
+    events = numbered(
+        [
+            event(run_created=ev.RunCreated(resumed_from="origin")),
+            event(run_started=ev.RunStarted()),
+            created("a"),
+            finished("a", linked_from="origin/a"),
+        ],
+        0,
+    )
+    spans = {(span.path, span.phase): span for span in trace(RUN_ID, "r", events)}
+    assert spans["", "run"].attributes["headrace.resumed_from"] == "origin"
+    assert spans["a", "task"].attributes["headrace.linked_from"] == "origin/a"
+    assert spans["a", "task"].end_us > 0
+    assert ("a", "attempt") not in spans

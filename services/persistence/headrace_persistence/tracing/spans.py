@@ -35,6 +35,7 @@ class Tracer:
     spans: list[rq.Span] = field(default_factory=list)
     ended: list[rq.Span] = field(default_factory=list)
     retries: int = 0
+    resetting: bool = False  # the last retry is told in more than one event
     root: rq.Span | None = None
     tasks: dict[str, rq.Span] = field(default_factory=dict)
     waits: dict[str, rq.Span] = field(default_factory=dict)
@@ -101,6 +102,9 @@ def _run(made: Tracer, event: ev.Event, kind: str) -> None:
         if event.run_created.resumed_from:
             made.root.attributes["headrace.resumed_from"] = event.run_created.resumed_from
     elif kind == "run_retried":
+        begun, made.resetting = made.resetting, event.run_retried.more
+        if begun:
+            return
         before, made.retries = made.root, made.retries + 1
         made.root = made.open("", made.retries, "run", f"{made.name} (retry {made.retries})", "", event.time_us)
         if before is not None:

@@ -35,6 +35,7 @@ def refresh(state: RunState) -> None:
     """Forget everything volatile of a settled state and derive it again, as a load does."""
     header = state.header
     header.agenda.clear()
+    header.resets = None
     header.next_timer_us = 0
     header.turns.clear()
     for path in state.timers():

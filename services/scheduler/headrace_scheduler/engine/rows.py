@@ -159,6 +159,7 @@ class Header:
     origin: Origin | None = None  # the run that this one resumes
     exit_tasks: bool = False  # it is being terminated, and exit tasks of open groups run before its end
     resetting: bool = False  # a retry of which not all resets are there: nothing else happens until they are
+    resets: list[tuple[str, bool]] | None = None  # what is left of them, once that is known; volatile
     clock_us: int = 0
     expired: bool = False  # the run's deadline is over; volatile, the clock says it again
     next_timer_us: int = 0  # 0: none

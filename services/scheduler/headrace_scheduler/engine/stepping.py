@@ -37,7 +37,7 @@ from headrace_scheduler.engine.facts import (
 )
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.problems import NeedsValues
-from headrace_scheduler.engine.retrying import retry
+from headrace_scheduler.engine.retrying import reset, retry
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.turns import held_by
@@ -110,6 +110,11 @@ def _apply(draft: Draft, fact: Fact) -> None:
 def _work(draft: Draft) -> None:
     """Look at the agenda until it is empty or the step is full; what is left stays on it."""
     header = draft.state.header
+    if header.resetting:
+        reset(draft)
+        if header.resetting:
+            draft.state.push("")
+            return
     agenda = deque(header.agenda)
     header.agenda.clear()
     while agenda and not draft.full:
