@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,15 +52,19 @@ class Submission:
 
 
 class Submitter:
-    """Delivers requests about runs. `fixed`: the cluster is what it is, so a request that can never be met is refused."""
+    """Delivers requests about runs. `fixed`: the cluster is what it is, so a request that can never be met is refused.
+    `roots`: the kinds of places that runs may publish to.
+    """
 
-    def __init__(self, backends: Backends, *, fixed: bool = False) -> None:
+    def __init__(self, backends: Backends, *, fixed: bool = False, roots: Sequence[str] = ("file",)) -> None:
         self._backends = backends
+        self._roots = roots
         self._fixed = fixed
         self._default_experiment = ""  # it can never be deleted, so its id is good for ever
 
     async def create(self, submission: Submission) -> str:
         """The id of the run that is stored now."""
+        self._check_root(submission.pipeline_root)
         # In a thread: values may have megabytes.
         inputs, shown = await asyncio.to_thread(_checked, submission)
         experiment_id = await self._experiment(submission.experiment_id)
@@ -90,6 +94,15 @@ class Submitter:
         request_id = submission.request_id or run_id
         request = run_store_pb2.DeliverRequest(key=delivery_key("create", request_id), run_id=run_id, create=new)
         return await self._deliver(request)
+
+    def _check_root(self, root: str) -> None:
+        if root and ("://" not in root or root.partition("://")[0] not in self._roots):
+            known = " or ".join(f"{scheme}://" for scheme in self._roots)
+            raise ServiceError(
+                Reason.INVALID_INPUT,
+                f"pipeline_root {root!r} cannot be used: runs of this platform publish to {known}; "
+                "leave it out for the platform's own store",
+            )
 
     async def terminate(self, run_id: str, *, run_exit_tasks: bool = False) -> None:
         """Ask the run to end; exit tasks of its open groups run first where that is wanted."""

@@ -18,7 +18,7 @@ import shutil
 import uuid
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from headrace_companion import beneath
@@ -49,7 +49,7 @@ class FolderStore:
         self._incoming = self._folder / INCOMING
 
     @classmethod
-    def from_uri(cls, uri: str) -> FolderStore:
+    def from_uri(cls, uri: str) -> Self:
         folder = folder_of_uri(uri)
         if folder is None:
             raise StoreError(f"{uri!r} is not a folder; write file:///absolute/path (scheme {urlsplit(uri).scheme!r})")
@@ -83,7 +83,7 @@ class FolderStore:
     def put(self, key: str, source: Path, *, within: Path, move: bool = False) -> Stored:
         target = self.path(key)
         parts = beneath.parts_within(within, source)
-        fresh = self._fresh()
+        fresh = self._fresh(target)
         try:
             with beneath.folder_of(within, parts[:-1]) as parent:
                 stored = _take(parent, parts[-1], "/".join(parts), fresh, move=move)
@@ -98,7 +98,7 @@ class FolderStore:
 
     def put_bytes(self, key: str, data: bytes) -> Stored:
         target = self.path(key)
-        fresh = self._fresh()
+        fresh = self._fresh(target)
         try:
             fresh.write_bytes(data)
         except BaseException:
@@ -133,7 +133,7 @@ class FolderStore:
         for folder, _, names in os.walk(top):
             for name in names:
                 path = Path(folder, name)
-                found.append(Listed(str(path.relative_to(self._folder)), path.stat().st_size))
+                found.append(Listed(self._key_of(path), path.stat().st_size))
         return sorted(found, key=lambda listed: listed.key)
 
     def size(self, key: str) -> int:
@@ -160,15 +160,19 @@ class FolderStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
 
-    def _fresh(self) -> Path:
+    def _fresh(self, target: Path) -> Path:
+        """A place on the target's file system, from where a rename makes it visible."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         return self._incoming / uuid.uuid4().hex
+
+    def _key_of(self, path: Path) -> str:
+        return str(path.relative_to(self._folder))
 
     def _commit(self, fresh: Path, target: Path) -> None:
         """Rename into place. A folder that an earlier publish of the same attempt left is put aside first."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() or fresh.is_dir():
-            aside = self._fresh()
+            aside = self._fresh(target)
             with contextlib.suppress(FileNotFoundError):
                 target.rename(aside)
             fresh.rename(target)

@@ -16,6 +16,7 @@ from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
 from headrace_companion.custom_paths import Bind, Source, custom_source
 from headrace_companion.lightweight import recognise
+from headrace_companion.machine_store import is_outside
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
 from headrace_companion.results import (
     ATTEMPT_FILE,
@@ -206,9 +207,13 @@ class Publisher:
         return Source(path, self.staged.folders.top)
 
     def _elsewhere(self, name: str, uri: str, custom: Source | None) -> Place:
-        """A URI that user code chose: registered as it is; only beneath our own prefix is there something to store."""
+        """A URI that user code chose: registered as it is. Something is stored beneath our own prefix, and in a folder of this
+        machine where the content lies at another path.
+        """
         key, prefix = self.store.key(uri), prefix_key(self.assignment.prefix, self.store)
         if key is None or not key.startswith(prefix + "/"):
+            if custom is not None and key is not None and is_outside(key):
+                return Place(uri, custom)
             if custom is not None:
                 raise OutputRefused(
                     Reason.OUTPUT_PATH, f"output artifact '{name}' has a path of its own and a URI elsewhere ({uri})"

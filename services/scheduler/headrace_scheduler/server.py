@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from headrace_companion.folder_store import FolderStore
+from headrace_companion.machine_store import MachineStore
 from headrace_companion.store import ArtifactStore, StoreError
 from headrace_protos.v1 import (
     attempts_pb2_grpc,
@@ -137,10 +137,12 @@ def index_of(plan: plan_pb2.Plan, store: ArtifactStore, **settings: Any) -> Plan
     return PlanIndex(plan, default_root=store.root, **settings)
 
 
-def make_store(root: str) -> FolderStore:
-    """The store that HEADRACE_ARTIFACT_ROOT names; a sentence where there is none of its kind."""
+def make_store(root: str) -> MachineStore:
+    """The store that HEADRACE_ARTIFACT_ROOT names; a sentence where there is none of its kind. Tasks run on this machine, so
+    runs may have roots of their own in its folders.
+    """
     try:
-        return FolderStore.from_uri(root)
+        return MachineStore.from_uri(root)
     except StoreError as refused:
         raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_ARTIFACT_ROOT: {refused}") from refused
 

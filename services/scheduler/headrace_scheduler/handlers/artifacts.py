@@ -43,7 +43,7 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
 
     async def Put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse:  # noqa: N802
         """Write a small object whole."""
-        await asyncio.to_thread(self._store.put_bytes, self._key(request.uri), request.data)
+        await asyncio.to_thread(self._store.put_bytes, self._own_key(request.uri), request.data)
         return pb.PutResponse()
 
     async def Exists(self, request: pb.ExistsRequest, context: Context) -> pb.ExistsResponse:  # noqa: N802
@@ -53,7 +53,7 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
     async def Delete(self, request: pb.DeleteObjectsRequest, context: Context) -> pb.DeleteObjectsResponse:  # noqa: N802
         """Delete each, and what lies below it."""
         for uri in request.uris:
-            await asyncio.to_thread(self._store.delete, self._key(uri.rstrip("/")))
+            await asyncio.to_thread(self._store.delete, self._own_key(uri.rstrip("/")))
         return pb.DeleteObjectsResponse()
 
     async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:
@@ -65,6 +65,12 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
             raise ServiceError(Reason.NOT_FOUND, f"nothing is stored at {self._store.uri(key)}") from None
         except KeyRefused as refused:
             raise ServiceError(Reason.INVALID_INPUT, str(refused)) from refused
+
+    def _own_key(self, uri: str) -> str:
+        """Of what may be changed: a folder that a run named, or an importer, is its owner's to change."""
+        if not uri.startswith(f"{self._store.root}/"):
+            raise ServiceError(Reason.INVALID_INPUT, f"{uri!r} is not in the artifact store {self._store.root}")
+        return self._key(uri)
 
     def _key(self, uri: str) -> str:
         key = self._store.key(uri)
