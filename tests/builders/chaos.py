@@ -185,7 +185,7 @@ class Chaos:
         if self.hit(command.path):
             asked = command.ingredients
             artifacts = {
-                name: [text.rpartition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
+                name: [text.partition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
             }
             inputs = plain_inputs(asked.parameters) | artifacts
             outputs = made_values(command.path, 0, inputs, asked.output_parameters, asked.output_artifacts)

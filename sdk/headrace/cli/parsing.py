@@ -66,7 +66,21 @@ def _new_run(run: Any) -> None:
         "-a", "--artifact", metavar="NAME=URI", action="append", default=[], help="a root artifact; can be repeated"
     )
     run.add_argument("--no-wait", action="store_true", help="submit and leave (needs a platform that is up)")
-    run.add_argument("--no-cache", action="store_true", help="run every task, whatever the cache has")
+    caching = run.add_mutually_exclusive_group()
+    caching.add_argument(
+        "--no-cache",
+        dest="cache",
+        action="store_const",
+        const=False,
+        help="run every task, in groups too, whatever the cache has",
+    )
+    caching.add_argument(
+        "--cache",
+        dest="cache",
+        action="store_const",
+        const=True,
+        help="look every task up in the cache, also those whose caching is off",
+    )
     run.add_argument("--name", default="", help="the run's display name")
     run.add_argument("--experiment", default="", metavar="ID", help="the experiment that the run belongs to")
     _connection(run)

@@ -63,7 +63,7 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
         "parameters": values,
         "text_parameters": texts,
         "root_artifacts": parsing.artifacts(options.artifact),
-        "enable_cache": False if options.no_cache else None,
+        "enable_cache": options.cache,
         "display_name": options.name,
         "experiment_id": options.experiment,
     }

@@ -21,6 +21,7 @@ class CacheSettings(Settings):
     """What the cache knows besides the common settings."""
 
     cache_connections: int = 2  # in its pool at most
+    cache_max_age: float = 0.0  # seconds after which an entry is no longer used; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ async def running(settings: CacheSettings, sink: SpanSink | None = None) -> Asyn
         database = await stack.enter_async_context(
             Database(settings.database_url, name="cache", max_size=settings.cache_connections)
         )
-        service = CacheService(CacheStore(database))
+        service = CacheService(CacheStore(database, settings.cache_max_age))
         served = [
             Served("headrace.v1.Cache", lambda server: cache_pb2_grpc.add_CacheServicer_to_server(service, server))
         ]

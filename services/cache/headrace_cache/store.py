@@ -38,14 +38,15 @@ class Reserved:
 
 
 class CacheStore:
-    """Every method is one transaction or one read."""
+    """Every method is one transaction or one read. Entries older than `max_age_s` are not found; 0: none is too old."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, max_age_s: float) -> None:
         self._database = database
+        self._max_age_s = max_age_s
 
     async def lookup(self, keys: Sequence[str]) -> dict[str, Found]:
         """What there is, by key."""
-        rows = await self._database.read(QUERIES["lookup"], {"keys": list(keys)})
+        rows = await self._database.read(QUERIES["lookup"], {"keys": list(keys), "max_age": self._max_age_s})
         return {key: Found(bytes(outputs), origin, created) for key, outputs, origin, created in rows}
 
     async def reserve(self, wanted: Sequence[cache_pb2.Reservation]) -> dict[str, Reserved]:

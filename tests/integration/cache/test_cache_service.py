@@ -53,6 +53,21 @@ async def test_a_miss_then_a_hit_with_what_was_committed(cache):
     assert answer.hits[0].created_at_us > 0
 
 
+async def test_an_entry_that_is_too_old_is_a_miss_until_it_is_made_again(database_url, tmp_path):
+    settings = CacheSettings(home=tmp_path, database_url=database_url, cache_max_age=3600.0)
+    async with running(settings) as service, channel(service.address) as wire:
+        cache = cache_pb2_grpc.CacheStub(wire)
+        asked = pb.LookupRequest(ingredients=[ingredients()])
+        key = await commit(cache, ingredients())
+        assert (await cache.Lookup(asked)).hits[0].found
+        async with Database(database_url, name="test", max_size=1) as database:
+            aged = "UPDATE cache.entries SET created_at = created_at - interval '2 hours' WHERE key = %(key)s"
+            await database.transaction(lambda t: t.execute(aged, {"key": key}))
+        assert not (await cache.Lookup(asked)).hits[0].found
+        await commit(cache, ingredients())
+        assert (await cache.Lookup(asked)).hits[0].found
+
+
 async def test_single_flight_the_second_learns_who_holds_the_key(cache):
     first = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a")]))
     second = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r2/a")]))

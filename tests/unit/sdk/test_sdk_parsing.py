@@ -50,6 +50,17 @@ def test_artifacts():
         parsing.artifacts(["d=x://a", "d=x://b"])
 
 
+@pytest.mark.parametrize(("options", "wanted"), [([], None), (["--cache"], True), (["--no-cache"], False)])
+def test_the_cache_is_as_the_spec_says_unless_asked_for(options, wanted):
+    assert parsing.parser("1", {}).parse_args(["run", "p.yaml", *options]).cache is wanted
+
+
+def test_the_cache_cannot_be_on_and_off(capsys):
+    with pytest.raises(SystemExit):
+        parsing.parser("1", {}).parse_args(["run", "p.yaml", "--cache", "--no-cache"])
+    assert "not allowed with argument" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 3), ("RUNNING", 0)])
 def test_exit_codes(state, code):
     assert exit_code(state) == code

@@ -4,6 +4,7 @@ Launch. Pure; everything here is a function of plan, recorded inputs and run, so
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -204,7 +205,9 @@ def _context(state: RunState, row: Row, prepared: Prepared) -> dict[str, str]:
 
 
 def _content(one: ev.Artifact) -> str:
-    return one.digest or f"{one.uri}\n{one.metadata_json}"
+    """What an artifact is, whoever made it: its content where that is known, else where it lies; its type and metadata."""
+    kind = f"{one.schema_title}@{one.schema_version}{one.instance_schema}{one.schema_uri}"
+    return f"{one.digest or one.uri}\n{json.dumps(kind)}\n{one.metadata_json}"
 
 
 def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:

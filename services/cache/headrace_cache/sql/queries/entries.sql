@@ -1,8 +1,9 @@
 -- name: lookup
--- The entries of the keys that there are.
+-- The entries of the keys that there are, and that are not too old (0: none is). A later commit of the key makes it young.
 SELECT key, outputs, origin, (extract(epoch FROM created_at) * 1000000)::bigint
 FROM cache.entries
-WHERE key = ANY(%(keys)s);
+WHERE key = ANY(%(keys)s)
+  AND (%(max_age)s::float8 = 0 OR created_at > now() - make_interval(secs => %(max_age)s::float8));
 
 -- name: commit_entries
 -- Store outputs under their keys; a later commit of the same key wins, a repeated one changes nothing that matters.
