@@ -36,6 +36,8 @@ from headrace_scheduler.executors.port import AttemptId, Launch, Request, Templa
 from headrace_scheduler.executors.task_settings import TaskSettings
 
 ATTEMPT_PHASE = "attempt"
+NO_SETTINGS = TaskSettings()
+NO_REQUEST = Request()
 IN_WORKSPACE = "_kfp_workspace"  # metadata of an artifact that lies in the workspace
 
 
@@ -67,12 +69,7 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
     spec = row.task
     container = spec.template.container
     scope = _scope(state, row, spec, inputs)
-    settings = resolve_settings(spec.template.platform_json, scope, _around(state, row))
-    settings = replace(
-        settings, resources=kubernetes_resources(container.resources, lambda one: substitute(one, scope))
-    )
-    if _uses_workspace(state, row, scope, container):
-        settings = replace(settings, workspace_claim=f"{resource_name(state)}-kfp-workspace")
+    settings = _settings(state, row, scope)
     env: Sequence[plan_pb2.EnvVar] = container.env
     if spec.passthroughs:
         variables = tuple((one.name, one.value) for one in container.env)
@@ -91,10 +88,24 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
         command=expand_argv(container.command, scope),
         args=expand_argv(container.args, scope),
         env={one.name: template(one.value, scope) for one in env},
-        request=_request(settings.resources),
+        request=_request(settings.resources) if settings.resources else NO_REQUEST,
         timeout_s=timeout_s(spec.template.platform_json),
         settings=settings,
     )
+
+
+def _settings(state: RunState, row: Row, scope: Scope) -> TaskSettings:
+    """Platform settings, resources and the workspace. Most tasks have none, and there are many of them."""
+    template = row.task.template
+    settings = NO_SETTINGS
+    if template.platform_json:
+        settings = resolve_settings(template.platform_json, scope, _around(state, row))
+    if template.container.resources.ByteSize():
+        resources = kubernetes_resources(template.container.resources, lambda one: substitute(one, scope))
+        settings = replace(settings, resources=resources) if resources else settings
+    if _uses_workspace(scope, template.container):
+        settings = replace(settings, workspace_claim=f"{resource_name(state)}-kfp-workspace")
+    return settings
 
 
 def import_request(state: RunState, row: Row, inputs: Bag) -> tuple[str, str]:
@@ -248,12 +259,12 @@ def _small(name: str, value: Held) -> Value:
     return value
 
 
-def _uses_workspace(state: RunState, row: Row, scope: Scope, container: plan_pb2.Container) -> bool:
+def _uses_workspace(scope: Scope, container: plan_pb2.Container) -> bool:
     """Whether the task's inputs or its templates name the run's workspace, or an input lies in it."""
     if any(entries and IN_WORKSPACE in entries[0].get("metadata", {}) for entries in scope.artifacts.values()):
         return True
-    templates = (*container.command, *container.args, *(one.value for one in container.env))
-    if any("$.workspace_path" in text for text in templates):
+    templates = (container.command, container.args, (one.value for one in container.env))
+    if any("$.workspace_path" in text for texts in templates for text in texts):
         return True
     return _name((scope.platform["workspace_path"], WORKSPACE), scope.parameters.values())
 

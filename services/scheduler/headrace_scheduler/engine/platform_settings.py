@@ -37,8 +37,6 @@ class Around:
 
 def resolve_settings(platform_json: str, scope: Scope, around: Around) -> TaskSettings:
     """The settings of one task. Raises TaskProblem and PlaceholderProblem."""
-    if not platform_json:
-        return TaskSettings()
     document: Any = json.loads(platform_json)
     if "{{$" in platform_json:
         document = substitute_value(document, scope)
