@@ -4,102 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from builders.specs import Pipeline, container, dag, dag_input, output, pipeline
-from headrace_cache import server as cache
-from headrace_ir.plan import compile_plan
-from headrace_ir.reading import read_spec
-from headrace_persistence import server as persistence
-from headrace_persistence.settings import PersistenceSettings
+from builders.specs import dag, dag_input, output, pipeline
+from fixtures.fix_scheduler import WITHIN_S, World, step
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
-from headrace_protos.v1 import run_query_pb2_grpc, run_store_pb2_grpc, scheduler_pb2, scheduler_pb2_grpc
 from headrace_protos.v1 import run_store_pb2 as rs
-from headrace_scheduler import server as scheduler
-from headrace_scheduler.settings import SchedulerSettings
 from headrace_servicekit.errors import Reason, ServiceError
-from headrace_servicekit.server import channel
-
-WITHIN_S = 20
-
-
-@dataclass
-class World:
-    """Stubs of the services, and the stack that the scheduler lives in (so that a test can end it)."""
-
-    store: Any
-    query: Any
-    settings: SchedulerSettings
-    schedulers: AsyncExitStack
-
-    async def submit(self, flow: Pipeline, *, run_id: str = "", enable_cache: bool | None = None) -> str:
-        run_id = run_id or str(uuid.uuid4())
-        package = read_spec(flow.build())
-        new = rs.NewRun(
-            run_id=run_id,
-            namespace="default",
-            display_name="test",
-            spec_json=json.dumps(package.document),
-            plan=compile_plan(package).SerializeToString(),
-            enable_cache=enable_cache,
-        )
-        await self.deliver(run_id, create=new)
-        return run_id
-
-    async def deliver(self, run_id: str, **item: Any) -> None:
-        answer = await self.store.Deliver(rs.DeliverRequest(key=str(uuid.uuid4()), run_id=run_id, **item))
-        async with channel(self.settings.address_of("scheduler")) as wire:
-            with suppress(ServiceError):  # there may be no scheduler just now; it finds the item when it comes
-                await scheduler_pb2_grpc.SchedulerStub(wire).Wake(scheduler_pb2.WakeRequest(shards=[answer.shard]))
-
-    async def ended(self, run_id: str) -> rq.Run:
-        async with asyncio.timeout(WITHIN_S):
-            async for _ in self.query.Watch(rq.WatchRequest(run_id=run_id, follow=True)):
-                pass
-        return await self.query.GetRun(rq.GetRunRequest(run_id=run_id))
-
-    async def tasks(self, run_id: str) -> dict[str, rq.Task]:
-        answer = await self.query.ListTasks(rq.ListTasksRequest(run_id=run_id))
-        return {task.path: task for task in answer.tasks}
-
-    async def until(self, run_id: str, kind: str) -> None:
-        """Until an event of that kind has been appended."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:  # the stream of a run that has ended ends, also where a retry is on its way
-                async for answer in self.query.Watch(rq.WatchRequest(run_id=run_id, follow=True)):
-                    if any(event.WhichOneof("kind") == kind for event in answer.events):
-                        return
-                await asyncio.sleep(0.02)
-
-    async def start_scheduler(self, **changes: Any) -> None:
-        settings = SchedulerSettings(home=self.settings.home, executor="simulated", take_over=True, **changes)
-        await self.schedulers.enter_async_context(scheduler.running(settings))
-
-    async def stop_scheduler(self) -> None:
-        await self.schedulers.aclose()
-
-
-@pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        settings = SchedulerSettings(home=tmp_path, executor="simulated", take_over=True)
-        rows = await stack.enter_async_context(
-            persistence.running(PersistenceSettings(home=tmp_path, database_url=database_url))
-        )
-        await stack.enter_async_context(cache.running(cache.CacheSettings(home=tmp_path, database_url=database_url)))
-        wire = await stack.enter_async_context(channel(rows.address))
-        schedulers = await stack.enter_async_context(AsyncExitStack())
-        made = World(run_store_pb2_grpc.RunStoreStub(wire), run_query_pb2_grpc.RunQueryStub(wire), settings, schedulers)
-        await made.start_scheduler()
-        yield made
 
 
 async def until_it_raises(call: Callable[[], Awaitable[Any]]) -> None:
@@ -107,13 +22,6 @@ async def until_it_raises(call: Callable[[], Awaitable[Any]]) -> None:
         while True:
             await call()
             await asyncio.sleep(0.02)
-
-
-def step(**simulate: Any):
-    made = container(
-        ["true"], inputs={"x": "STRING"}, outputs={"Output": "STRING"}, env={"SIMULATE": json.dumps(simulate)}
-    )
-    return made
 
 
 async def test_a_chain_runs_and_hands_values_on(world: World):

@@ -109,10 +109,15 @@ def test_what_json_text_is_refused(text, sentence):
 
 
 def test_a_value_above_the_size_limit_is_refused_both_ways():
-    wanted = f"above the limit of {MAX_VALUE_BYTES}: write large data to an artifact"
-    for work in (lambda: decode('"' + "x" * MAX_VALUE_BYTES + '"'), lambda: encode("é" * (MAX_VALUE_BYTES // 2))):
+    wanted = "is 1002 bytes long, above the limit of 1001: write large data to an artifact"
+    for work in (
+        lambda: decode('"' + "x" * 1000 + '"', 1001),
+        lambda: decode(('"' + "é" * 500 + '"').encode(), 1001),
+        lambda: encode("é" * 500, 1001),
+    ):
         with pytest.raises(ValueProblem, match=wanted):
             work()
+    assert MAX_VALUE_BYTES == 256 << 20
 
 
 @pytest.mark.parametrize(
