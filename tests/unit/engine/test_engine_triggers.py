@@ -99,6 +99,15 @@ def test_a_condition_may_look_at_artifacts():
     assert [world.states[one] for one in "bcd"] == ["SUCCEEDED", "SKIPPED", "SUCCEEDED"]
 
 
+@pytest.mark.parametrize("items", [None, '["a"]'])
+def test_a_condition_sees_an_artifact_that_was_not_given_as_an_empty_list(items):
+    taker = container(inputs={"item": "STRING"}).input_artifact("m", optional=True)
+    given = {} if items else {"item": "a"}
+    nothing = "size(inputs.artifacts['m'].artifacts) == 0 && inputs.parameter_values['item'] == 'a'"
+    world = World(pipeline().task("b", taker, given, when=nothing, items=items)).run()
+    assert set(world.states.values()) == {"SUCCEEDED"}
+
+
 @pytest.mark.parametrize("kind", ["condition", "loop"])
 def test_null_goes_into_a_group_whose_inputs_are_not_optional(kind):
     """The SDK declares the inputs of condition and loop groups as required; KFP fails there."""

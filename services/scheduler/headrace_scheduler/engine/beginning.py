@@ -101,7 +101,10 @@ def _wanted(state: RunState, row: Row) -> bool:
     if not per_item:
         return True
     inputs = effective_inputs(state, row, inputs_of(state, row))
-    artifacts = {name: runtime_artifacts(one) for name, one in inputs.artifacts.items()}
+    artifacts = {
+        name: runtime_artifacts(inputs.artifacts.get(name))
+        for name in dict.fromkeys((*spec.input_artifacts, *inputs.artifacts))
+    }
     named = spec.condition.parameters
     everything = spec.condition.all_parameters
     values: dict[str, Held] = dict.fromkeys(spec.declarations)

@@ -98,11 +98,11 @@ class Inputs:
         if condition.all_parameters:
             names = self.names()
         values = {n: self.value(n) for n in names if n in self.bindings or n in self.spec.declarations}
-        wanted = condition.artifacts
+        bound = {one.name: one for one in self.spec.artifacts}
         artifacts = {
-            one.name: runtime_artifacts(self.artifact(one))
-            for one in self.spec.artifacts
-            if condition.all_artifacts or one.name in wanted
+            name: runtime_artifacts(self.artifact(bound[name]) if name in bound else None)
+            for name in dict.fromkeys((*bound, *self.spec.input_artifacts))
+            if condition.all_artifacts or name in condition.artifacts
         }
         return judged(self.row, values, artifacts)
 
