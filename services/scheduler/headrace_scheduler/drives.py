@@ -14,6 +14,7 @@ from headrace_protos.v1 import events_pb2
 from headrace_scheduler.engine import Step, step
 from headrace_scheduler.engine.commands import Admit, Command
 from headrace_scheduler.engine.contents import Content
+from headrace_scheduler.engine.drafting import BUDGET
 from headrace_scheduler.engine.facts import Clock, Fact
 
 Admitter = Callable[[str, Sequence[Admit]], Sequence[Fact]]
@@ -21,14 +22,15 @@ Admitter = Callable[[str, Sequence[Admit]], Sequence[Fact]]
 
 @dataclass(slots=True)
 class Drive:
-    """A loaded run. `plan` is the engine's index of it; `consumed` are inbox items that the next append uses up; while
-    `storing` its last step waits for the store, and no other is taken.
+    """A loaded run. `plan` is the engine's index of it; while `storing` its last step waits for the store, and no other is
+    taken.
     """
 
     plan: Any
     state: Any
     facts: list[Fact] = field(default_factory=list)
-    consumed: list[int] = field(default_factory=list)
+    inbox: list[tuple[int, int]] = field(default_factory=list)  # items that an append is to use up, see `deliver`
+    applied: int = 0  # facts, since the run was loaded
     deleting: bool = False
     storing: bool = False
 
@@ -36,6 +38,28 @@ class Drive:
     def run_id(self) -> str:
         """The run's UUID as text."""
         return str(self.state.run_id)
+
+    def deliver(self, inbox_id: int, fact: Fact | None) -> None:
+        """An inbox item: an append uses it up once its fact, and with it all that came before, is applied."""
+        if fact is not None:
+            self.facts.append(fact)
+        self.inbox.append((self.applied + len(self.facts), inbox_id))
+
+    def take(self) -> list[Fact]:
+        """Facts for one step, no more than it may apply."""
+        taken = self.facts[:BUDGET]
+        del self.facts[:BUDGET]
+        self.applied += len(taken)
+        return taken
+
+    def give_back(self, left: Sequence[Fact]) -> None:
+        """These were not applied: they come first in the next step."""
+        self.facts[:0] = left
+        self.applied -= len(left)
+
+    def consumed(self) -> list[int]:
+        """The inbox items whose facts are applied, oldest first."""
+        return [inbox_id for after, inbox_id in self.inbox if after <= self.applied]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +77,17 @@ class Advance:
     contents: Mapping[str, Content] = field(default_factory=dict)
 
 
-def advance(drive: Drive, facts: Sequence[Fact], now_us: int, admit: Admitter) -> Advance:
-    """Apply FACTS; Admit commands are answered by ADMIT at once and their answers applied in the same tick."""
+def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
+    """Apply the facts that wait; Admit commands are answered by ADMIT at once and their answers applied in the same tick,
+    where it has room for them.
+    """
     state = drive.state
     events: list[events_pb2.Event] = []
     commands: list[Command] = []
     contents: dict[str, Content] = {}
+    left: tuple[Fact, ...] = ()
     more = False
-    pending: Sequence[Fact] = facts
+    pending: Sequence[Fact] = drive.take()
     while True:
         taken: Step = step(drive.plan, state, (Clock(now_us), *pending))
         state = taken.state
@@ -69,6 +96,8 @@ def advance(drive: Drive, facts: Sequence[Fact], now_us: int, admit: Admitter) -
         asked = [command for command in taken.commands if isinstance(command, Admit)]
         commands.extend(command for command in taken.commands if not isinstance(command, Admit))
         more = more or taken.more
+        left = (*taken.left, *left)
         pending = admit(drive.run_id, asked) if asked else ()
-        if not pending:
-            return Advance(state, tuple(events), tuple(commands), more, tuple(drive.consumed), contents)
+        if not pending or len(events) >= BUDGET:
+            drive.give_back((*pending, *left))
+            return Advance(state, tuple(events), tuple(commands), more, tuple(drive.consumed()), contents)

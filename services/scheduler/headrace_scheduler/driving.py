@@ -23,6 +23,7 @@ from headrace_scheduler.admitting import Admission
 from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.drives import Advance, Drive, advance
+from headrace_scheduler.engine import pending
 from headrace_scheduler.engine.commands import Admit, CancelAttempt, Command, StartAttempt, WakeAt
 from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
 from headrace_scheduler.executors.port import AttemptId, Executor
@@ -70,6 +71,7 @@ class Driver:
         self._clock = clock
         self._drives: dict[str, Drive] = {}
         self._dirty: dict[str, None] = {}
+        self._unasked: dict[str, None] = {}  # runs with commands that were left out while the session was in doubt
         self._timers: list[tuple[int, str]] = []
         self._signal = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
@@ -104,11 +106,9 @@ class Driver:
     def deliver(self, item: rs.InboxItem, fact: Fact | None) -> None:
         """An inbox item for a loaded run; the next append of the run consumes it."""
         drive = self._drives[item.request.run_id]
-        if fact is not None:
-            drive.facts.append(fact)
+        drive.deliver(item.inbox_id, fact)
         if item.request.WhichOneof("item") == "delete":
             drive.deleting = True
-        drive.consumed.append(item.inbox_id)
         self._touch(item.request.run_id)
 
     def adopt(self, drive: Drive, commands: Iterable[Command]) -> None:
@@ -151,6 +151,7 @@ class Driver:
             while True:
                 await self._wait()
                 if self._session.confirmed:
+                    self._ask_again()
                     await self.tick()
                 else:
                     await asyncio.sleep(AGAIN_S)
@@ -222,15 +223,14 @@ class Driver:
         self._signal.set()
 
     def _advance(self, drive: Drive, now: int) -> Advance:
-        facts, drive.facts = drive.facts, []
         try:
-            return advance(drive, facts, now, self._ask_admission)
+            return advance(drive, now, self._ask_admission)
         except (
             Exception
         ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
             logger.exception("run %s cannot go on", drive.run_id)
             events = failed_run(drive.state, fault, now)
-            return Advance(drive.state, events, (), more=False, consumed=tuple(drive.consumed))
+            return Advance(drive.state, events, (), more=False, consumed=tuple(drive.consumed()))
 
     async def _append(self, batch: Sequence[tuple[Drive, Advance]]) -> None:
         request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
@@ -242,7 +242,7 @@ class Driver:
             return
         for (drive, step), result in zip(batch, answer.runs, strict=True):
             if result.outcome == rs.COMMITTED:
-                del drive.consumed[: len(step.consumed)]
+                del drive.inbox[: len(step.consumed)]
                 self._committed(drive, step)
             else:
                 await self._refused(drive, step, result)
@@ -277,7 +277,7 @@ class Driver:
                 self._roots.pop(AttemptId(drive.run_id, event.path, event.attempt), None)
         if self._admission.waiting:
             self._signal.set()
-        if step.more or drive.facts or drive.consumed:
+        if step.more or drive.facts or drive.inbox:
             self._touch(drive.run_id)
         elif drive.state.is_terminal:
             self._ended(drive)
@@ -307,7 +307,7 @@ class Driver:
             await self._append([(drive, Advance(drive.state, events, (), more=False, consumed=step.consumed))])
             return
         logger.warning("run %s: append refused (%s); loading it again", drive.run_id, result.message)
-        consumed = list(drive.consumed)
+        consumed = [inbox_id for _, inbox_id in drive.inbox]
         self.drop(drive)
         self._receiver.forget(consumed)
         await self._load([drive.run_id])
@@ -324,7 +324,8 @@ class Driver:
                 asked.append(command)
             else:
                 if isinstance(command, (StartAttempt, CancelAttempt)) and not self._session.confirmed:
-                    continue  # another replica may hold the shard by now; `pending` asks again if it does not
+                    self._unasked[drive.run_id] = None  # another replica may hold the shard by now
+                    continue
                 if isinstance(command, StartAttempt):
                     self._roots[command.launch.attempt] = command.launch.task_root
                     held = self._executor.place(command.launch.request).granted
@@ -332,6 +333,13 @@ class Driver:
                 self._dispatcher.dispatch(drive.run_id, command)
         for fact in self._ask_admission(drive.run_id, asked):
             self.tell(drive.run_id, fact)
+
+    def _ask_again(self) -> None:
+        """The session was in doubt and is not any more: what was not commanded meanwhile is."""
+        unasked, self._unasked = self._unasked, {}
+        for drive in [self._drives[run_id] for run_id in unasked if run_id in self._drives]:
+            logger.info("run %s: the session was not confirmed in time; asking again for what is pending", drive.run_id)
+            self._carry_out(drive, pending(drive.plan, drive.state, self._clock()))
 
     def _ask_admission(self, run_id: str, asked: Sequence[Admit]) -> list[Fact]:
         facts: list[Fact] = []

@@ -20,6 +20,7 @@ from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.state import RunState
 
 BUDGET = 2000  # events in one step, more or less: what one append may carry
+BUDGET_BYTES = 1_000_000  # of them, more or less
 
 
 class Draft:
@@ -27,12 +28,13 @@ class Draft:
     stored before the events are appended, by URI.
     """
 
-    __slots__ = ("asked", "contents", "events", "extra", "now_us", "state")
+    __slots__ = ("asked", "contents", "events", "extra", "now_us", "size", "state")
 
     def __init__(self, state: RunState, now_us: int) -> None:
         self.state = state
         self.now_us = now_us
         self.events: list[ev.Event] = []
+        self.size = 0
         self.asked: dict[str, None] = {}
         self.extra: list[Command] = []
         self.contents: dict[str, Content] = {}
@@ -40,7 +42,7 @@ class Draft:
     @property
     def full(self) -> bool:
         """Whether the rest has to wait for the next step."""
-        return len(self.events) >= BUDGET
+        return len(self.events) >= BUDGET or self.size >= BUDGET_BYTES
 
     def emit(self, path: str = "", attempt: int = 0, time_us: int = 0, **kind: Any) -> None:
         """Append one event and apply it."""
@@ -48,6 +50,7 @@ class Draft:
             seq=self.state.header.revision + 1, time_us=time_us or self.now_us, path=path, attempt=attempt, **kind
         )
         self.events.append(event)
+        self.size += event.ByteSize()
         apply(self.state, event)
 
     def stored(self, subject: str, bag: Bag) -> Bag:

@@ -123,7 +123,7 @@ def _end_run(draft: Draft, row: Row) -> None:
         state = ev.RUN_SUCCEEDED
     outputs = group_outputs(draft, row).message()
     draft.emit(run_finished=ev.RunFinished(state=state, error=error, outputs=outputs))
-    draft.state.header.agenda.clear()
+    draft.state.forget_work()
 
 
 # ---- outputs

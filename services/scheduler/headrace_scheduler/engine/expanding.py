@@ -43,7 +43,7 @@ def _expand(draft: Draft, row: Row, count: int) -> None:
     else:
         if row.path and row.waiting_on is None and count > BUDGET:
             wait(draft, row, ev.EXPANSION, f"{count} tasks are being created")
-        draft.state.push(row.path)
+        draft.state.push_expanding(row.path)
 
 
 def _limited(draft: Draft, row: Row, count: int) -> None:

@@ -34,7 +34,7 @@ def fold(plan: PlanIndex, start: run_store_pb2.RunSnapshot | RunState, events: I
 def refresh(state: RunState) -> None:
     """Forget everything volatile of a settled state and derive it again, as a load does."""
     header = state.header
-    header.agenda.clear()
+    state.forget_work()
     header.resets = None
     header.next_timer_us = 0
     header.turns.clear()
@@ -233,7 +233,10 @@ def _attempt_finished(state: RunState, event: ev.Event) -> None:
 def _eligible(state: RunState, row: Row) -> None:
     if row.kind not in GROUPS:
         state.set_active(row.path, on=True)
-    state.push(row.path)
+    if row.iteration >= 0:
+        state.push_later(row.path)
+    else:
+        state.push(row.path)
 
 
 def _tell_parent(state: RunState, row: Row, sign: int) -> None:
@@ -247,7 +250,7 @@ def _tell_parent(state: RunState, row: Row, sign: int) -> None:
         parent.canceled += sign
     elif row.state == ev.TASK_SKIPPED:
         parent.skipped += sign
-    if sign > 0 and (parent.open == 0 or parent.kind == ev.LOOP):
+    if sign > 0 and (parent.open == 0 or (parent.kind == ev.LOOP and parent.task.loop.limit)):
         state.push(row.parent)
         if parent.path in state.header.turns:
             next_turn(state, parent, row)

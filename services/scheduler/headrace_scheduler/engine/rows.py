@@ -14,6 +14,7 @@ from typing import Any
 from headrace_ir.references import ValueRef
 from headrace_ir.values import Value
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.engine.agenda import Agenda
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.facts import Missing
 from headrace_scheduler.engine.indexing import TaskSpec
@@ -163,5 +164,7 @@ class Header:
     clock_us: int = 0
     expired: bool = False  # the run's deadline is over; volatile, the clock says it again
     next_timer_us: int = 0  # 0: none
-    agenda: list[str] = field(default_factory=list)  # paths to look at; volatile
+    agenda: Agenda = field(default_factory=Agenda)  # this and the next two are volatile
+    expanding: Agenda = field(default_factory=Agenda)  # groups of which not all children exist yet
+    later: Agenda = field(default_factory=Agenda)  # iterations to begin once there is nothing else to do
     turns: dict[str, int] = field(default_factory=dict)  # of loops above their limit: the last iteration that may go on

@@ -68,7 +68,7 @@ class RunState:
     @property
     def has_work(self) -> bool:
         """Whether a step with nothing but a Clock would go on at once."""
-        return bool(self._header.agenda)
+        return bool(self._header.agenda or self._header.expanding or self._header.later)
 
     def deadline_us(self) -> int:
         """When the run's time is over; 0: never, or it is over or does not run."""
@@ -155,7 +155,9 @@ class RunState:
         """An unsettled state over this one."""
         assert not self._gone, "this state was merged into its base; use what settle() returned"
         header = copy(self._header)
-        header.agenda = list(header.agenda)
+        header.agenda = header.agenda.copy()
+        header.expanding = header.expanding.copy()
+        header.later = header.later.copy()
         header.turns = dict(header.turns)
         return RunState(self.plan, header, self)
 
@@ -201,7 +203,20 @@ class RunState:
 
     def push(self, path: str) -> None:
         """Look at PATH in this step."""
-        self._header.agenda.append(path)
+        self._header.agenda.push(path)
+
+    def push_later(self, path: str) -> None:
+        """Begin the iteration at PATH when nothing that has begun can go on: so that the first ones end early."""
+        self._header.later.push(path)
+
+    def push_expanding(self, path: str) -> None:
+        """More children of the group at PATH are to be made."""
+        self._header.expanding.push(path)
+
+    def forget_work(self) -> None:
+        """Nothing is to be looked at any more."""
+        for agenda in (self._header.agenda, self._header.expanding, self._header.later):
+            agenda.clear()
 
     def settle(self) -> RunState:
         """Merge this overlay, and those below it, into the settled state; that is what is returned."""
@@ -302,7 +317,9 @@ class RunState:
         count_turns(self, row)
         if row.in_flight:
             row.stage = Stage.LAUNCH if row.attempt_state == ev.ATTEMPT_STARTING else Stage.FLIGHT
-        if not (row.state == ev.TASK_PENDING and row.unmet):
+        if row.iteration >= 0 and row.state == ev.TASK_PENDING:
+            self.push_later(row.path)
+        elif not (row.state == ev.TASK_PENDING and row.unmet):
             self.push(row.path)
 
 

@@ -1,12 +1,11 @@
 """One step of a run: facts in, events and commands out. Pure: the state given is not changed.
 
 Facts are applied one by one; then whatever they set going is looked at, first come, first served, until nothing is left
-or the step is as large as one append may be: then `more` says so, and the next step goes on. Called by drives.py.
+or the step is as large as one append may be: then `left` and `more` say so, and the next step goes on. Called by drives.py.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -42,10 +41,13 @@ from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.turns import held_by
 
+EXPANSION = 1500  # of a step's events: creating children comes before everything else, but not instead of it
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`state` is an overlay: call its `settle()` when the events are durable, or drop it. `more`: step again at once.
+    """`state` is an overlay: call its `settle()` when the events are durable, or drop it. `more`: step again at once;
+    `left`: the last of the facts, which were too many for one step, are to be given to the next one.
 
     `contents`, by URI, are to be in the store before the events are, or before the state is settled where there are none.
     """
@@ -55,6 +57,7 @@ class Step:
     commands: tuple[Command, ...]
     more: bool = False
     contents: Mapping[str, Content] = field(default_factory=dict)
+    left: tuple[Fact, ...] = ()
 
 
 def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
@@ -65,8 +68,11 @@ def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
     draft = Draft(state.overlay(), clock.now_us)
     draft.state.header.clock_us = clock.now_us
     _ring(draft)
-    for fact in facts[1:]:
-        _apply(draft, fact)
+    _expand(draft)
+    applied = 1
+    while applied < len(facts) and not draft.full:
+        _apply(draft, facts[applied])
+        applied += 1
     _work(draft)
     commands: list[Command] = list(draft.extra)
     for path in draft.asked:
@@ -76,7 +82,8 @@ def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
     deadline = draft.state.deadline_us()
     if deadline and deadline != state.deadline_us():
         commands.append(WakeAt(deadline))
-    return Step(draft.state, tuple(draft.events), tuple(commands), draft.state.has_work, draft.contents)
+    left = tuple(facts[applied:])
+    return Step(draft.state, tuple(draft.events), tuple(commands), draft.state.has_work, draft.contents, left)
 
 
 def _apply(draft: Draft, fact: Fact) -> None:
@@ -108,23 +115,35 @@ def _apply(draft: Draft, fact: Fact) -> None:
 
 
 def _work(draft: Draft) -> None:
-    """Look at the agenda until it is empty or the step is full; what is left stays on it."""
+    """Look at what is on the agenda until it is empty or the step is full; what is left stays on it."""
     header = draft.state.header
     if header.resetting:
         reset(draft)
         if header.resetting:
             draft.state.push("")
             return
-    agenda = deque(header.agenda)
-    header.agenda.clear()
-    while agenda and not draft.full:
-        try:
-            _look(draft, agenda.popleft())
-        except NeedsValues as needed:
-            beginning.ask_values(draft, needed)
-        agenda.extend(header.agenda)
-        header.agenda.clear()
-    header.agenda.extend(agenda if header.state not in RUN_FINAL else ())
+    while not draft.full:
+        soon = header.expanding if len(draft.events) < EXPANSION else None
+        waiting = header.agenda or soon or header.later or header.expanding
+        if not waiting:
+            break
+        _turn_to(draft, waiting.pop())
+    if header.state in RUN_FINAL:
+        draft.state.forget_work()
+
+
+def _expand(draft: Draft) -> None:
+    """Groups whose children do not all exist come first, with most of a step: a loop's items are to be seen soon."""
+    expanding = draft.state.header.expanding
+    while expanding and not draft.state.header.resetting and len(draft.events) < EXPANSION and not draft.full:
+        _turn_to(draft, expanding.pop())
+
+
+def _turn_to(draft: Draft, path: str) -> None:
+    try:
+        _look(draft, path)
+    except NeedsValues as needed:
+        beginning.ask_values(draft, needed)
 
 
 def _look(draft: Draft, path: str) -> None:
