@@ -216,6 +216,21 @@ def test_a_limit_holds_for_each_execution_of_a_loop():
     assert running(world) == ["outer[0]/inner[0]/work", "outer[2]/inner[0]/work"]
 
 
+def test_a_big_loop_is_expanded_in_parts_and_says_so():
+    flow = pipeline().task("loop", taking(x="NUMBER_INTEGER"), items=json.dumps(list(range(3000))), item="x")
+    world = World(flow)
+    first = world.take()
+    assert first.more
+    assert 1000 < world.rows.tasks["loop"].iteration_count - len(world.rows.tasks)
+    assert world.rows.tasks["loop"].waiting_on.cause == ev.EXPANSION
+    assert world.rows.tasks["loop"].waiting_on.detail == "3000 tasks are being created"
+    assert any(getattr(one, "path", "") == "loop[0]" for one in world.commands), "the first starts before the last exists"
+    world.reload()
+    world.tell()
+    assert len(world.rows.tasks) == 3001
+    assert not world.rows.tasks["loop"].waiting_on.cause
+
+
 @pytest.mark.parametrize("reload", [False, True])
 @pytest.mark.parametrize("body", ["container", "dag", "nested"])
 def test_a_limit_holds_when_a_run_is_retried(body, reload):
