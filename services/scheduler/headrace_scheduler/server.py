@@ -123,7 +123,6 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
         store=artifacts,
         workspaces=executor.workspaces,
         max_value_bytes=settings.max_value_bytes,
-        max_iterations=settings.max_iterations,
     )
     origins = Origins(stubs.query, index)
     replica = Replica(stubs.store, session, receiver, executor, driver, dispatcher, index, origins)

@@ -20,7 +20,6 @@ class SchedulerSettings(Settings):
     queue_notice_s: float = 1.0  # a task that waits longer than this for its slots says so
     default_cpu: float = 0.5  # cores accounted to a task that asks for none
     max_value_bytes: int = MAX_VALUE_BYTES  # of one parameter as JSON text; more than this default is not read again
-    max_iterations: int = 1_000_000  # of one loop; one with more items fails
     simulated_seconds: float = 0.0  # how long each attempt of the simulated executor runs
     import_max_bytes: int = 64 << 30  # of one imported artifact; a larger one fails its consumer
     import_keep_bytes: int = 10 << 30  # of what was fetched, kept below HOME/imports for the next consumer

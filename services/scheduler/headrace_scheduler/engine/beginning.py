@@ -4,6 +4,7 @@ cache is asked, or admission. Also what their answers mean, up to the first atte
 
 from __future__ import annotations
 
+from headrace_ir.limits import MAX_ITERATIONS
 from headrace_ir.references import Held
 from headrace_ir.values import ValueProblem
 from headrace_protos.lifecycle import TASK_FINAL, child_path
@@ -119,9 +120,10 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     if row.kind == ev.LOOP:
         found = loop_items(row, inputs)
         count = len(found.artifacts) if isinstance(found, ev.ArtifactList) else len(found)
-        if count > draft.state.plan.max_iterations:
-            limit = f"the limit is {draft.state.plan.max_iterations} (HEADRACE_MAX_ITERATIONS)"
-            raise TaskProblem("InputResolution", f"loop '{spec.key}' has {count} items, {limit}")
+        if count > MAX_ITERATIONS:
+            where = f"'{spec.loop.parameter or spec.loop.artifact}' has {count:,} items"
+            sentence = f"loop '{spec.key}': {where}; a loop can have {MAX_ITERATIONS:,} iterations"
+            raise TaskProblem("InputResolution", sentence)
         inputs = draft.stored(subject, inputs)
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message(), iteration_count=count))
         draft.state.edit(row.path).items = found

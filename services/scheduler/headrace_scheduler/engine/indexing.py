@@ -20,7 +20,6 @@ from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_scheduler.executors.port import OutputArtifact
 
 WORKSPACE = "/kfp-workspace"
-MAX_ITERATIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,6 @@ class PlanIndex:
         "dags",
         "deadline_us",
         "default_root",
-        "max_iterations",
         "max_value_bytes",
         "pipeline_name",
     )
@@ -152,13 +150,11 @@ class PlanIndex:
         workspaces: str = "",
         *,
         max_value_bytes: int = MAX_VALUE_BYTES,
-        max_iterations: int = MAX_ITERATIONS,
     ) -> None:
         """`default_root`: where runs publish that neither name a pipeline root nor have one in their spec. `workspaces`:
-        the executor's folder of runs' workspaces. `max_iterations`: of one loop.
+        the executor's folder of runs' workspaces.
         """
         self.max_value_bytes = max_value_bytes
-        self.max_iterations = max_iterations
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 from headrace_ir.conditions import ConditionProblem, decide, select, variables
-from headrace_ir.limits import MAX_ITERATIONS
 from headrace_ir.parameters import Declaration, resolve_input
 from headrace_ir.references import Held, ValueRef, passes
 from headrace_ir.values import Value, ValueProblem, decode, describe
@@ -264,9 +263,6 @@ def loop_items(loop: Row, inputs: Bag) -> tuple[Value, ...] | ev.ArtifactList:
     if not isinstance(value, list):
         shown = "nothing" if value is None else describe(value)
         raise TaskProblem("InputResolution", f"loop '{spec.key}': '{items.parameter}' must be a list, it is {shown}")
-    if len(value) > MAX_ITERATIONS:
-        sentence = f"'{items.parameter}' has {len(value):,} items; a loop can have {MAX_ITERATIONS:,} iterations"
-        raise TaskProblem("InputResolution", f"loop '{spec.key}': {sentence}")
     return tuple(value)
 
 
