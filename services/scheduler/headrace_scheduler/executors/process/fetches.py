@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -48,11 +47,11 @@ class _Fetch:
 
 
 class Fetches:
-    """All fetches of one executor."""
+    """All fetches of one executor. Their threads are daemons: no silent server keeps a platform from ending."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self.fetcher = fetcher
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="headrace-imports")
+        self._slots = asyncio.Semaphore(THREADS)
         self._running: dict[str, tuple[_Fetch, asyncio.Task[Kept]]] = {}
 
     async def get(self, uri: str, hold: Hold) -> Kept:
@@ -86,14 +85,12 @@ class Fetches:
 
     def let_go(self, kept: Kept) -> None:
         """Give content back; in a thread, because making room for other content may take a while."""
-        with contextlib.suppress(RuntimeError):  # closed: the next start makes room
-            self._threads.submit(self.fetcher.release, kept)
+        asyncio.get_running_loop().run_in_executor(None, self.fetcher.release, kept)
 
     async def _fetch(self, uri: str, fetch: _Fetch) -> Kept:
-        loop = asyncio.get_running_loop()
         try:
-            work = partial(self.fetcher.fetch, uri, fetch.stop, fetch.progress)
-            return await loop.run_in_executor(self._threads, work)
+            async with self._slots:
+                return await _in_daemon(partial(self.fetcher.fetch, uri, fetch.stop, fetch.progress))
         finally:
             if self._running.get(uri, (None,))[0] is fetch:
                 del self._running[uri]  # whoever comes later asks whether it has changed
@@ -104,9 +101,30 @@ class Fetches:
 
     def close(self) -> None:
         """End what is on its way."""
-        for fetch, _ in self._running.values():
+        for fetch, task in list(self._running.values()):
             fetch.stop.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+            task.cancel()
+
+
+async def _in_daemon(work: Callable[[], Kept]) -> Kept:
+    """WORK's result, from a thread that nobody waits for when the process ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Kept] = loop.create_future()
+
+    def tell(result: Kept | None, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(result)  # type: ignore[arg-type]  # one of them
+
+    def run() -> None:
+        try:
+            said: tuple[Kept | None, BaseException | None] = (work(), None)
+        except BaseException as error:  # noqa: BLE001  # whoever awaits it gets it
+            said = (None, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, *said)
+
+    threading.Thread(target=run, name="headrace-import", daemon=True).start()
+    return await done
 
 
 class Inputs:
