@@ -211,3 +211,27 @@ def test_a_home_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 4 or done.returncode == 1
     assert b"set HEADRACE_HOME to a folder that you may write to" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_a_root_artifact_may_be_given_by_its_path(platform: Platform, tmp_path: Path) -> None:
+    read = {"image": "busybox", "command": ["sh", "-c", 'cat "$0" > "$1"']}
+    read["args"] = ["{{$.inputs.artifacts['data'].path}}", "{{$.outputs.parameters['Output'].output_file}}"]
+    data = {"artifacts": {"data": {"artifactType": {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}}}}
+    text = {"parameters": {"Output": {"parameterType": "STRING"}}}
+    component = {"executorLabel": "exec-read", "inputDefinitions": data, "outputDefinitions": text}
+    given = {"artifacts": {"data": {"componentInputArtifact": "data"}}}
+    task = {"componentRef": {"name": "comp-read"}, "taskInfo": {"name": "read"}, "inputs": given}
+    returned = {"valueFromParameter": {"producerSubtask": "read", "outputParameterKey": "Output"}}
+    dag = {"tasks": {"read": task}, "outputs": {"parameters": {"Output": returned}}}
+    spec = {
+        "schemaVersion": "2.1.0",
+        "sdkVersion": "kfp-2.14.0",
+        "pipelineInfo": {"name": "reads"},
+        "deploymentSpec": {"executors": {"exec-read": {"container": read}}},
+        "components": {"comp-read": component},
+        "root": {"dag": dag, "inputDefinitions": data, "outputDefinitions": text},
+    }
+    (tmp_path / "reads.yaml").write_text(yaml.safe_dump(spec))
+    (tmp_path / "a b.txt").write_text("hello")
+    done = headrace(platform, "run", str(tmp_path / "reads.yaml"), "-a", f"data={tmp_path}/a b.txt", "-o", "json")
+    assert json_of(done)["outputs"] == {"Output": "hello"}

@@ -63,7 +63,12 @@ def _new_run(run: Any) -> None:
         help="a parameter, parsed by its declared type; NAME:=JSON for a typed value; can be repeated",
     )
     run.add_argument(
-        "-a", "--artifact", metavar="NAME=URI", action="append", default=[], help="a root artifact; can be repeated"
+        "-a",
+        "--artifact",
+        metavar="NAME=URI",
+        action="append",
+        default=[],
+        help="a root artifact: URI or local path; can be repeated",
     )
     run.add_argument("--no-wait", action="store_true", help="submit and leave (needs a platform that is up)")
     caching = run.add_mutually_exclusive_group()

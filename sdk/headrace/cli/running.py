@@ -62,11 +62,17 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "parameters": values,
         "text_parameters": texts,
-        "root_artifacts": parsing.artifacts(options.artifact),
+        "root_artifacts": {name: _located(uri) for name, uri in parsing.artifacts(options.artifact).items()},
         "enable_cache": options.cache,
         "display_name": options.name,
         "experiment_id": options.experiment,
     }
+
+
+def _located(given: str) -> str:
+    """An artifact's URI; a file or folder of this machine may be given by its path."""
+    path = Path(given)
+    return path.absolute().as_uri() if "://" not in given and path.exists() else given
 
 
 async def _somewhere(submit: Submit, options: argparse.Namespace) -> int:

@@ -6,10 +6,12 @@ The work of reading is CPU-bound, so callers run it in a thread. Every problem i
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headrace_apiserver.compiling import Compilations, Compiled
+from headrace_apiserver.names import NAMESPACE
 from headrace_ir.documents import read_json
 from headrace_ir.limits import MAX_SPEC_BYTES
 from headrace_ir.outputs import read_output_file
@@ -127,15 +129,23 @@ def run_inputs(plan: plan_pb2.Plan, given: Mapping[str, Held], artifacts: Mappin
             inputs.parameters[name].json = encode(value)
         except ValueProblem as wrong:  # only its size is left to be wrong
             problems.append(f"parameter '{name}' {wrong.sentence}")
-    problems += _add_artifacts(inputs, root, artifacts)
+    problems += _add_artifacts(inputs, plan, artifacts)
     if problems:
         message = "; ".join(problems) if len(problems) < 3 else f"{len(problems)} problems:\n  " + "\n  ".join(problems)
         raise ServiceError(Reason.INVALID_PARAMETERS, message, details=[("", problem) for problem in problems])
     return inputs
 
 
-def _add_artifacts(inputs: events_pb2.Values, root: plan_pb2.DagTemplate, given: Mapping[str, str]) -> list[str]:
-    declared = {definition.name: definition for definition in root.artifacts}
+def _given_id(pipeline: str, definition: plan_pb2.ArtifactDef, uri: str) -> str:
+    """Of an artifact that runs are given: the same for all runs of the pipeline that are given this URI, so that lineage
+    shows who read it.
+    """
+    kind = (definition.schema_title, definition.schema_version, definition.instance_schema, definition.schema_uri)
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps((NAMESPACE, pipeline, kind, uri))))
+
+
+def _add_artifacts(inputs: events_pb2.Values, plan: plan_pb2.Plan, given: Mapping[str, str]) -> list[str]:
+    declared = {definition.name: definition for definition in plan.dags[0].artifacts}
     known = ", ".join(declared) or "none"
     problems = [f"artifact '{name}' is unknown: the pipeline takes {known}" for name in given if name not in declared]
     for name, definition in declared.items():
@@ -150,6 +160,7 @@ def _add_artifacts(inputs: events_pb2.Values, root: plan_pb2.DagTemplate, given:
             )
         else:
             inputs.artifacts[name].artifacts.add(
+                artifact_id=_given_id(plan.pipeline_name, definition, uri),
                 name=name,
                 uri=uri,
                 schema_title=definition.schema_title,

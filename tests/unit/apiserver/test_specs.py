@@ -154,6 +154,14 @@ def test_root_artifacts_become_inputs():
     assert (artifact.uri, artifact.schema_title) == ("s3://bucket/x.csv", "system.Dataset")
 
 
+def test_a_root_artifact_is_one_artifact_for_all_runs_that_are_given_it():
+    first, again, other = (
+        run_inputs(with_artifact(), {}, {"data": uri}).artifacts["data"].artifacts[0].artifact_id
+        for uri in ("s3://b/x", "s3://b/x", "s3://b/y")
+    )
+    assert first == again != other
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
