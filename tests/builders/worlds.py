@@ -238,7 +238,7 @@ class World:
             path: Done(task.kind, task.state, task.inputs, task.outputs, task.iteration_count, self._made_by(path))
             for path, task in self.rows.tasks.items()
         }
-        return Origin(ORIGIN_ID, self.plan, done, again)
+        return Origin(ORIGIN_ID, self.plan, self.rows.run.inputs, done, again)
 
     def _made_by(self, path: str) -> str:
         ends = (one.task_finished for one in self.events if one.path == path and one.HasField("task_finished"))

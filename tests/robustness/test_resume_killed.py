@@ -1,4 +1,4 @@
-"""A resumed run whose platform is killed: what the origin had committed is linked once and never runs, the rest comes to its end."""
+"""A resumed run whose platform is killed: what the origin had committed is linked once and never runs; the rest comes to an end."""
 
 from __future__ import annotations
 

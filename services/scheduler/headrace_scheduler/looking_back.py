@@ -16,11 +16,11 @@ from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.engine import PlanIndex
 from headrace_scheduler.engine.origins import Done, Origin
+from headrace_scheduler.engine.rows import GROUPS
 from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 PAGE = 2_000  # tasks
-KEPT = frozenset({ev.TASK_SUCCEEDED, ev.TASK_SKIPPED})
 
 
 class Origins:
@@ -43,26 +43,26 @@ class Origins:
                 raise
             logger.warning("run %s resumes %s, which was deleted: what is left runs", snapshot.run_id, run_id)
             return None
-        return Origin(run_id, self._index(plan_pb2.Plan.FromString(spec.plan)), tasks, snapshot.resume.from_tasks)
+        plan = self._index(plan_pb2.Plan.FromString(spec.plan))
+        return Origin(run_id, plan, spec.inputs, tasks, snapshot.resume.from_tasks)
 
     async def _tasks(self, run_id: str) -> dict[str, Done]:
         found: dict[str, Done] = {}
         request = rq.ListTasksRequest(run_id=run_id, page_size=PAGE)
         while True:
             page: rq.ListTasksResponse = await self._query.ListTasks(request)
-            found.update((task.path, _done(run_id, task)) for task in page.tasks if task.state in KEPT)
+            found.update((task.path, _done(run_id, task)) for task in page.tasks)
             if not page.next_after_id:
                 return found
             request.after_id = page.next_after_id
 
 
 def _done(run_id: str, task: rq.Task) -> Done:
-    group = task.kind in (ev.DAG, ev.LOOP, ev.LOOP_ITERATION)
     return Done(
         kind=task.kind,
         state=task.state,
-        inputs=ev.Values() if group else task.inputs,
-        outputs=ev.Values() if group else _numberless(task.outputs),
+        inputs=task.inputs,
+        outputs=ev.Values() if task.kind in GROUPS else _numberless(task.outputs),
         iteration_count=task.iteration_count,
         made_by=task.linked_from or f"{run_id}/{task.path}",
     )

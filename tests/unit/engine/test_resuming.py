@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from builders.specs import artifact, container, dag, dag_input, final_status, importer, output, pipeline
+from builders.specs import artifact, artifact_input, container, dag, dag_input, final_status, importer, output, pipeline
 from builders.worlds import ORIGIN_ID, World, failed, succeeded
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
@@ -296,3 +296,61 @@ def test_a_resumed_run_that_was_cut_short_links_on_when_it_is_retried():
     assert {"loop[1]", "loop[1]/first"} <= world.linked()
     assert ev.TaskState.Name(world.rows.tasks["loop[0]/first"].state) == "TASK_SUCCEEDED"
     assert "loop[0]/first#2" in world.launches
+
+
+# ---- what a definition is made of
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "again"),
+    [
+        ({"command": ["echo"]}, {"command": ["echo"]}, False),
+        ({"command": ["echo"]}, {"command": ["true"]}, True),
+        ({}, {"args": ["more"]}, True),
+        ({}, {"env": {"A": "1"}}, True),
+        ({}, {"resources": {"resourceCpuLimit": "2"}}, True),
+        ({}, {"outputs": {"Output": "STRING", "More": "STRING"}}, True),
+        ({}, {"kubernetes": {"imagePullPolicy": "Always"}}, True),
+    ],
+)
+def test_a_change_of_the_definition_runs_the_task_again(before, after, again):
+    def flow(**settings):
+        return pipeline().task("a", container(**{"outputs": {"Output": "STRING"}, **settings}))
+
+    assert ran(resumed(World(flow(**before)).run(), flow(**after))) == ({"a"} if again else set())
+
+
+def test_retries_caching_and_order_are_not_of_the_definition():
+    origin = World(pipeline().task("a", STEP).task("b", STEP)).run()
+    flow = pipeline().task("b", STEP, cache=True, retry={"maxRetryCount": 3}).task("a", STEP, after=["b"])
+    assert ran(resumed(origin, flow)) == set()
+
+
+def test_a_platform_setting_that_takes_another_value_runs_the_task_again():
+    secret = {"secretAsEnv": [{"secretNameParameter": {"componentInputParameter": "secret"}, "keyToEnv": []}]}
+
+    def flow():
+        made = pipeline().input("secret", "STRING").input("other", "STRING", default="x")
+        return made.task("a", container(kubernetes=secret))
+
+    origin = World(flow(), inputs={"secret": "one", "other": "x"}).run()
+    assert origin.outcome == "SUCCEEDED", origin.error()
+    assert ran(resumed(origin, flow(), inputs={"secret": "one", "other": "y"})) == set()
+    assert ran(resumed(origin, flow(), inputs={"secret": "two", "other": "x"})) == {"a"}
+
+
+def test_large_values_are_compared_by_their_digests(broken):
+    flow = pipeline().input("x", "STRING").task("a", taking(x="STRING"), {"x": dag_input("x")})
+    origin = World(flow, inputs={"x": "y" * 50_000}).run()
+    assert origin.outcome == "SUCCEEDED"
+    assert ran(resumed(origin)) == set()
+    assert ran(resumed(origin, inputs={"x": "z" * 50_000})) == {"a"}
+
+
+def test_root_artifacts_are_compared_by_what_they_are():
+    read = container(input_artifacts={"data": "system.Dataset"})
+    flow = pipeline().input_artifact("data", "system.Dataset").task("read", read, {"data": artifact_input("data")})
+    origin = World(flow, root_artifacts={"data": "s3://bucket/one"}).run()
+    assert origin.outcome == "SUCCEEDED"
+    assert ran(resumed(origin, root_artifacts={"data": "s3://bucket/one"})) == set()
+    assert ran(resumed(origin, root_artifacts={"data": "s3://bucket/two"})) == {"read"}

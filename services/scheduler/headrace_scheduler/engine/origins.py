@@ -29,13 +29,18 @@ class Done:
 
 
 class Origin:
-    """`again`: paths of tasks, groups and iterations that run again; one without indexes means every iteration."""
+    """`given`: the run's inputs. `again`: paths of tasks, groups and iterations that run again; one without indexes means
+    every iteration.
+    """
 
-    __slots__ = ("_again", "_places", "_same", "plan", "run_id", "tasks")
+    __slots__ = ("_again", "_places", "_same", "given", "plan", "run_id", "tasks")
 
-    def __init__(self, run_id: str, plan: PlanIndex, tasks: Mapping[str, Done], again: Iterable[str] = ()) -> None:
+    def __init__(
+        self, run_id: str, plan: PlanIndex, given: ev.Values, tasks: Mapping[str, Done], again: Iterable[str] = ()
+    ) -> None:
         self.run_id = run_id
         self.plan = plan
+        self.given = given
         self.tasks = tasks
         self._again = frozenset(again)
         self._places: dict[str, TaskSpec | None] = {}
@@ -66,6 +71,17 @@ class Origin:
             return None
         dag = self.plan.dags[holder.target_dag if holder is not None else 0]
         return next((task for task in dag.tasks if task.key == key), None)
+
+    def around(self, path: str, name: str) -> ev.Value | None:
+        """An input of the DAG execution at a path; an iteration sees those of its loop too. None: there is none."""
+        for at in (path, parent_path(path)) if path.endswith("]") else (path,):
+            done = self.tasks.get(at)
+            inputs = done.inputs if done is not None else ev.Values()
+            if not at:
+                inputs = self.given
+            if name in inputs.parameters:
+                return inputs.parameters[name]
+        return None
 
     def same_task(self, ours: TaskSpec, theirs: TaskSpec) -> bool:
         """Whether two leaves are defined alike: interface, container or importer, platform settings. What decides when a

@@ -8,13 +8,14 @@ nothing in it changed. Pure; called by beginning.py and ending.py.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from headrace_ir.values import decode
 from headrace_protos.lifecycle import child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.indexing import TaskSpec
-from headrace_scheduler.engine.origins import Done
+from headrace_scheduler.engine.origins import Done, Origin
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
@@ -31,7 +32,9 @@ def linked(state: RunState, row: Row, inputs: Bag) -> ev.TaskFinished | None:
     if theirs is None or origin.runs_again(row.path) or not origin.same_task(row.task, theirs):
         return None
     own = inputs.message()
-    if not _same_inputs(row.task, own, done.inputs) or not _unchanged_before(state, row):
+    if not _same_inputs(row.task, own, done.inputs) or not _same_settings(state, origin, row):
+        return None
+    if not _unchanged_before(state, row):
         return None
     return ev.TaskFinished(state=ev.TASK_SUCCEEDED, inputs=own, outputs=done.outputs, linked_from=done.made_by)
 
@@ -80,6 +83,38 @@ def _same_inputs(spec: TaskSpec, ours: ev.Values, theirs: ev.Values) -> bool:
     return all(
         _same_value(value, theirs.parameters[name], status=name in statuses) for name, value in ours.parameters.items()
     ) and all(_same_artifacts(group, theirs.artifacts[name]) for name, group in ours.artifacts.items())
+
+
+def _same_settings(state: RunState, origin: Origin, row: Row) -> bool:
+    """Whether what the platform settings take from the DAG around the task is the same."""
+    for name in _inputs_around(row.task.executor.platform_json if row.task.executor is not None else ""):
+        group = state.known(row.parent)
+        ours = group.inputs.message().parameters.get(name)
+        if ours is None and group.iteration >= 0:
+            ours = state.known(group.parent).inputs.message().parameters.get(name)
+        theirs = origin.around(row.parent, name)
+        if (ours is None) != (theirs is None):
+            return False
+        if ours is not None and theirs is not None and not _same_value(ours, theirs, status=False):
+            return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _inputs_around(platform_json: str) -> frozenset[str]:
+    """The inputs of the DAG around a task that its platform settings name."""
+    found: set[str] = set()
+    waiting: list[object] = [json.loads(platform_json)] if "omponent" in platform_json else []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            named = part.get("componentInputParameter") or part.get("component_input_parameter")
+            if isinstance(named, str):
+                found.add(named)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return frozenset(found)
 
 
 def _same_value(ours: ev.Value, theirs: ev.Value, *, status: bool) -> bool:
