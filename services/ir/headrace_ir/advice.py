@@ -19,6 +19,7 @@ from headrace_ir.problems import nearest
 
 MAX_ADVICE: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{\{\$\.([A-Za-z_][\w.]*)\}\}")
+_CHANNEL: Final = re.compile(r"\{\{channel:task=[^{}]*;name=([^{};]*);[^{}]*\}\}")
 PLATFORM: Final = (
     "pipeline_job_name",
     "pipeline_job_resource_name",
@@ -78,8 +79,13 @@ def _task(spec: Spec, task: Task) -> Iterator[str]:
 
 
 def _placeholders(path: str, value: Any) -> Iterator[str]:
-    """Placeholders that are none here, such as those of other platforms."""
+    """Placeholders that are none here: those of other platforms, and what the SDK fails to replace in f-strings."""
     if isinstance(value, str):
+        for name in _CHANNEL.findall(value) if "{{channel:" in value else ():
+            yield (
+                f"{path}: the value of '{name}' is not there, because the SDK left its own mark ('{{{{channel:…}}}}') in the "
+                "text; give the value as an input of the component"
+            )
         for name in _PLACEHOLDER.findall(value) if "{{$." in value else ():
             if name not in PLATFORM and not NAMED.fullmatch(f"{{{{$.{name}}}}}"):
                 meant = nearest(name, PLATFORM)

@@ -19,6 +19,7 @@ from builders.launches import Watched, launch, log_of, python, store_in, succeed
 from headrace_companion.folder_store import FolderStore
 from headrace_protos.v1 import attempts_pb2, events_pb2
 from headrace_scheduler.executors.process.executor import ProcessExecutor
+from headrace_scheduler.executors.process.interpreters import version_of
 from headrace_scheduler.executors.process.mounting import _try
 from headrace_scheduler.executors.task_settings import EnvKind, EnvSource, Mount, MountKind, TaskSettings
 
@@ -374,7 +375,38 @@ async def test_a_workspace_is_shared_by_a_run_and_goes_with_it(
     await watched.executor.end_run(run_id)
 
 
+async def test_code_that_names_the_path_of_pods_finds_the_workspace(
+    watched: Watched, store: FolderStore, home: Path
+) -> None:
+    given = shell(store, "echo text > /kfp-workspace/x", TaskSettings(workspace_claim="claim"))
+    if await outcome_of_mounting(watched, given) is not None:
+        assert (home / "workspaces" / given.attempt.run_id / "x").read_text() == "text\n"
+    assert not Path("/kfp-workspace").exists()
+
+
 # ---- interpreters
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("python:3.11", "3.11"),
+        ("docker.io/library/python:3.12.1-slim", "3.12"),
+        ("ubi9/python-311:latest", "3.11"),
+        ("ubi8/python-39", "3.9"),
+        ("python", ""),
+        ("python-3:1", ""),
+        ("mypython:3.11", ""),
+        ("python-3111:1", ""),
+    ],
+)
+def test_what_the_name_of_an_image_promises(image: str, version: str) -> None:
+    assert version_of(image) == version
+
+
+async def test_a_command_that_is_empty_fails_at_once(watched: Watched, store: FolderStore) -> None:
+    said = failed(await watched.run(launch(store, image="busybox")))
+    assert said == "the component has no command, and the entry point of its image busybox is not known here"
 
 
 async def test_python_in_a_command_is_the_one_that_the_image_names(watched: Watched, store: FolderStore) -> None:

@@ -116,9 +116,10 @@ def test_nothing_listed_is_an_empty_object():
     assert "config" not in launch_of({})[0].parameters
 
 
-def test_a_component_without_the_input_loses_what_does_not_apply():
+def test_a_component_without_the_input_keeps_its_settings():
+    """KFP loses them; `validate` says that nothing is passed on."""
     launch, _ = launch_of({"KUBERNETES_TOLERATIONS": False}, takes_config=False)
-    assert launch.settings.tolerations == ()
+    assert launch.settings.tolerations == (TOLERATION,)
     assert set(launch.parameters) == {"x"}
 
 

@@ -117,6 +117,15 @@ def test_settings_without_effect_are_named():
     ]
 
 
+def test_what_the_sdk_fails_to_replace_is_named():
+    """It does so for f-strings in variables."""
+    flow = pipeline().task("a", container(env={"E": "{{channel:task=;name=key;type=String;}}!"}))
+    assert advised(flow) == [
+        "deploymentSpec.executors.exec-a.container.env[0].value: the value of 'key' is not there, because the SDK left its own "
+        "mark ('{{channel:…}}') in the text; give the value as an input of the component"
+    ]
+
+
 def test_an_unescaped_quote_is_read_as_the_sdk_means_it():
     condition = "!(inputs.parameter_values['x'] == 'it's') && inputs.parameter_values['x'] != 'o'clock'"
     flow = pipeline().task("a", container(inputs={"x": "STRING"}), {"x": "1"}, when=condition)

@@ -18,8 +18,7 @@ from headrace_ir.parameters import Declaration, declaration_of
 from headrace_ir.values import MAX_VALUE_BYTES, Value, decode
 from headrace_protos.v1 import events_pb2, plan_pb2
 from headrace_scheduler.executors.port import OutputArtifact
-
-WORKSPACE = "/kfp-workspace"
+from headrace_scheduler.executors.task_settings import WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from headrace_protos.lifecycle import child_path, parent_path, span_id, trace_id
 from headrace_protos.v1 import cache_pb2, plan_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
-from headrace_scheduler.engine.indexing import WORKSPACE, TaskSpec
+from headrace_scheduler.engine.indexing import TaskSpec
 from headrace_scheduler.engine.placeholders import (
     PlaceholderProblem,
     Scope,
@@ -33,7 +33,7 @@ from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.task_config import PERSISTENT, pass_through
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
-from headrace_scheduler.executors.task_settings import TaskSettings
+from headrace_scheduler.executors.task_settings import WORKSPACE, TaskSettings
 
 ATTEMPT_PHASE = "attempt"
 NO_SETTINGS = TaskSettings()
@@ -71,13 +71,13 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
     scope = _scope(state, row, spec, inputs)
     settings = _settings(state, row, scope)
     env: Sequence[plan_pb2.EnvVar] = container.env
-    if spec.passthroughs:
+    names = [name for name, declared in spec.declarations.items() if declared.type is ParameterType.TASK_CONFIG]
+    if spec.passthroughs and names:
         variables = tuple((one.name, one.value) for one in container.env)
         passed = pass_through(
             spec.passthroughs, lambda: tuple((name, substitute(text, scope)) for name, text in variables), settings
         )
         settings, env = passed.settings, env if passed.env else ()
-        names = [name for name, declared in spec.declarations.items() if declared.type is ParameterType.TASK_CONFIG]
         inputs = Bag(dict(inputs.parameters()) | dict.fromkeys(names, passed.value), inputs.artifacts)
         scope = replace(scope, parameters={**scope.parameters, **dict.fromkeys(names, passed.value)})
     return Prepared(
@@ -264,7 +264,7 @@ def _uses_workspace(scope: Scope, container: plan_pb2.Container) -> bool:
     if any(entries and IN_WORKSPACE in entries[0].get("metadata", {}) for entries in scope.artifacts.values()):
         return True
     templates = (container.command, container.args, (one.value for one in container.env))
-    if any("$.workspace_path" in text for texts in templates for text in texts):
+    if any("$.workspace_path" in text or WORKSPACE in text for texts in templates for text in texts):
         return True
     return _name((scope.platform["workspace_path"], WORKSPACE), scope.parameters.values())
 

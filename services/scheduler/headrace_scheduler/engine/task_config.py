@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from headrace_ir.values import Value
-from headrace_scheduler.engine.indexing import WORKSPACE
-from headrace_scheduler.executors.task_settings import EnvKind, EnvSource, Mount, MountKind, TaskSettings
+from headrace_scheduler.executors.task_settings import WORKSPACE, EnvKind, EnvSource, Mount, MountKind, TaskSettings
 
 Pairs = tuple[tuple[str, str], ...]
 PERSISTENT: Final = frozenset({MountKind.SECRET, MountKind.CONFIG_MAP, MountKind.CLAIM})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+WORKSPACE: Final = "/kfp-workspace"  # where Pods have the workspace of their run
 # The images by which KFP's SDK names its tasks that make and delete volume claims: nothing is pulled, and a claim is no
 # result that a cache could give.
 CREATE_CLAIM: Final = "argostub/createpvc"

@@ -46,7 +46,7 @@ from headrace_scheduler.executors.process.reports import assignment_of, report
 from headrace_scheduler.executors.process.survivors import RECORD
 from headrace_scheduler.executors.process.task_hosting import Bind, Pod, host
 from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
-from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
+from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS, WORKSPACE
 
 logger = logging.getLogger(__name__)
 GRACE_SECONDS: Final = 10.0
@@ -194,8 +194,6 @@ class Attempt:
             return earlier
         self.folders.top.mkdir(parents=True, exist_ok=True)
         (self.folders.top / ROOT).write_text(self.launch.task_root)
-        if self.launch.settings.workspace_claim:
-            (self._means.workspaces / self.launch.attempt.run_id).mkdir(parents=True, exist_ok=True)
         try:
             self._assignment = assignment_of(self.launch, self._means.max_value_bytes)
             if self.launch.image in CLAIM_OPERATIONS:
@@ -230,11 +228,19 @@ class Attempt:
         name = requests.pod_name(attempt.run_id, attempt.path)
         pod = Pod(name, attempt.run_id, self.launch.namespace, self._means.node, labels)
         hosted = host(self.launch.settings, pod, self._means.local, self.folders.top / "volumes")
-        if hosted.binds:
-            self._means.mounting.check(hosted.binds)
-        self._binds = hosted.binds
+        self._binds = (*hosted.binds, *self._workspace(staged.argv))
+        if self._binds:
+            self._means.mounting.check(self._binds)
         env = {**staged.env, **hosted.env}
         return replace(staged, env=env, warnings=(*staged.warnings, *hosted.warnings))
+
+    def _workspace(self, argv: tuple[str, ...]) -> tuple[Bind, ...]:
+        """The run's workspace is there for a task that uses it, and where Pods have it for code that names that path."""
+        if not self.launch.settings.workspace_claim:
+            return ()
+        folder = self._means.workspaces / self.launch.attempt.run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return ((str(folder), WORKSPACE),) if any(WORKSPACE in word for word in argv) else ()
 
     def _prepare_component(self, staged: Staged, component: PythonComponent) -> Prepared:
         interpreter = self._means.interpreters.find(self.launch.image)
@@ -249,7 +255,7 @@ class Attempt:
             message = (
                 f"the component has no command, and the entry point of its image {self.launch.image} is not known here"
             )
-            raise AttemptEnded(Failure(Reason.LAUNCH, message))
+            raise AttemptEnded(Failure(Reason.ENVIRONMENT, message))
         notes = [f"the image {self.launch.image} is not used on this machine: the command runs directly on it"]
         interpreter = ours()
         path_first: tuple[Path, ...] = ()

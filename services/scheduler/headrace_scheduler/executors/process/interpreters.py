@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 TAG: Final = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)(?:[.\-@]|$)")
+NAME: Final = re.compile(r"(?:^|/)python-(?P<major>3)(?P<minor>\d{1,2})(?:[:@]|$)")  # ubi9/python-311
 OLDEST: Final = (3, 8)
 ASK: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
 PROGRAM_ITSELF: Final = "import sys; print(sys.executable)"  # a version manager's shim goes by the name it is called
@@ -34,8 +35,10 @@ class Interpreter:
 
 def version_of(image: str) -> str:
     """The Python version (3.11) that an image's name promises, or empty."""
-    found = TAG.search(image)
-    return found["version"] if found else ""
+    if found := TAG.search(image):
+        return found["version"]
+    found = NAME.search(image)
+    return f"{found['major']}.{found['minor']}" if found else ""
 
 
 def ours() -> Interpreter:
