@@ -260,3 +260,28 @@ def test_what_a_resume_is_refused_for(platform: Platform, client: Client, ledger
     once = posted(platform, f"/apis/headrace.v1/runs/{origin.run_id}:resume", body)
     assert posted(platform, f"/apis/headrace.v1/runs/{origin.run_id}:resume", body)["run_id"] == once["run_id"]
     assert client.wait(once["run_id"], timeout=60).state == "SUCCEEDED"
+
+
+def test_a_run_is_resumed_with_a_version_of_an_uploaded_pipeline(
+    platform: Platform, client: Client, ledger: Ledger
+) -> None:
+    origin = client.wait(client.submit(chain(ledger).build(), enable_cache=False).run_id, timeout=60)
+    ledger.taken()
+    status, answer = driving.upload(platform.url, Path(saved(chain(ledger, last="5"), ledger.folder)))
+    assert status == 200, answer
+    pipeline_id = json.loads(answer)["pipeline_id"]
+    (version,) = platform.get(f"/apis/v2beta1/pipelines/{pipeline_id}/versions")["pipeline_versions"]
+    run = client.resume(origin.run_id, pipeline_version_id=version["pipeline_version_id"], display_name="with five")
+    assert client.wait(run.run_id, timeout=60).state == "SUCCEEDED"
+    assert ledger.taken() == ["last 5", "tidy t"]
+    shown = platform.get(f"/apis/v2beta1/runs/{run.run_id}")
+    assert (shown["display_name"], shown["pipeline_version_reference"]["pipeline_id"]) == ("with five", pipeline_id)
+    again = client.resume(run.run_id)
+    assert again.display_name == "with five (resumed)"
+    assert client.wait(again.run_id, timeout=60).state == "SUCCEEDED"
+    assert ledger.taken() == []
+    deletion = urllib.request.Request(
+        f"{platform.url}/apis/v2beta1/pipelines/{pipeline_id}?cascade=true", method="DELETE"
+    )
+    with urllib.request.urlopen(deletion, timeout=30) as gone:
+        assert gone.status == 200

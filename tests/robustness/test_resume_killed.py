@@ -1,4 +1,4 @@
-"""A resumed run whose platform is killed: what its origin had committed is linked once and never runs; the rest ends."""
+"""A resumed run whose platform is killed: what the origin had done is linked once and never runs; the rest comes to its end."""
 
 from __future__ import annotations
 

@@ -50,11 +50,21 @@ class FakeRuns(RunsServicer):
     def __init__(self) -> None:
         self.watched: list[int] = []
         self.submitted: list[runs_pb2.SubmitRequest] = []
+        self.resumed: list[runs_pb2.ResumeRequest] = []
+        self.terminated: list[runs_pb2.TerminateRunRequest] = []
         self.reason = "NOT_FOUND"
 
     async def Submit(self, request, context):  # noqa: N802
         self.submitted.append(request)
         return run_query_pb2.Run(run_id=RUN_ID, state=ev.RUN_PENDING)
+
+    async def Resume(self, request, context):  # noqa: N802
+        self.resumed.append(request)
+        return run_query_pb2.Run(run_id=RUN_ID, state=ev.RUN_PENDING, resumed_from=request.run_id)
+
+    async def Terminate(self, request, context):  # noqa: N802
+        self.terminated.append(request)
+        return run_query_pb2.Run(run_id=RUN_ID, state=ev.RUN_CANCELING)
 
     async def Get(self, request, context):  # noqa: N802
         if request.run_id != RUN_ID:
@@ -129,6 +139,29 @@ async def test_submit_carries_what_was_given(tmp_path):
     assert first.request_id != second.request_id
 
 
+async def test_resume_carries_what_was_given_and_nothing_else(tmp_path):
+    async with served() as (client, fake):
+        (tmp_path / "p.yaml").write_bytes(b"yaml")
+        run = await client.resume(
+            "origin", tmp_path / "p.yaml", {"x": 1}, from_tasks=["a", "loop[3]/b"], enable_cache=True, request_id="once"
+        )
+        await client.resume("origin")
+    first, second = fake.resumed
+    assert (run.state, run.resumed_from) == ("PENDING", "origin")
+    assert (first.run_id, first.package, first.filename, first.request_id) == ("origin", b"yaml", "p.yaml", "once")
+    assert (list(first.from_tasks), json.loads(first.parameters_json)) == (["a", "loop[3]/b"], {"x": 1})
+    assert first.enable_cache
+    second.request_id = ""
+    assert second == runs_pb2.ResumeRequest(run_id="origin")
+
+
+async def test_exit_tasks_are_asked_for():
+    async with served() as (client, fake):
+        await client.runs.terminate(RUN_ID)
+        await client.runs.terminate(RUN_ID, run_exit_tasks=True)
+    assert [one.run_exit_tasks for one in fake.terminated] == [False, True]
+
+
 async def test_answers_are_plain_values():
     async with served() as (client, _):
         run = await client.runs.get(RUN_ID)
@@ -185,6 +218,7 @@ async def test_the_blocking_client_is_the_same(monkeypatch):
                 blocking._client._address = Address("http://unused", grpc_address)
                 with pytest.raises(errors.NotFound):
                     blocking.runs.get("other")
+                assert blocking.resume("origin", from_tasks=["a"]).resumed_from == "origin"
                 return blocking.wait(RUN_ID).state, list(blocking.logs(RUN_ID, "a"))
 
         assert await asyncio.to_thread(work) == ("SUCCEEDED", [b"\xff\x00", b"end"])

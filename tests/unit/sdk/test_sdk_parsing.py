@@ -50,6 +50,16 @@ def test_artifacts():
         parsing.artifacts(["d=x://a", "d=x://b"])
 
 
+def test_resume_and_terminate():
+    found = parsing.parser("1", {}).parse_args(["resume", "latest", "--from", "a", "--from", "l[3]/b", "-p", "x=1"])
+    assert (found.run, found.file, found.from_tasks, found.parameter) == ("latest", None, ["a", "l[3]/b"], ["x=1"])
+    found = parsing.parser("1", {}).parse_args(["resume", "0190", "new.yaml", "--no-wait"])
+    assert (found.run, found.file, found.from_tasks, found.no_wait) == ("0190", "new.yaml", [], True)
+    for options in ([], ["--run-exit-tasks"]):
+        found = parsing.parser("1", {}).parse_args(["runs", "terminate", "latest", *options])
+        assert found.run_exit_tasks == bool(options)
+
+
 @pytest.mark.parametrize(("options", "wanted"), [([], None), (["--cache"], True), (["--no-cache"], False)])
 def test_the_cache_is_as_the_spec_says_unless_asked_for(options, wanted):
     assert parsing.parser("1", {}).parse_args(["run", "p.yaml", *options]).cache is wanted

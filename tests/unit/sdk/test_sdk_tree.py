@@ -111,3 +111,8 @@ def test_cutting_counts_columns():
     assert fit("日本語", 5) == "日本…"
     assert fit_end("branches/train", 8) == "…s/train"
     assert clean("a\x00b\x9bc\u202ed") == "a�b�c�d"
+
+
+def test_a_linked_task_says_so_and_has_no_time_of_its_own():
+    one = task("load", "SUCCEEDED", linked_from="run/load", started_at=NOW - timedelta(seconds=3), finished_at=NOW)
+    assert render([one], NOW, 80, 24, Style()) == ["✓ load  linked"]

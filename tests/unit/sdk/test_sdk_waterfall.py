@@ -34,6 +34,7 @@ SPANS = [
     span("each[0]/train", "running", 5, 10),
     span("old", "task", 4, 4, attributes={"headrace.cached_from": "run/old"}),
 ]
+LINKED = span("kept", "task", 4, 4, attributes={"headrace.linked_from": "run/kept"})
 
 
 def test_rows_and_phases():
@@ -63,3 +64,10 @@ def test_open_spans_reach_to_now():
 def test_no_spans():
     assert waterfall([], BEGIN, 80, PLAIN) == []
     assert waterfall([span("", "run", 0, 1)], BEGIN, 80, PLAIN) == []
+
+
+def test_a_linked_task_has_a_row_that_says_so():
+    lines = waterfall([*SPANS, LINKED], BEGIN, 60, PLAIN)
+    assert next(line for line in lines if line.startswith("kept")).endswith("linked")
+    assert next(line for line in lines if line.startswith("old")).endswith("cached")
+    assert any("= cached or linked" in line for line in lines)
