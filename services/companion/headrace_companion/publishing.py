@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from headrace_companion import beneath
 from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtifact
@@ -18,6 +19,8 @@ from headrace_companion.custom_paths import Bind, Source, custom_source
 from headrace_companion.lightweight import recognise
 from headrace_companion.machine_store import is_outside
 from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
+from headrace_companion.remote.fetching import Fetcher
+from headrace_companion.remote.sources import FetchFailed
 from headrace_companion.results import (
     ATTEMPT_FILE,
     PARTIAL,
@@ -33,6 +36,8 @@ from headrace_companion.store import ArtifactStore, SourceRefused, Stored, Store
 from headrace_ir.references import ValueRef, digest_of, is_large, type_of_text
 from headrace_ir.values import encode
 
+MOUNTS: Final = {"s3": "s3", "gs": "gcs", "minio": "minio"}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -41,6 +46,7 @@ class Place:
     uri: str
     local: Source | None = None
     origin: ArtifactValue | None = None
+    ours: bool = True  # it lies in the store that the run publishes to
 
 
 def publish(
@@ -51,13 +57,14 @@ def publish(
     *,
     anywhere: bool = False,
     binds: Sequence[Bind] = (),
+    remote: Fetcher | None = None,
 ) -> AttemptResult:
     """The final result of an attempt whose process has ended; stores everything that belongs to it.
 
     `anywhere`: we are the user whose code it was, on its machine, so a path of its own may lie anywhere. `binds`: folders
-    that it alone saw at other paths.
+    that it alone saw at other paths. `remote`: reaches other stores, for outputs that its code puts there.
     """
-    publisher = Publisher(assignment, staged, store, anywhere, binds)
+    publisher = Publisher(assignment, staged, store, anywhere, binds, remote)
     result = publisher.with_outputs(ended) if ended.failure is None else ended
     return replace(result, partial=publisher.keep_partial()) if result.failure is not None else result
 
@@ -89,6 +96,7 @@ class Publisher:
     store: ArtifactStore
     anywhere: bool = False
     binds: Sequence[Bind] = ()
+    remote: Fetcher | None = None
     done: dict[Path, tuple[str, Stored]] = field(default_factory=dict)
 
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
@@ -155,7 +163,9 @@ class Publisher:
         )
         if place.local is None:
             return published
-        uri, stored = self._stored(place.uri, place.local)
+        uri, stored = (
+            self._stored(place.uri, place.local) if place.ours else self._uploaded(name, place.uri, place.local)
+        )
         if stored is None:
             return published
         return replace(published, uri=uri, size=stored.size, digest=stored.digest)
@@ -173,6 +183,18 @@ class Publisher:
             return uri, None
         self.done[local.path] = (uri, stored)
         return uri, stored
+
+    def _uploaded(self, name: str, uri: str, local: Source) -> tuple[str, Stored | None]:
+        """Put local content into another store; what is not on this disk lies there already, or its reader will say so."""
+        if local.path not in self.done:
+            assert self.remote is not None, "a place elsewhere is made only where we reach it"
+            if not beneath.exists(local.within, local.path):
+                return uri, None
+            try:
+                self.done[local.path] = (uri, self.remote.store(uri, local.path, local.within))
+            except FetchFailed as error:
+                raise OutputRefused(Reason.OUTPUT_PATH, f"output artifact '{name}': {error}") from error
+        return self.done[local.path]
 
     def _place(self, name: str, entry: ArtifactEntry) -> Place:
         folders = self.staged.folders
@@ -207,19 +229,26 @@ class Publisher:
         return Source(path, self.staged.folders.top)
 
     def _elsewhere(self, name: str, uri: str, custom: Source | None) -> Place:
-        """A URI that user code chose: registered as it is. Something is stored beneath our own prefix, and in a folder of this
-        machine where the content lies at another path.
+        """A URI that user code chose: registered as it is. Something is stored beneath our own prefix; in a folder of this
+        machine where the content lies at another path; in an object store where it lies at its own or at KFP's path for it.
         """
         key, prefix = self.store.key(uri), prefix_key(self.assignment.prefix, self.store)
         if key is None or not key.startswith(prefix + "/"):
             if custom is not None and key is not None and is_outside(key):
                 return Place(uri, custom)
+            if self.remote is not None and self.remote.can_store(uri):
+                return Place(uri, custom or self._mounted(uri), ours=False)
             if custom is not None:
                 raise OutputRefused(
                     Reason.OUTPUT_PATH, f"output artifact '{name}' has a path of its own and a URI elsewhere ({uri})"
                 )
             return Place(uri)
         return Place(uri, custom or self._own(self.staged.folders.outputs / key[len(prefix) + 1 :]))
+
+    def _mounted(self, uri: str) -> Source | None:
+        """Where KFP's SDK has code write what belongs to an object store: /s3/bucket/key."""
+        scheme, _, rest = uri.partition("://")
+        return self._custom(f"/{MOUNTS[scheme]}/{rest}") if self.anywhere and scheme in MOUNTS else None
 
     def _uri(self, relative: str) -> str:
         return self.store.uri(f"{prefix_key(self.assignment.prefix, self.store)}/{relative}")

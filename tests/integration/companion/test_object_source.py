@@ -11,6 +11,7 @@ from fixtures.fix_s3 import S3
 from headrace_companion.remote.fetching import Fetcher, Means
 from headrace_companion.remote.kept import Kept
 from headrace_companion.remote.sources import Ambient, FetchFailed, Limits, NothingThere
+from headrace_companion.store import SourceRefused
 
 QUICK = Means(Limits(silence_s=5.0, pauses=(0.0,)))
 
@@ -74,6 +75,33 @@ def test_google_cloud_storage_is_reached_by_its_s3_compatible_api(s3: S3, tmp_pa
     environ = {"HEADRACE_GS_ENDPOINT_URL": s3.endpoint, "HEADRACE_GS_ACCESS_KEY_ID": "headrace-test"}
     environ["HEADRACE_GS_SECRET_ACCESS_KEY"] = "a-secret-of-tests"
     assert fetch(tmp_path, "gs://google/a", environ).path.read_bytes() == b"1"
+
+
+def test_what_is_put_is_found_again(s3: S3, tmp_path: Path) -> None:
+    s3.bucket("put", {})
+    tree = tmp_path / "work" / "tree"
+    (tree / "below").mkdir(parents=True)
+    (tree / "below" / "a b#").write_bytes(b"22")
+    (tree / "one").write_bytes(bytes(3 << 20))
+    one = Fetcher(tmp_path / "imports", QUICK, Ambient(s3.environ))
+    stored = one.store("s3://put/x/tree", tree, tmp_path / "work")
+    single = one.store("s3://put/x/single", tree / "one", tmp_path / "work")
+    for uri, there in (("s3://put/x/tree", stored), ("s3://put/x/single", single)):
+        assert one.fetch(uri, threading.Event(), lambda done, total: None).stored == there
+    assert (stored.is_folder, single.size) == (True, 3 << 20)
+
+
+def test_what_cannot_be_put_says_so(s3: S3, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    one = Fetcher(tmp_path / "imports", QUICK, Ambient(s3.environ))
+    denied = Fetcher(tmp_path / "imports", QUICK, Ambient({**s3.environ, "AWS_SECRET_ACCESS_KEY": "wrong"}))
+    with pytest.raises(FetchFailed, match="nothing could be stored: s3://put/a cannot be reached: the store refuses"):
+        denied.store("s3://put/a", tmp_path / "a", tmp_path)
+    with pytest.raises(FetchFailed, match="s3://put names a whole bucket"):
+        one.store("s3://put", tmp_path / "a", tmp_path)
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(SourceRefused, match="is a link"):
+        one.store("s3://put/link", tmp_path / "link", tmp_path)
 
 
 def test_minio_needs_an_address(tmp_path: Path) -> None:

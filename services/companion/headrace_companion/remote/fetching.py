@@ -14,9 +14,10 @@ from headrace_companion.remote.downloading import Download, Progress
 from headrace_companion.remote.kept import Kept, KeptContent
 from headrace_companion.remote.rewriting import Rewrites
 from headrace_companion.remote.sources import Ambient, FetchFailed, Limits, Source, shown
-from headrace_companion.store import why
+from headrace_companion.store import Stored, why
 
-SCHEMES: Final = frozenset({"http", "https", "s3", "gs", "minio"})
+OBJECT_STORES: Final = frozenset({"s3", "gs", "minio"})
+SCHEMES: Final = OBJECT_STORES | {"http", "https"}
 
 
 def scheme_of(uri: str) -> str:
@@ -82,6 +83,19 @@ class Fetcher:
     def release(self, kept: Kept) -> None:
         """The content was copied."""
         self._kept.release(kept)
+
+    def can_store(self, uri: str) -> bool:
+        """Whether content can be put there too."""
+        return scheme_of(uri) in OBJECT_STORES
+
+    def store(self, uri: str, path: Path, within: Path) -> Stored:
+        """Put the file or folder at PATH, beneath WITHIN, there. Raises FetchFailed, SourceRefused."""
+        from headrace_companion.remote.object_source import ObjectSource
+        from headrace_companion.remote.uploading import upload
+
+        source = self._source(scheme_of(uri))
+        assert isinstance(source, ObjectSource), "asked only of what can_store is true of"
+        return upload(source, uri, path, within)
 
     def clear_unfinished(self) -> None:
         """At a start: drop what a dead platform left half fetched."""

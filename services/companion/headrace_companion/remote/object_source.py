@@ -48,11 +48,11 @@ class ObjectSource:
 
     def find(self, uri: str, known: Sequence[str]) -> Found | str:
         bucket, key = bucket_and_key(uri)
-        client = self._connected(uri)
+        client = self.client(uri)
         try:
             found = self._one(client, uri, bucket, key) or self._below(client, uri, bucket, key)
         except (MinioException, HTTPError, ValueError) as error:
-            raise self._why(error, uri) from error
+            raise self.why(error, uri) from error
         return found.version if found.version in known else found
 
     def _one(self, client: Minio, uri: str, bucket: str, key: str) -> Found | None:
@@ -89,7 +89,8 @@ class ObjectSource:
         text = "\n".join(f"{one.name} {one.size} {one.etag}" for one in objects)
         return Found(hashlib.sha256(text.encode()).hexdigest(), is_folder=True, objects=objects)
 
-    def _connected(self, uri: str) -> Minio:
+    def client(self, uri: str) -> Minio:
+        """The connection to the store."""
         if self._client is None:
             endpoint, region = self._endpoint(uri)
             parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
@@ -129,7 +130,7 @@ class ObjectSource:
             return None
         return shared
 
-    def _why(self, error: Exception, uri: str) -> Exception:
+    def why(self, error: Exception, uri: str) -> Exception:
         """The error as one of ours, in a sentence."""
         if isinstance(error, S3Error):
             if error.code in ABSENT:
@@ -137,7 +138,7 @@ class ObjectSource:
             if error.code in DENIED:
                 variables = "HEADRACE_GS_ACCESS_KEY_ID" if self._scheme == "gs" else "AWS_ACCESS_KEY_ID"
                 return FetchFailed(
-                    f"{uri} cannot be fetched: the store refuses access ({error.code}); "
+                    f"{uri} cannot be reached: the store refuses access ({error.code}); "
                     f"start the platform with credentials for it ({variables} and its secret)"
                 )
             text = f"{uri} cannot be fetched: {error.code}: {error.message}"
@@ -178,5 +179,5 @@ class _Object:
         except (MinioException, HTTPError) as error:
             if isinstance(error, S3Error) and error.code == "PreconditionFailed":
                 raise Broken(f"{self.uri} changed while it was fetched") from error
-            raise self.source._why(error, self.uri) from error
+            raise self.source.why(error, self.uri) from error
         return Transfer(offset, chunks(answer, self.uri))

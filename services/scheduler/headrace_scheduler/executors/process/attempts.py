@@ -373,7 +373,8 @@ class Attempt:
         log_key = f"{prefix_key(self._assignment.prefix, store)}/{LOG_FILE}"
         failure = failure_of(outcome, self._stopped_for, self.launch.timeout_s)
         ended = self._result(failure, outcome, store.uri(log_key))
-        result = publish(self._assignment, self._staged, ended, store, anywhere=True, binds=self._binds)
+        remote = self._means.fetches.fetcher
+        result = publish(self._assignment, self._staged, ended, store, anywhere=True, binds=self._binds, remote=remote)
         result = replace(result, times=replace(self._times, published=time.time()))
         if result.failure is not None:
             tail = last_lines(store, log_key)
