@@ -25,10 +25,10 @@ def package(platforms):
 def test_each_is_named_by_a_warning(gaps):
     given = package({"aws": {}, "kubernetes": {}})
     assert gaps.warnings(given) == [
-        "platforms.aws: settings for this platform have no effect",
         "components.comp-a.singlePlatformSpecs: has no effect; platform settings are read from the platform document only",
+        "platforms.aws: settings for this platform have no effect",
     ]
-    assert gaps.warnings(package({"aws": {}}))[0] == "platforms.aws: settings for this platform have no effect"
+    assert gaps.warnings(package({"aws": {}}))[1] == "platforms.aws: settings for this platform have no effect"
     assert gaps.run(given).outputs == {"Output": "x"}
 
 

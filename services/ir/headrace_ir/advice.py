@@ -36,8 +36,8 @@ PLATFORM: Final = (
 
 
 def advice(spec: Spec) -> list[str]:
-    """At most 100 sentences, each once."""
-    return list(islice(dict.fromkeys(_all(spec)), MAX_ADVICE))
+    """At most 100 sentences, each once, in the order of their places."""
+    return sorted(dict.fromkeys(islice(_all(spec), 10 * MAX_ADVICE)))[:MAX_ADVICE]
 
 
 def _all(spec: Spec) -> Iterator[str]:

@@ -9,9 +9,10 @@ not made.
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from headrace_ir.advice import advice
 from headrace_ir.checks.policies import parse_items
@@ -37,8 +38,10 @@ from headrace_ir.model import (
 )
 from headrace_ir.reading import Package
 from headrace_ir.validating import ensure_valid
-from headrace_ir.values import encode
+from headrace_ir.values import decode, encode
 from headrace_protos.v1 import plan_pb2 as pb
+
+_T = TypeVar("_T")
 
 VERSION = 1
 DEFAULT_BACKOFF_FACTOR = 2.0
@@ -164,8 +167,8 @@ def _task(work: _Compilation, task: Task, needed: Iterable[str], index: Mapping[
     made.dependencies.extend(sorted(index[name] for name in needed))
     made.strategy = pb.ALL_COMPLETED if task.on_completion else pb.ALL_SUCCEEDED
     made.condition = task.condition
-    made.parameter_bindings.extend(_binding(task, name, given, index) for name, given in task.parameters.items())
-    made.artifact_bindings.extend(_artifact_binding(name, given, index) for name, given in task.artifacts.items())
+    made.parameter_bindings.extend(_binding(task, name, given, index) for name, given in _by_name(task.parameters))
+    made.artifact_bindings.extend(_artifact_binding(name, given, index) for name, given in _by_name(task.artifacts))
     if task.loop is not None:
         made.iterator.CopyFrom(_iterator(task.loop, task.parallelism))
     if task.retry is not None:
@@ -216,10 +219,10 @@ def _retry(retry: Retry) -> pb.RetryPolicy:
 
 
 def _outputs(template: pb.DagTemplate, scope: Scope, index: Mapping[str, int]) -> None:
-    for name, returned in scope.dag.parameters.items():
+    for name, returned in _by_name(scope.dag.parameters):
         kind = _type(_returned_type(scope, name, returned))
         template.outputs.append(pb.DagOutput(name=name, type=kind, selectors=_selectors(returned.selectors, index)))
-    for name, returned in scope.dag.artifacts.items():
+    for name, returned in _by_name(scope.dag.artifacts):
         is_list = scope.component.output_artifacts[name].is_list
         selectors = _selectors(returned.selectors, index)
         template.outputs.append(pb.DagOutput(name=name, is_artifact=True, is_list=is_list, selectors=selectors))
@@ -246,8 +249,20 @@ def _output_parameters(spec: Spec, component: Component) -> list[pb.ParameterDef
     scope = Scope(spec, component, component.dag)
     return [
         pb.ParameterDef(name=name, type=_type(_returned_type(scope, name, component.dag.parameters[name])))
-        for name in component.outputs
+        for name in sorted(component.outputs)
     ]
+
+
+def _by_name(entries: Mapping[str, _T]) -> list[tuple[str, _T]]:
+    """The maps of the IR have no order (a gRPC client sends them in any), and a Plan must not depend on one."""
+    return sorted(entries.items())
+
+
+def _settings(document: Mapping[str, Any]) -> str:
+    """Platform settings as JSON text, for the same reason by name at every depth; "" where there are none."""
+    if not document:
+        return ""
+    return json.dumps(decode(encode(dict(document))), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _parameters(parameters: Mapping[str, Parameter], *, group: bool = False) -> list[pb.ParameterDef]:
@@ -255,7 +270,7 @@ def _parameters(parameters: Mapping[str, Parameter], *, group: bool = False) -> 
     Those of type TASK_CONFIG are given by the engine.
     """
     made = []
-    for name, parameter in parameters.items():
+    for name, parameter in _by_name(parameters):
         definition = pb.ParameterDef(
             name=name,
             type=_type(parameter.type),
@@ -270,7 +285,7 @@ def _parameters(parameters: Mapping[str, Parameter], *, group: bool = False) -> 
 
 def _artifacts(artifacts: Mapping[str, Artifact], *, group: bool = False) -> list[pb.ArtifactDef]:
     made = []
-    for name, artifact in artifacts.items():
+    for name, artifact in _by_name(artifacts):
         definition = _artifact_type(name, artifact.type)
         definition.is_list = artifact.is_list
         definition.optional = group or artifact.optional
@@ -299,7 +314,7 @@ def _executor(executor: Executor, output: str) -> pb.ExecutorTemplate:
         made.container.CopyFrom(_container(executor.container))
     elif executor.importer is not None:
         made.importer.CopyFrom(_importer(executor.importer, output))
-    made.platform_json = encode(dict(executor.kubernetes)) if executor.kubernetes else ""
+    made.platform_json = _settings(executor.kubernetes)
     return made
 
 
@@ -339,5 +354,5 @@ def _config(spec: Spec) -> pb.PipelineConfig:
     settings: Mapping[str, Any] = spec.pipeline_config
     return pb.PipelineConfig(
         active_deadline_seconds=settings.get("active_deadline_seconds", 0),
-        platform_json=encode(dict(spec.pipeline_config_document)) if spec.pipeline_config_document else "",
+        platform_json=_settings(spec.pipeline_config_document),
     )

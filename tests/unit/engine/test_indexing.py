@@ -52,7 +52,7 @@ def test_tasks_of_one_component_share_its_interface_and_equal_conditions():
     first, second = PlanIndex(chain(2)).dags[0].tasks
     assert first.declarations is second.declarations
     assert first.condition is second.condition
-    assert (first.parameters[1].constant, second.parameters[1].constant) == (0, 1)
+    assert (first.parameters[0].constant, second.parameters[0].constant) == (0, 1)
 
 
 def test_what_comes_from_a_loop_at_any_depth_is_flat():

@@ -101,20 +101,22 @@ def test_settings_without_effect_are_named():
 
     kubernetes = {"deploymentSpec": {"executors": {"exec-i": {"imagePullPolicy": "Always"}}}}
     executors = "deploymentSpec.executors"
-    assert advised(flow, edit, {"platforms": {"kubernetes": kubernetes, "aws": {}}}) == [
-        "platforms.aws: settings for this platform have no effect",
-        f"{executors}.exec-a.container.lifecycle: a pre-cache check has no effect",
-        f"{executors}.exec-a.container.args[0]: '{{{{$.pipeline_job_nam}}}}' has no value here and stays as it is; did you mean "
-        "'{{$.pipeline_job_name}}'?",
-        f"platforms.kubernetes.{executors}.exec-i: has no effect, because an importer runs no container",
-        f"{executors}.exec-i.importer.metadata.p: '{{{{$.pipeline_google_cloud_project_id}}}}' has no value here and stays as "
-        "it is",
-        "components.comp-a.singlePlatformSpecs: has no effect; platform settings are read from the platform document only",
-        "components.comp-a.taskConfigPassthroughs: has no effect, because the component has no input of type TASK_CONFIG",
-        f"{T}.a.triggerPolicy.strategy: has no effect, because the task waits for no other",
-        f"{T}.a.iteratorPolicy: has no effect without an iterator",
-        f"{T}.a.cachingOptions.cacheKey: has no effect without 'enableCache'",
-    ]
+    assert advised(flow, edit, {"platforms": {"kubernetes": kubernetes, "aws": {}}}) == sorted(
+        [
+            "platforms.aws: settings for this platform have no effect",
+            f"{executors}.exec-a.container.lifecycle: a pre-cache check has no effect",
+            f"{executors}.exec-a.container.args[0]: '{{{{$.pipeline_job_nam}}}}' has no value here and stays as it is; "
+            "did you mean '{{$.pipeline_job_name}}'?",
+            f"platforms.kubernetes.{executors}.exec-i: has no effect, because an importer runs no container",
+            f"{executors}.exec-i.importer.metadata.p: '{{{{$.pipeline_google_cloud_project_id}}}}' has no value here and "
+            "stays as it is",
+            "components.comp-a.singlePlatformSpecs: has no effect; platform settings are read from the platform document only",
+            "components.comp-a.taskConfigPassthroughs: has no effect, because the component has no input of type TASK_CONFIG",
+            f"{T}.a.triggerPolicy.strategy: has no effect, because the task waits for no other",
+            f"{T}.a.iteratorPolicy: has no effect without an iterator",
+            f"{T}.a.cachingOptions.cacheKey: has no effect without 'enableCache'",
+        ]
+    )
 
 
 def test_what_the_sdk_fails_to_replace_is_named():

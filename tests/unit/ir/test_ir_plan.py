@@ -221,8 +221,8 @@ def test_settings_and_what_has_no_effect():
     assert plan.config.active_deadline_seconds == 60
     assert json.loads(plan.config.platform_json) == config
     assert list(plan.warnings) == [
-        "deploymentSpec.executors.exec-a.container.lifecycle: a pre-cache check has no effect",
         "components.comp-a.singlePlatformSpecs: has no effect; platform settings are read from the platform document only",
+        "deploymentSpec.executors.exec-a.container.lifecycle: a pre-cache check has no effect",
     ]
 
 
