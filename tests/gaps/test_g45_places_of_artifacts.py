@@ -13,8 +13,9 @@ GAP = Gap(
     "G45",
     "Artifacts outside the run's root, in folders, and on web servers",
     kfp="an artifact outside the run's root fails its task; folders cannot be roots; importers take object stores only",
-    here="folders of the machine are roots and places of artifacts like any other; what code says to lie in an object store is put "
-    "there (tests/acceptance/test_imports.py); importers take `https://`, `s3://`, `gs://` and `file://`, and tasks get the content",
+    here="folders of the machine are roots and places of artifacts like any other; what code says to lie in an object store is "
+    "put there (tests/acceptance/test_imports.py); importers take `https://`, `s3://`, `gs://` and `file://`, and tasks get "
+    "the content",
 )
 
 
