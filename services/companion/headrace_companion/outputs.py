@@ -96,7 +96,7 @@ def read_metadata_file(folders: Folders) -> ExecutorOutput:
 def parse_executor_output(document: bytes) -> ExecutorOutput:
     """ExecutorOutput from its JSON text; unknown fields are refused."""
     held = _struct(decode(document), "the output metadata file")
-    _only(held, {"parameterValues", "artifacts"}, "the output metadata file")
+    _only(held, {"parameterValues", "parameter_values", "artifacts"}, "the output metadata file")
     artifacts: dict[str, tuple[ArtifactEntry, ...]] = {}
     for name, entry in _struct(held.get("artifacts"), "artifacts").items():
         where = f"artifacts['{name}']"
@@ -106,7 +106,8 @@ def parse_executor_output(document: bytes) -> ExecutorOutput:
         if not isinstance(listed, list):
             raise ValueProblem(f"is wrong: {where} must hold a list")
         artifacts[name] = tuple(_entry(_struct(one, where), where) for one in listed)
-    return ExecutorOutput(_struct(held.get("parameterValues"), "parameterValues"), artifacts)
+    parameters = held.get("parameterValues") or held.get("parameter_values")  # JSON of a message has both spellings
+    return ExecutorOutput(_struct(parameters, "parameterValues"), artifacts)
 
 
 def _entry(held: dict[str, Any], where: str) -> ArtifactEntry:

@@ -34,7 +34,9 @@ from headrace_companion.results import (
 from headrace_companion.staging import Staged
 from headrace_companion.store import ArtifactStore, SourceRefused, Stored, StoreError, why
 from headrace_ir.references import ValueRef, digest_of, is_large, type_of_text
-from headrace_ir.values import encode
+from headrace_ir.values import Value, byte_length, encode
+
+MAX_METADATA: Final = 1 << 20  # bytes of one artifact's metadata as JSON text
 
 MOUNTS: Final = {"s3": "s3", "gs": "gcs", "minio": "minio"}
 
@@ -158,7 +160,7 @@ class Publisher:
             name=entry.name or name,
             uri=place.uri,
             type=declared.type,
-            metadata={**declared.metadata, **passed_on, **(entry.metadata or {})},
+            metadata=_bounded(name, {**declared.metadata, **passed_on, **(entry.metadata or {})}),
             artifact_id=place.origin.artifact_id if place.origin else "",
         )
         if place.local is None:
@@ -265,3 +267,14 @@ class Publisher:
             if stored is not None:
                 kept.append(PublishedArtifact(name, uri, declared.type, declared.metadata, stored.size, stored.digest))
         return tuple(kept)
+
+
+def _bounded(name: str, metadata: dict[str, Value]) -> dict[str, Value]:
+    """An artifact's metadata, which lies in rows; what is large belongs into its file."""
+    size = byte_length(encode(metadata))
+    if size > MAX_METADATA:
+        raise OutputRefused(
+            Reason.WRONG_OUTPUT,
+            f"output artifact '{name}' has {size} bytes of metadata, above the limit of {MAX_METADATA}: write it to its file",
+        )
+    return metadata

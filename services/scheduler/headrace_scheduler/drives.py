@@ -14,7 +14,7 @@ from headrace_protos.v1 import events_pb2
 from headrace_scheduler.engine import Step, step
 from headrace_scheduler.engine.commands import Admit, Command
 from headrace_scheduler.engine.contents import Content
-from headrace_scheduler.engine.drafting import BUDGET
+from headrace_scheduler.engine.drafting import BUDGET, BUDGET_BYTES
 from headrace_scheduler.engine.facts import Clock, Fact
 
 Admitter = Callable[[str, Sequence[Admit]], Sequence[Fact]]
@@ -75,6 +75,7 @@ class Advance:
     more: bool
     consumed: tuple[int, ...] = ()
     contents: Mapping[str, Content] = field(default_factory=dict)
+    size: int = 0  # bytes of the events
 
 
 def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
@@ -87,17 +88,19 @@ def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
     contents: dict[str, Content] = {}
     left: tuple[Fact, ...] = ()
     more = False
+    size = 0
     pending: Sequence[Fact] = drive.take()
     while True:
         taken: Step = step(drive.plan, state, (Clock(now_us), *pending))
         state = taken.state
         events.extend(taken.events)
         contents.update(taken.contents)
+        size += taken.size
         asked = [command for command in taken.commands if isinstance(command, Admit)]
         commands.extend(command for command in taken.commands if not isinstance(command, Admit))
         more = more or taken.more
         left = (*taken.left, *left)
         pending = admit(drive.run_id, asked) if asked else ()
-        if not pending or len(events) >= BUDGET:
+        if not pending or len(events) >= BUDGET or size >= BUDGET_BYTES:
             drive.give_back((*pending, *left))
-            return Advance(state, tuple(events), tuple(commands), more, tuple(drive.consumed()), contents)
+            return Advance(state, tuple(events), tuple(commands), more, tuple(drive.consumed()), contents, size)

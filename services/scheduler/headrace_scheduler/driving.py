@@ -35,6 +35,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
+TICK_BYTES = 4_000_000  # of events in one append, more or less: a message has a limit
 FREEING = frozenset({"attempt_finished", "task_finished"})
 
 
@@ -174,14 +175,14 @@ class Driver:
         self._ring(now)
         self._admit_waiting(now)
         batch: list[tuple[Drive, Advance]] = []
-        size = 0
+        count = size = 0
         for drive, step in self._steps(now):
             if step.events or step.consumed:
                 batch.append((drive, step))
-                size += len(step.events)
-                if size >= self._settings.tick_events:
+                count, size = count + len(step.events), size + step.size
+                if count >= self._settings.tick_events or size >= TICK_BYTES:
                     await self._append(batch)
-                    batch, size = [], 0
+                    batch, count, size = [], 0, 0
             else:
                 self._committed(drive, step)
         if batch:

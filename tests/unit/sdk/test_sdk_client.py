@@ -20,6 +20,7 @@ import headrace
 from headrace import errors
 from headrace.async_client import AsyncClient
 from headrace.finding import Address
+from headrace.models import ValueReference
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2, runs_pb2
 from headrace_protos.v1.runs_pb2_grpc import RunsServicer, add_RunsServicer_to_server
@@ -70,10 +71,18 @@ class FakeRuns(RunsServicer):
         if request.run_id != RUN_ID:
             await self._fail(context)
         outputs = ev.Values(
-            parameters={"n": ev.Value(json="[1, null]")},
+            parameters={
+                "n": ev.Value(json="[1, null]"),
+                "big": ev.Value(uri="file:///v", size=40_000, digest="sha256:0", type="LIST"),
+            },
             artifacts={"m": ev.ArtifactList(artifacts=[ev.Artifact(uri="file:///m")])},
         )
         return run_query_pb2.Run(run_id=RUN_ID, state=ev.RUN_SUCCEEDED, created_at_us=1_500_000, outputs=outputs)
+
+    async def Value(self, request, context):  # noqa: N802
+        assert (request.run_id, request.path, request.name, request.input) == (RUN_ID, "", "big", False)
+        for chunk in ('["\u00fc"'.encode()[:3], '["\u00fc"'.encode()[3:] + b"]"):
+            yield runs_pb2.ValueResponse(data=chunk)
 
     async def _fail(self, context):
         status = status_pb2.Status(code=5, message="the sentence")
@@ -167,7 +176,11 @@ async def test_answers_are_plain_values():
         run = await client.runs.get(RUN_ID)
         tasks = await client.tasks(RUN_ID)
         log = [data async for data in client.logs(RUN_ID, "a")]
-    assert run.outputs == {"n": [1, None], "m": "file:///m"}
+        whole = await client.outputs(run)
+    big = ValueReference("file:///v", 40_000, "sha256:0", "LIST")
+    assert run.outputs == {"n": [1, None], "big": big, "m": "file:///m"}
+    assert whole == {"n": [1, None], "big": ["\u00fc"], "m": "file:///m"}
+    assert str(big) == "LIST of 40000 bytes at file:///v"
     assert run.created_at.isoformat() == "1970-01-01T00:00:01.500000+00:00"
     assert [(task.path, task.state) for task in tasks] == [("a", "UNSPECIFIED"), ("b", "SKIPPED")] or tasks[
         1

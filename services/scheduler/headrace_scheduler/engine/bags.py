@@ -85,6 +85,17 @@ class Bag:
             if (text := self.text(name)) is not None:
                 yield name, text
 
+    def over(self, outer: Bag, item: str) -> Bag:
+        """This bag over an outer one, but for the outer's ITEM; what either has read already is not read again."""
+        artifacts = {name: one for name, one in outer.artifacts.items() if name != item} | dict(self.artifacts)
+        made = Bag({}, artifacts)
+        for bag in (outer, self):
+            for name, text in bag.texts():
+                if bag is self or name != item:
+                    made._texts[name] = text
+                    made._values[name] = bag.parameter(name)
+        return made
+
     def with_texts(self, texts: Mapping[str, str | ValueRef]) -> Bag:
         """The same bag with other texts for some of its parameters."""
         return Bag.of_texts({**dict(self.texts()), **texts}, self.artifacts)

@@ -21,6 +21,7 @@ from headrace_scheduler.engine.state import RunState
 
 BUDGET = 2000  # events in one step, more or less: what one append may carry
 BUDGET_BYTES = 1_000_000  # of them, more or less
+BUDGET_CONTENTS = 32_000_000  # bytes of large values that wait for the store
 
 
 class Draft:
@@ -28,13 +29,13 @@ class Draft:
     stored before the events are appended, by URI.
     """
 
-    __slots__ = ("asked", "contents", "events", "extra", "now_us", "size", "state")
+    __slots__ = ("asked", "contents", "events", "extra", "kept", "now_us", "size", "state")
 
     def __init__(self, state: RunState, now_us: int) -> None:
         self.state = state
         self.now_us = now_us
         self.events: list[ev.Event] = []
-        self.size = 0
+        self.size = self.kept = 0
         self.asked: dict[str, None] = {}
         self.extra: list[Command] = []
         self.contents: dict[str, Content] = {}
@@ -42,7 +43,7 @@ class Draft:
     @property
     def full(self) -> bool:
         """Whether the rest has to wait for the next step."""
-        return len(self.events) >= BUDGET or self.size >= BUDGET_BYTES
+        return len(self.events) >= BUDGET or self.size >= BUDGET_BYTES or self.kept >= BUDGET_CONTENTS
 
     def emit(self, path: str = "", attempt: int = 0, time_us: int = 0, **kind: Any) -> None:
         """Append one event and apply it."""
@@ -68,6 +69,7 @@ class Draft:
         except ValueProblem as problem:
             raise TaskProblem("InputResolution", f"{subject} {problem.sentence}") from None
         self.contents[ref.uri] = content
+        self.kept += ref.size if isinstance(content, str) else 0
         return ref
 
     def enter(self, row: Row, stage: Stage) -> Row:

@@ -231,10 +231,7 @@ def effective_inputs(state: RunState, row: Row, own: Bag) -> Bag:
     """All inputs of an execution: of an iteration its item over its loop's inputs, which are recorded once."""
     if row.iteration < 0:
         return own
-    outer, item = state.known(row.parent).inputs, row.task.loop.item_input
-    texts = {name: text for name, text in outer.texts() if name != item} | dict(own.texts())
-    artifacts = {name: one for name, one in outer.artifacts.items() if name != item} | dict(own.artifacts)
-    return Bag.of_texts(texts, artifacts)
+    return own.over(state.known(row.parent).inputs, row.task.loop.item_input)
 
 
 def _is_item(group: Row, name: str) -> bool:

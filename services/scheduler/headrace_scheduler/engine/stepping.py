@@ -58,6 +58,7 @@ class Step:
     more: bool = False
     contents: Mapping[str, Content] = field(default_factory=dict)
     left: tuple[Fact, ...] = ()
+    size: int = 0  # bytes of the events
 
 
 def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
@@ -83,7 +84,9 @@ def step(plan: PlanIndex, state: RunState, facts: Sequence[Fact]) -> Step:
     if deadline and deadline != state.deadline_us():
         commands.append(WakeAt(deadline))
     left = tuple(facts[applied:])
-    return Step(draft.state, tuple(draft.events), tuple(commands), draft.state.has_work, draft.contents, left)
+    return Step(
+        draft.state, tuple(draft.events), tuple(commands), draft.state.has_work, draft.contents, left, draft.size
+    )
 
 
 def _apply(draft: Draft, fact: Fact) -> None:
