@@ -42,6 +42,13 @@ def test_the_runs_root_comes_before_the_specs_and_that_before_the_servers(gaps, 
         assert uri_of(gaps, run_id) == f"{wanted}/g5/{run_id}/make/1/data"
 
 
+def test_a_root_of_the_spec_that_cannot_be_used_is_told(gaps):
+    (said,) = gaps.warnings(flow("g5", "s3://change/me"))
+    assert said.startswith(
+        "defaultPipelineRoot 's3://change/me' cannot be used: runs of this platform publish to file://"
+    )
+
+
 def test_a_root_that_cannot_be_used_is_refused_at_once(gaps):
     with pytest.raises(BadInput) as refused:
         gaps.start(flow("g5", ""), pipeline_root="s3://bucket/runs")

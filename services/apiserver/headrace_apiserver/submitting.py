@@ -20,7 +20,7 @@ from headrace_apiserver.specs import Compiled, run_inputs
 from headrace_apiserver.values import check_given, refuse_shown, shown_parameters
 from headrace_ir.references import Held
 from headrace_protos import lifecycle
-from headrace_protos.v1 import catalog_pb2, events_pb2, run_store_pb2, scheduler_pb2
+from headrace_protos.v1 import catalog_pb2, events_pb2, plan_pb2, run_store_pb2, scheduler_pb2
 from headrace_servicekit import tracing
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -95,14 +95,24 @@ class Submitter:
         request = run_store_pb2.DeliverRequest(key=delivery_key("create", request_id), run_id=run_id, create=new)
         return await self._deliver(request)
 
+    def warnings(self, plan: plan_pb2.Plan) -> list[str]:
+        """What of a valid plan has no effect on this platform."""
+        problem = self._root_problem(plan.default_pipeline_root)
+        return [f"defaultPipelineRoot {problem}"] if problem else []
+
     def _check_root(self, root: str) -> None:
-        if root and ("://" not in root or root.partition("://")[0] not in self._roots):
-            known = " or ".join(f"{scheme}://" for scheme in self._roots)
-            raise ServiceError(
-                Reason.INVALID_INPUT,
-                f"pipeline_root {root!r} cannot be used: runs of this platform publish to {known}; "
-                "leave it out for the platform's own store",
-            )
+        problem = self._root_problem(root)
+        if problem:
+            raise ServiceError(Reason.INVALID_INPUT, f"pipeline_root {problem}")
+
+    def _root_problem(self, root: str) -> str:
+        if not root or ("://" in root and root.partition("://")[0] in self._roots):
+            return ""
+        known = " or ".join(f"{scheme}://" for scheme in self._roots)
+        return (
+            f"{root!r} cannot be used: runs of this platform publish to {known}; "
+            "leave it out for the platform's own store"
+        )
 
     async def terminate(self, run_id: str, *, run_exit_tasks: bool = False) -> None:
         """Ask the run to end; exit tasks of its open groups run first where that is wanted."""

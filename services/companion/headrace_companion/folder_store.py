@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from io import BufferedReader
 from pathlib import Path
@@ -200,9 +201,16 @@ def copy_privately(source: Path, target: Path) -> None:
 
 
 def _copy_file(source: str, target: str) -> None:
-    with open(source, "rb") as reading, open(target, "wb") as writing:
+    # Not blocking: the name may be a FIFO's, in a folder that is not ours.
+    with open(source, "rb", opener=_without_waiting) as reading, open(target, "wb") as writing:
+        if not stat.S_ISREG(os.fstat(reading.fileno()).st_mode):
+            raise OSError(errno.EINVAL, f"{source} is no regular file", source)
         if not _clone(reading.fileno(), writing.fileno()):
             shutil.copyfileobj(reading, writing, 1 << 20)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _clone(source: int, target: int) -> bool:

@@ -92,6 +92,7 @@ class AttemptResult:
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
     times: Times = field(default_factory=Times)
+    fetched: Mapping[str, str] = field(default_factory=dict)  # remote inputs: URI → digest of what the task read
 
     @property
     def succeeded(self) -> bool:

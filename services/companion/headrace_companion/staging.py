@@ -153,7 +153,7 @@ class _Stager:
                 ) from error
         except OSError as error:
             raise StagingFailed(
-                f"input artifact '{name}' could not be copied from {artifact.uri}: {error.strerror}"
+                f"input artifact '{name}' could not be copied from {artifact.uri}: {error.strerror or error}"
             ) from error
         return str(target)
 

@@ -77,6 +77,8 @@ def _folder_problem(uri: str, local: bool) -> str:
         return f"cannot import {uri!r}: write file:///absolute/path"
     if not folder.exists():
         return f"cannot import {uri!r}: there is no file or folder {folder} on this machine"
+    if not folder.is_file() and not folder.is_dir():
+        return f"cannot import {uri!r}: {folder} is neither a file nor a folder"
     return ""
 
 

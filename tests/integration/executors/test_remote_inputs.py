@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -43,10 +45,15 @@ def reading(store: FolderStore, uri: str, **more: object) -> port.Launch:
 
 
 async def test_a_consumer_reads_a_page_under_its_own_name(watched: Watched, store: FolderStore, pages: Pages) -> None:
-    result = await watched.run(reading(store, pages.put("/set/a%20b.csv", b"hello\n") + "?x=/y"))
+    task = reading(store, pages.put("/set/a%20b.csv", b"hello\n") + "?x=/y")
+    result = await watched.run(task)
     assert succeeded(result)
     log = log_of(store, result).decode()
     assert "hello\n" in log
+    key = store.key(f"{task.task_root}/attempt.json")
+    assert key is not None
+    digest = "sha256:" + hashlib.sha256(b"hello\n").hexdigest()
+    assert json.loads(store.read(key))["fetched"] == {f"{pages.root}/set/a%20b.csv": digest}
     assert "/inputs/data/0/a b.csv\n" in log
 
 
@@ -105,3 +112,10 @@ async def test_user_code_does_not_see_the_platforms_keys(watched: Watched, store
     result = await watched.run(launch(store, "env"))
     assert succeeded(result)
     assert b"AWS_" not in log_of(store, result)
+
+
+async def test_what_is_no_file_is_not_read(watched: Watched, store: FolderStore, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    result = await watched.run(reading(store, f"file://{tmp_path}/fifo"))
+    assert result.error.reason == "MissingInput"
+    assert "fifo is no regular file" in result.error.message

@@ -96,6 +96,7 @@ async def test_importers_wait_for_persistence(monkeypatch):
         ("hf://model", "system.Model", "its scheme is none of file://"),
         ("oci://image", "system.Dataset", "import it as system.Model"),
         ("file://data/x", "system.Dataset", "write file:///absolute/path"),
+        ("file:///dev/zero", "system.Dataset", "/dev/zero is neither a file nor a folder"),
         ("file:///no/such/file", "system.Dataset", "there is no file or folder /no/such/file on this machine"),
     ],
 )

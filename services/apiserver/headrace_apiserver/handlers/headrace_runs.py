@@ -64,7 +64,7 @@ class HeadraceRuns(RunsServicer):
             problems = [runs_pb2.Problem(path=path, message=message) for path, message in wrong.details]
             return runs_pb2.ValidateResponse(problems=problems or [runs_pb2.Problem(message=wrong.message)])
         return runs_pb2.ValidateResponse(
-            warnings=compiled.plan.warnings,
+            warnings=[*compiled.plan.warnings, *self._submitter.warnings(compiled.plan)],
             pipeline_name=compiled.name,
             tasks=sum(len(dag.tasks) for dag in compiled.plan.dags),
         )

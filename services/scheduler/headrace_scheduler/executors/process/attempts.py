@@ -117,6 +117,7 @@ class Attempt:
         self._times = Times(admitted=time.time())
         self._warnings: tuple[str, ...] = ()
         self._held_at = 0.0
+        self._fetched: Mapping[str, str] = {}
 
     def note(self, warnings: tuple[str, ...]) -> None:
         """Warnings that are known before it begins."""
@@ -181,6 +182,7 @@ class Attempt:
         fetched = self._means.fetches.inputs(self.launch.inputs, self._means.store)
         try:
             elsewhere = await fetched.all(self._hold)
+            self._fetched = fetched.digests
             return await self._in_thread(self._prepare, elsewhere)
         except FetchFailed as failed:
             raise AttemptEnded(Failure(Reason.MISSING_INPUT, str(failed))) from failed
@@ -392,6 +394,7 @@ class Attempt:
             warnings=self._warnings,
             log_uri=log_uri,
             times=self._times,
+            fetched=self._fetched,
         )
 
     async def _failed(self, failure: Failure) -> AttemptResult:

@@ -136,6 +136,7 @@ class Inputs:
             one.uri: name for name, held in inputs.items() for one in held.artifacts if store.key(one.uri) is None
         }
         self._held: list[Kept] = []
+        self.digests: dict[str, str] = {}  # by URI, without what in it may be a secret
 
     async def all(self, hold: Hold) -> dict[str, Elsewhere]:
         """Where each lies on this disk. Raises FetchFailed."""
@@ -161,6 +162,7 @@ class Inputs:
         except FetchFailed as failed:
             raise FetchFailed(f"input artifact '{name}': {failed}") from failed
         self._held.append(kept)
+        self.digests[shown(uri)] = kept.stored.digest
         return Elsewhere(kept.path, file_name(location))
 
     def release(self) -> None:
