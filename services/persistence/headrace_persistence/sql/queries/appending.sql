@@ -1,6 +1,10 @@
 -- name: guard_session
 -- Held until the commit: whoever ends or takes over the session (DELETE, FOR UPDATE) waits for this append; a renewal does not.
-SELECT 1 FROM platform.sessions
+-- The statements of an append find rows by key. Their plans are kept, and one made while a table was small would read it whole
+-- for ever after; so for this transaction only plans by key are considered.
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)
+FROM platform.sessions
 WHERE session_id = %(session_id)s AND epoch = %(epoch)s AND expires_at > clock_timestamp()
 FOR KEY SHARE;
 
@@ -43,7 +47,8 @@ SELECT run, 0::smallint, state, count(*) FROM inserted GROUP BY run, state;
 
 -- name: update_tasks
 -- Tasks that exist, each once for all its events. `moves` has four bits for each state that the row may be in: the state
--- that follows, 0 = forbidden. NULL = as it is. Answers how many went from which state to which, for each run.
+-- that follows, 0 = forbidden. NULL = as it is. Answers how many went from which state to which, for each run. Rows are found
+-- once, by their key, and then by their place, which cannot change while the run's row is locked.
 WITH change AS (
     SELECT * FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(moves)s::bigint[], %(inputs)s::bytea[], %(outputs)s::bytea[], %(error)s::bytea[],
@@ -58,7 +63,7 @@ WITH change AS (
         finished_at_us, attempt_started_at_us, next_attempt, linked_from
     )
 ), before AS (
-    SELECT t.run, t.path, t.state FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
+    SELECT t.ctid AS place, t.state AS was, c.* FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
 ), updated AS (
     UPDATE platform.tasks t SET
         state = (c.moves >> (4 * t.state)) & 15,
@@ -81,14 +86,12 @@ WITH change AS (
         finished_at_us = coalesce(c.finished_at_us, t.finished_at_us),
         attempt_started_at_us = coalesce(c.attempt_started_at_us, t.attempt_started_at_us),
         linked_from = coalesce(c.linked_from, t.linked_from)
-    FROM change c
-    WHERE t.run = c.run AND t.path = c.path AND (c.moves >> (4 * t.state)) & 15 <> 0
+    FROM before c
+    WHERE t.ctid = c.place AND (c.moves >> (4 * t.state)) & 15 <> 0
         AND (c.next_attempt IS NULL OR c.next_attempt > t.attempts)
-    RETURNING t.run, t.path, t.state
+    RETURNING t.run, c.was, t.state
 )
-SELECT u.run, b.state, u.state, count(*)
-FROM updated u JOIN before b ON b.run = u.run AND b.path = u.path
-GROUP BY u.run, b.state, u.state;
+SELECT run, was, state, count(*) FROM updated GROUP BY run, was, state;
 
 -- name: insert_attempts
 -- Attempts that started in this append; a number that is taken is left out, and so refuses its run.
