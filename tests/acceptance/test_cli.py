@@ -21,6 +21,7 @@ import yaml
 from fixtures.platforms import HEADRACE, Platform, platform_environment
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "pipeline.yaml"
+LARGE = Path(__file__).resolve().parents[1] / "gaps" / "compiled" / "g66.yaml"
 FIELDS = {"run_id", "trace_id", "state", "created_at", "finished_at", "outputs", "tasks", "artifacts"}
 TASK = {"path", "state", "attempts", "cached", "waiting_on", "error", "created_at", "started_at", "finished_at"}
 
@@ -58,6 +59,17 @@ def headrace(platform: Platform, *arguments: str) -> subprocess.CompletedProcess
 def json_of(done: subprocess.CompletedProcess[bytes]) -> Any:
     assert done.stdout, done.stderr.decode()
     return json.loads(done.stdout)
+
+
+def test_large_outputs_are_whole_in_json_and_described_in_text(platform: Platform) -> None:
+    done = headrace(platform, "run", str(LARGE), "-p", "note=short", "-p", "count=2", "-o", "json")
+    told = json_of(done)
+    assert (told["state"], told["outputs"]) == ("SUCCEEDED", {"Output": ["x" * 40_000] * 2})
+    made = next(task for task in told["tasks"] if task["path"] == "make")
+    assert set(made["outputs"]["texts"]) == {"uri", "size", "digest", "type"}
+    assert json_of(headrace(platform, "runs", "get", told["run_id"], "-o", "json"))["outputs"] == told["outputs"]
+    text = headrace(platform, "runs", "get", told["run_id"]).stdout.decode()
+    assert "Output = LIST of 80007 bytes at file://" in text
 
 
 def test_run_prints_one_object(platform: Platform) -> None:

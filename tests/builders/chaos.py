@@ -187,7 +187,7 @@ class Chaos:
             artifacts = {
                 name: [text.partition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
             }
-            inputs = plain_inputs(asked.parameters) | artifacts
+            inputs = plain_inputs({name: self._whole(text) for name, text in asked.parameters.items()}) | artifacts
             outputs = made_values(command.path, 0, inputs, asked.output_parameters, asked.output_artifacts)
             return f.CacheAnswered(command.path, "key", found=True, outputs=outputs, origin="other/task")
         answer = self.rng.random()
@@ -213,10 +213,18 @@ class Chaos:
             case "lost":
                 return lost()
         artifacts = {name: [one.uri for one in group.artifacts] for name, group in launch.inputs.items()}
-        inputs = plain_inputs(launch.parameters) | artifacts
+        fetched = {name: self.contents[ref.uri] for name, ref in launch.references.items()}
+        inputs = plain_inputs({**launch.parameters, **fetched}) | artifacts
         declared = [one.name for one in launch.output_artifacts]
         outputs = made_values(launch.attempt.path, launch.attempt.number, inputs, launch.output_parameters, declared)
         return attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED, outputs=outputs)
+
+    def _whole(self, ingredient: str) -> str:
+        """The text of a parameter in a cache key: of a large one it has the digest, by which contents are named."""
+        if not ingredient.startswith(("sha256:", "joined:")):
+            return ingredient
+        name = ingredient.removeprefix("sha256:").replace(":", "-")
+        return next(text for uri, text in self.contents.items() if uri.endswith(f"/{name}"))
 
     def _pass_time(self) -> None:
         timers = self.state.timers().values()

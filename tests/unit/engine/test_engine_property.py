@@ -29,6 +29,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "0")) or (random.SystemRandom().randrange
 EXAMPLES = FUZZ or (1000 if os.environ.get("CI") else 200)
 PARTS = 10
 RARE, LOOKED_AT = 0.02, 1000
+SHORTEST = 30  # bytes of a value that travels inline, where nearly none is to
 
 Check = Callable[[int, Flow], None]
 
@@ -84,7 +85,12 @@ def compare(chaos: Chaos, model: Model, outcome: str) -> None:
         if event.HasField("task_finished")
     }
     found = {
-        path: (ev.TaskState.Name(task.state).removeprefix("TASK_"), task.attempts, reasons[path], plain(task.outputs))
+        path: (
+            ev.TaskState.Name(task.state).removeprefix("TASK_"),
+            task.attempts,
+            reasons[path],
+            plain(task.outputs, chaos.contents),
+        )
         for path, task in chaos.rows.tasks.items()
     }
     expected = {path: (one.state, one.attempts, one.reason, one.outputs) for path, one in model.results.items()}
@@ -93,7 +99,7 @@ def compare(chaos: Chaos, model: Model, outcome: str) -> None:
     state = ev.RunState.Name(chaos.rows.run.state).removeprefix("RUN_")
     assert state == outcome, f"the run is {state}, the model says {outcome}"
     *_, last = (event for event in chaos.events if event.HasField("run_finished"))
-    assert plain(last.run_finished.outputs) == model.outputs
+    assert plain(last.run_finished.outputs, chaos.contents) == model.outputs
 
 
 def stopped(chaos: Chaos, reason: str) -> Stopped:
@@ -181,6 +187,23 @@ def check_deadline(seed: int, flow: Flow) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_run_comes_to_the_end_that_the_model_says(part: int):
     examples(check_end, part)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_run_comes_to_the_same_end_where_values_travel_by_reference(part: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("headrace_ir.references.INLINE_BYTES", SHORTEST)
+    seen = []
+
+    def check(seed: int, flow: Flow) -> None:
+        chaos, model = scene(seed, flow)
+        if any(task.body_kind == ev.IMPORTER for dag in chaos.plan.dags for task in dag.tasks):
+            return  # a URI that is a large value is refused, in this test nearly every one
+        chaos.until_ended()
+        compare(chaos, model, model.run())
+        seen.extend(chaos.contents)
+
+    examples(check, part, 0.5)
+    assert seen
 
 
 @pytest.mark.parametrize("part", range(PARTS))
