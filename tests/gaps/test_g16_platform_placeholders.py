@@ -27,6 +27,13 @@ def test_names_are_put_in_wherever_they_stand(gaps):
     assert view.tasks["metadata-file"].outputs["said"] == "by file"
 
 
+def test_user_code_is_told_its_own_output_file(gaps):
+    given = gaps.run("g16").tasks["told"].outputs["said"]
+    file = given["outputs"]["outputFile"]
+    assert file.startswith("/")
+    assert given["inputs"]["parameterValues"] == {"path": file, "deep": {"in": [f"<{file}>"]}}
+
+
 def test_each_task_has_an_id_of_its_own(gaps):
     run_id = gaps.start("g16")
     tasks = gaps.view(run_id).tasks

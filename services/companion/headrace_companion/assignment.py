@@ -42,7 +42,8 @@ class Assignment:
     """One attempt of one task.
 
     `prefix` is the URI beneath which this attempt publishes; nothing else publishes there. `parameters` have the
-    component's defaults filled in; `references` are those that lie in the store. No output value may have more than
+    component's defaults filled in; `references` are those that lie in the store; `late_parameters` are the JSON texts of
+    those among `parameters` that name a place of this attempt. No output value may have more than
     `max_value_bytes` of JSON text.
     """
 
@@ -57,6 +58,7 @@ class Assignment:
     optional_outputs: frozenset[str] = frozenset()
     optional_inputs: frozenset[str] = frozenset()  # artifacts that the task can do without
     references: Mapping[str, ValueRef] = field(default_factory=dict)
+    late_parameters: Mapping[str, Template] = field(default_factory=dict)
     max_value_bytes: int = MAX_VALUE_BYTES
 
 

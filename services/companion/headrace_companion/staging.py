@@ -73,6 +73,9 @@ def stage(
     document = executor_input(assignment, folders, inputs)
     resolve = LocalResolver(document, lambda entry: str(entry["uri"]))
     try:
+        late = {name: json.loads(join(parts, resolve)) for name, parts in assignment.late_parameters.items()}
+        if late:
+            document["inputs"]["parameterValues"] |= late
         argv = tuple(join_all(assignment.argv, resolve))
         env = {name: join(parts, resolve) for name, parts in assignment.env.items()}
     except UnknownReference as error:

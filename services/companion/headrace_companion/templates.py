@@ -2,7 +2,8 @@
 
 The engine substitutes what it knows (parameters, run names) once; what only the place of execution knows (local
 paths, the ExecutorInput with its files) stays a reference. So a text is a list of parts, `{"t": text}` or `{"p":
-reference}`, and joining never scans a text again: a user's value that looks like a placeholder stays as it is.
+reference}` (with `"in": "json"` inside a string of a JSON text), and joining never scans a text again: a user's value
+that looks like a placeholder stays as it is.
 Deciding what is substituted when is the engine's `placeholders`; this module has no dependency, so that both sides
 can import it.
 """
@@ -89,6 +90,11 @@ def late_part(reference: str) -> Part:
     return {"p": reference}
 
 
+def json_part(reference: str) -> Part:
+    """The same inside a string of a JSON text."""
+    return {"p": reference, "in": "json"}
+
+
 def merge(parts: Iterable[Part]) -> Parts:
     """The same parts with neighbouring texts joined and empty ones left out."""
     merged: Parts = []
@@ -111,7 +117,9 @@ def join(parts: Iterable[Part | str], resolve: Resolve) -> str:
 def _part_text(part: Part | str, resolve: Resolve) -> str:
     if isinstance(part, str):
         return part
-    return part["t"] if "t" in part else resolve(part["p"])
+    if "t" in part:
+        return part["t"]
+    return _json(resolve(part["p"]))[1:-1] if "in" in part else resolve(part["p"])
 
 
 def join_all(elements: Iterable[Iterable[Part | str]], resolve: Resolve) -> list[str]:

@@ -1,5 +1,7 @@
 """Names of the run and of its places, inside longer texts: in constants, in arguments and in a nested pipeline."""
 
+from typing import Dict
+
 from kfp import dsl
 
 COMMAND = ["sh", "-ec", 'printf %s "$1" > "$0"']
@@ -31,6 +33,12 @@ def metadata_file(said: dsl.OutputPath(str)):
     return dsl.ContainerSpec("python:3.11", ["sh", "-ec", script], ["{{$.outputs.output_file}}", said])
 
 
+@dsl.container_component
+def told(path: str, deep: Dict, said: dsl.OutputPath(Dict)):
+    """Puts out the ExecutorInput that it gets, in which its inputs name a place of its own."""
+    return dsl.ContainerSpec("python:3.11", COMMAND, [said, "{{$}}"])
+
+
 @dsl.pipeline
 def inner(text: str) -> str:
     return say(text=text).outputs["said"]
@@ -43,4 +51,8 @@ def pipeline():
     task_id()
     task_id()
     metadata_file()
+    told(
+        path=dsl.PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER,
+        deep={"in": [f"<{dsl.PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER}>"]},
+    )
     inner(text=f"run {dsl.PIPELINE_JOB_ID_PLACEHOLDER}")

@@ -28,6 +28,7 @@ from headrace_scheduler.engine.placeholders import (
     expand_argv,
     expand_argv_now,
     late_constants,
+    late_texts,
     substitute,
     substitute_value,
     template,
@@ -259,8 +260,10 @@ def test_only_constants_that_hold_references_are_late():
         "given": "{{$.outputs.output_file}}",  # not a constant of the IR
     }
     late = late_constants(inputs, {name: inputs[name] for name in ("said", "plain", "n")}, SCOPE.platform)
-    assert late == {"said": [{"t": "in "}, {"p": "outputs.output_file"}]}
-    scope = Scope(inputs, late_parameters=late)
+    assert late == {"said": [{"t": '"in '}, {"p": "outputs.output_file", "in": "json"}, {"t": '"'}]}
+    texts = late_texts(late, inputs, Scope(inputs))
+    assert texts == {"said": [{"t": "in "}, {"p": "outputs.output_file"}]}
+    scope = Scope(inputs, late_parameters=texts)
     argv = expand_argv(["{{$.inputs.parameters['said']}}", "{{$.inputs.parameters['given']}}"], scope)
     assert join_all(argv, RESOLVER) == ["in /tmp/output_metadata.json", "{{$.outputs.output_file}}"]
 

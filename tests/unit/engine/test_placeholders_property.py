@@ -18,7 +18,7 @@ NAMES = ("a", "b", "n", "l")  # text, text, number, list
 TRICKS = ("{{$.inputs.parameters['a']}}", "{{$.inputs.parameters['b']}}", "{{$}}", "{{$.outputs.output_file}}",
           "{{$.pipeline_job_name}}", "{{", "}}", '{"Concat": ["x", "y"]}', '"', "\\", "\n", "'", "$", " ", "é")  # fmt: skip
 KNOWN = {**{f"{{{{$.inputs.parameters['{name}']}}}}": name for name in NAMES}, "{{$.pipeline_job_name}}": "my run"}
-LATE = {"{{$.outputs.output_file}}": "<file>", "{{$}}": "<input>"}
+LATE = {"{{$.outputs.output_file}}": '<"file">', "{{$}}": '{"in": "\\n"}'}
 
 texts = st.one_of(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5),
@@ -53,7 +53,7 @@ def naive(pieces: list[str], given_values: dict[str, Any], late: dict[str, str])
 
 
 def resolve(reference: str) -> str:
-    return {"$": "<input>", "outputs.output_file": "<file>"}[reference]
+    return {"$": LATE["{{$}}"], "outputs.output_file": LATE["{{$.outputs.output_file}}"]}[reference]
 
 
 @settings(max_examples=80, deadline=None)
@@ -75,8 +75,11 @@ def test_arguments_variables_and_constants(given_values, words, variable, consta
     launch = world.launches["step#1"]
     assert [join(parts, resolve) for parts in launch.command] == [naive(word, given_values, LATE) for word in words]
     assert join(launch.env["V"], resolve) == naive(variable, given_values, LATE)
-    # A constant is filled with inputs and names of the run; what only the place of execution knows stays as it is.
+    # A constant is recorded with inputs and names of the run in it; user code gets the rest too.
     assert json.loads(launch.parameters["c"]) == [{"k": naive(one, given_values, {})} for one in constant]
+    whole = join(launch.late_parameters["c"], resolve) if "c" in launch.late_parameters else launch.parameters["c"]
+    assert json.loads(whole) == [{"k": naive(one, given_values, LATE)} for one in constant]
+    assert ("c" in launch.late_parameters) == any(piece in LATE for one in constant for piece in one)
     assert {name: json.loads(launch.parameters[name]) for name in kinds} == given_values
 
 

@@ -21,6 +21,7 @@ from headrace_scheduler.engine.placeholders import (
     Scope,
     expand_argv,
     late_constants,
+    late_texts,
     substitute,
     substitute_value,
     template,
@@ -48,6 +49,7 @@ class Prepared:
     inputs: Bag
     parameters: Mapping[str, str]
     references: Mapping[str, ValueRef]
+    late_parameters: Mapping[str, Template]
     image: str
     command: Sequence[Template]
     args: Sequence[Template]
@@ -84,6 +86,7 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
         inputs=inputs,
         parameters={name: text for name, text in inputs.texts() if isinstance(text, str)},
         references={name: text for name, text in inputs.texts() if isinstance(text, ValueRef)},
+        late_parameters=late_constants(scope.parameters, _constants(spec), scope.platform),
         image=substitute(container.image, scope),
         command=expand_argv(container.command, scope),
         args=expand_argv(container.args, scope),
@@ -146,6 +149,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
         env=prepared.env,
         parameters=prepared.parameters,
         references=prepared.references,
+        late_parameters=prepared.late_parameters,
         inputs=prepared.inputs.artifacts,
         output_parameters=spec.output_types,
         output_artifacts=spec.output_artifacts,
@@ -225,8 +229,7 @@ def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:
     values: dict[str, Held] = dict.fromkeys((*spec.declarations, *(one.name for one in spec.parameters)))
     values.update(inputs.parameters())
     texts = platform(state, row)
-    constants = {one.name: one.constant for one in spec.parameters if one.has_placeholders}
-    return Scope(
+    scope = Scope(
         parameters=values,
         artifacts={
             name: runtime_artifacts(inputs.artifacts.get(name))
@@ -235,8 +238,16 @@ def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:
         platform=texts,
         output_parameters=frozenset(spec.output_types),
         output_artifacts=frozenset(one.name for one in spec.output_artifacts),
-        late_parameters=late_constants(values, constants, texts) if constants else {},
     )
+    constants = _constants(spec)
+    if not constants:
+        return scope
+    late = late_constants(values, constants, texts)
+    return replace(scope, late_parameters=late_texts(late, constants, scope)) if late else scope
+
+
+def _constants(spec: TaskSpec) -> dict[str, Value]:
+    return {one.name: one.constant for one in spec.parameters if one.has_placeholders}
 
 
 def _around(state: RunState, row: Row) -> Around:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from headrace_companion.templates import (
     Source,
     artifact_text,
     join,
+    json_part,
     late_part,
     merge,
     parse_reference,
@@ -156,16 +157,47 @@ def constant_parts(text: str, scope: Scope) -> Parts:
 def late_constants(
     inputs: Mapping[str, Held], constants: Mapping[str, Value], platform: Mapping[str, str]
 ) -> dict[str, Parts]:
-    """`Scope.late_parameters` of a task: the parts of those constant strings, as the pipeline has them, that hold
-    references. (The resolved inputs hold users' texts, which are never scanned.)
+    """Those of a task's constants, as the pipeline has them, that hold references: the parts of their JSON texts. (The
+    resolved inputs hold users' texts, which are never scanned.) A constant that became another type is left out.
     """
     scope = Scope(parameters=inputs, platform=platform)
     late: dict[str, Parts] = {}
     for name, value in constants.items():
-        parts = constant_parts(value, scope) if isinstance(value, str) else []
-        if any("p" in part for part in parts):
+        parts = merge(_json_parts(value, scope))
+        if any("p" in part for part in parts) and isinstance(inputs.get(name), type(value)):
             late[name] = parts
     return late
+
+
+def late_texts(late: Mapping[str, Parts], constants: Mapping[str, Value], scope: Scope) -> dict[str, Parts]:
+    """`Scope.late_parameters` of a task: the text forms of what `late_constants` gives."""
+    texts = {name: constants[name] for name in late}
+    return {
+        name: constant_parts(value, scope) if isinstance(value, str) else late[name] for name, value in texts.items()
+    }
+
+
+def _json_parts(value: Value, scope: Scope) -> Iterator[Part]:
+    """The JSON text of a constant, with references inside its strings."""
+    if isinstance(value, str):
+        yield text_part('"')
+        for part in constant_parts(value, scope):
+            yield json_part(part["p"]) if "p" in part else text_part(encode(part["t"])[1:-1])
+        yield text_part('"')
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield text_part("," if number else "[")
+            yield from _json_parts(item, scope)
+        yield text_part("]" if value else "[]")
+    elif isinstance(value, dict):
+        for number, (key, item) in enumerate(value.items()):
+            yield text_part("," if number else "{")
+            yield from _json_parts(key, scope)
+            yield text_part(":")
+            yield from _json_parts(item, scope)
+        yield text_part("}" if value else "{}")
+    else:
+        yield text_part(encode(value))
 
 
 def expand_argv(elements: Iterable[str], scope: Scope) -> list[Parts]:

@@ -56,7 +56,8 @@ Template = Sequence[Any]
 class Launch:
     """Everything that one attempt needs. JSON-serialisable by construction; no credentials in it.
 
-    `parameters` are canonical JSON texts with component defaults applied, `references` those that lie in the store; `inputs`
+    `parameters` are canonical JSON texts with component defaults applied, `references` those that lie in the store, and
+    `late_parameters` the same texts as templates where they name a place of the attempt; `inputs`
     are artifacts by input name;
     `task_root` is the URI under which this attempt publishes: `<run root>/<path>/<attempt>`.
     """
@@ -82,6 +83,7 @@ class Launch:
     optional_inputs: frozenset[str] = frozenset()  # artifacts
     settings: TaskSettings = field(default_factory=TaskSettings)
     references: Mapping[str, ValueRef] = field(default_factory=dict)
+    late_parameters: Mapping[str, Template] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

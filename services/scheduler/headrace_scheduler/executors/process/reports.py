@@ -42,6 +42,7 @@ def assignment_of(launch: port.Launch, max_value_bytes: int = MAX_VALUE_BYTES) -
         optional_outputs=launch.optional_outputs,
         optional_inputs=launch.optional_inputs,
         references=launch.references,
+        late_parameters=launch.late_parameters,
         max_value_bytes=max_value_bytes,
     )
 
