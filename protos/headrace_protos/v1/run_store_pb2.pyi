@@ -100,7 +100,7 @@ class NewRun(google.protobuf.message.Message):
     plan: builtins.bytes
     """a serialised Plan"""
     parameters_json: builtins.str
-    """the object that the user gave, for the API's answers; "" = none given"""
+    """the object that the user gave, for the API's answers (of a large value size and digest); "" = none given"""
     pipeline_root: builtins.str
     """as given; "" = none"""
     service_account: builtins.str

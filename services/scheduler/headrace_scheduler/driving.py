@@ -217,7 +217,9 @@ class Driver:
     async def _put_contents(self, drive: Drive, step: Advance) -> None:
         try:
             await self._contents.put(step.contents)
-        except Unstorable as fault:
+        except Exception as fault:  # a fault of ours must not leave the run hanging: it fails, with the reason
+            if not isinstance(fault, Unstorable):
+                logger.exception("the values of run %s cannot be stored", drive.run_id)
             events = failed_run(drive.state, fault, self._clock())
             step = Advance(drive.state, events, (), more=False, consumed=step.consumed)
         self._stored.append((drive, step))

@@ -22,7 +22,11 @@ READ_TRIES = 20
 
 
 class Unstorable(Exception):  # noqa: N818 - read as a statement
-    """The store can never hold it; the message says why."""
+    """It can never be stored; the message says why, `reason` is a word of lifecycle.REASONS."""
+
+    def __init__(self, message: str, reason: str = "InputResolution") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Contents:
@@ -37,6 +41,9 @@ class Contents:
         while True:
             try:
                 await asyncio.to_thread(self._put, contents)
+            except ObjectMissing as missing:
+                sentence = f"a list cannot be collected, because an element is gone: {missing}"
+                raise Unstorable(sentence, "MissingInput") from missing
             except (StoreError, OSError) as failed:
                 if why(failed) != last:
                     last = why(failed)

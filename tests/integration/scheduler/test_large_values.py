@@ -100,6 +100,20 @@ async def test_items_that_vanished_fail_the_iterations_that_need_them(world: Wor
     )
 
 
+async def test_a_list_whose_elements_vanished_fails_the_run_with_the_sentence(world: World):
+    body = dag({"item": "STRING"}).task(
+        "leaf", echoing(outputs={"Output": LONG}), {"x": dag_input("item")}, cache=False
+    )
+    body.task("slow", step(seconds=1), {"x": "1"}, after=["leaf"], cache=False).returns("Output", "leaf")
+    run_id = await world.submit(pipeline().task("loop", body, items='["a"]').returns("Output", "loop", type_="LIST"))
+    await world.until(run_id, "attempt_finished")
+    uri = (await world.tasks(run_id))["loop[0]/leaf"].outputs.parameters["Output"].uri
+    await asyncio.to_thread((values_of(world, run_id) / uri.rpartition("/")[2]).unlink)
+    run = await world.ended(run_id)
+    assert (run.state, run.error.reason) == (ev.RUN_FAILED, "MissingInput")
+    assert run.error.message == f"a list cannot be collected, because an element is gone: nothing is stored at {uri}"
+
+
 async def test_a_run_whose_root_the_store_cannot_hold_fails_with_the_sentence(world: World):
     flow = pipeline().input("x", "STRING").task("a", step(), {"x": dag_input("x")}, cache=False)
     run_id = await world.submit(flow, root="gs://elsewhere/x", x=LONG)
