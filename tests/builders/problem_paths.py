@@ -13,7 +13,7 @@ from headrace_ir.kubernetes_fields import MESSAGES
 from headrace_ir.problems import nearest
 from headrace_ir.schema import shape
 
-_STEP = re.compile(r"\.?([A-Za-z]+)((?:\[[0-9]+\])*)")
+_STEP = re.compile(r"([A-Za-z]+)")
 
 
 def points_somewhere(path: str, *documents: Any) -> bool:
@@ -26,19 +26,21 @@ def points_somewhere(path: str, *documents: Any) -> bool:
 def _follow(node: Any, path: str) -> bool:
     if not path:
         return True
-    if path.startswith("["):
+    if isinstance(node, list):
         index, _, rest = path[1:].partition("]")
-        if isinstance(node, list) and index.isdigit() and int(index) < len(node):
-            return _follow(node[int(index)], rest)
-        return _is_missing(path)
-    path = path.removeprefix(".")
+        if path.startswith("[") and index.isdigit() and int(index) < len(node):
+            return _below(node[int(index)], rest)
     if isinstance(node, dict):
         for key, value in node.items():
             for spelling in _spellings(key, path):
                 rest = path[len(spelling) :]
-                if path.startswith(spelling) and (not rest or rest[0] in ".[") and _follow(value, rest):
+                if path.startswith(spelling) and (not rest or rest[0] in ".[") and _below(value, rest):
                     return True
     return _is_missing(path)
+
+
+def _below(value: Any, rest: str) -> bool:
+    return _follow(value, rest[1:] if rest.startswith(".") else rest)
 
 
 def _spellings(key: str, path: str) -> list[str]:
@@ -52,9 +54,8 @@ def _spellings(key: str, path: str) -> list[str]:
 
 def _is_missing(path: str) -> bool:
     """What is not there is a field (or fields) of the IR; names that people choose would have to exist."""
-    steps = _STEP.findall(path)
-    whole = "".join(f".{name}{indexes}" for name, indexes in steps)
-    return whole == f".{path.removeprefix('.')}" and all(name in known_fields() for name, _ in steps)
+    names = re.sub(r"\[[0-9]+\]", "", path).split(".")
+    return all(name in known_fields() or (not name and index == 0) for index, name in enumerate(names))
 
 
 @cache

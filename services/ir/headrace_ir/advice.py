@@ -14,7 +14,7 @@ from typing import Any, Final
 from headrace_ir.checks.placeholders import NAMED, texts
 from headrace_ir.checks.scopes import all_components, dependencies, scopes
 from headrace_ir.conditions import is_repaired
-from headrace_ir.model import Source, Spec, Task
+from headrace_ir.model import Executor, Source, Spec, Task
 from headrace_ir.problems import nearest
 
 MAX_ADVICE: Final = 100
@@ -44,13 +44,7 @@ def _all(spec: Spec) -> Iterator[str]:
     for name in spec.other_platforms:
         yield f"platforms.{name}: settings for this platform have no effect"
     for executor in spec.executors.values():
-        if executor.container is not None and executor.container.has_lifecycle:
-            yield f"{executor.path}.container.lifecycle: a pre-cache check has no effect"
-        elif executor.importer is not None and executor.kubernetes:
-            place = f"platforms.kubernetes.deploymentSpec.executors.{executor.label}"
-            yield f"{place}: has no effect, because an importer runs no container"
-        for place, value in texts(executor):
-            yield from _placeholders(place, value)
+        yield from _executor(executor)
     for path in spec.ignored_platform_specs:
         yield f"{path}: has no effect; platform settings are read from the platform document only"
     for component in all_components(spec):
@@ -61,6 +55,21 @@ def _all(spec: Spec) -> Iterator[str]:
     for scope in scopes(spec):
         for task in scope.dag.tasks.values():
             yield from _task(spec, task)
+
+
+def _executor(executor: Executor) -> Iterator[str]:
+    if executor.container is not None and executor.container.has_lifecycle:
+        yield f"{executor.path}.container.lifecycle: a pre-cache check has no effect"
+    elif executor.importer is not None and executor.kubernetes:
+        place = f"platforms.kubernetes.deploymentSpec.executors.{executor.label}"
+        yield f"{place}: has no effect, because an importer runs no container"
+    if executor.container is not None:
+        last = {name: index for index, (name, _) in enumerate(executor.container.env)}
+        for index, (name, _) in enumerate(executor.container.env):
+            if last[name] != index:
+                yield f"{executor.path}.container.env[{index}]: has no effect, because '{name}' is set again after it"
+    for place, value in texts(executor):
+        yield from _placeholders(place, value)
 
 
 def _task(spec: Spec, task: Task) -> Iterator[str]:

@@ -52,8 +52,8 @@ def read_spec(document: Any) -> Package:
     """The pipeline in a JSON object: a bare spec, or `{pipeline_spec, platform_spec}` as the API carries both."""
     if isinstance(document, dict) and document.keys() & {"pipeline_spec", "pipelineSpec"}:
         parts = dict(document)
-        pipeline = parts.pop("pipeline_spec", None) or parts.pop("pipelineSpec", None)
-        platform = parts.pop("platform_spec", None) or parts.pop("platformSpec", None)
+        pipeline = _taken(parts, "pipeline_spec", "pipelineSpec")
+        platform = _taken(parts, "platform_spec", "platformSpec")
         extra = [
             Problem(key, f"unknown field '{key}'; {hint(key, ('pipeline_spec', 'platform_spec'), kind='fields')}")
             for key, value in parts.items()
@@ -61,6 +61,11 @@ def read_spec(document: Any) -> Package:
         ]
         return _assemble(pipeline, platform, extra)
     return _read_documents([document])
+
+
+def _taken(parts: dict[str, Any], name: str, camel: str) -> Any:
+    """The entry under either spelling. Given twice, the second one is left and reported."""
+    return parts.pop(name if parts.get(name) is not None else camel, None)
 
 
 def _read_documents(documents: Sequence[Any]) -> Package:
@@ -120,7 +125,9 @@ def _assemble(pipeline: Any, platform: Any, problems: list[Problem]) -> Package:
     raw_deployment = pipeline.get(deployment_key) or tree.get("deployment_spec", {})
     deployment = read_message(raw_deployment, "PipelineDeploymentConfig", deployment_key, found, tolerant=True)
     platforms = {}
-    if platform is not None:
+    if platform is not None and not isinstance(platform, dict):
+        found.append(Problem("platform_spec", f"expected a platform spec, got {describe(platform)}"))
+    elif platform is not None:
         platforms = read_message(platform, "PlatformSpec", "", found).get("platforms", {})
         found.extend(_platform_problems(platforms))
     spec = load_spec(tree, deployment, platforms, _config_document(platform))

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
-from headrace_ir.checks import conditions, executors, graphs, headers, placeholders, platforms, policies, sizes, tasks
+from headrace_ir.checks import (
+    conditions,
+    executors,
+    graphs,
+    headers,
+    placeholders,
+    platforms,
+    policies,
+    sizes,
+    tasks,
+    volumes,
+)
 from headrace_ir.problems import MAX_PROBLEMS, Problem, SpecError
 from headrace_ir.reading import Package
 
@@ -22,6 +33,7 @@ _CHECKS = (
     placeholders.check,
     platforms.check,
     sizes.check,
+    volumes.check,
 )
 
 

@@ -128,6 +128,14 @@ def test_what_the_sdk_fails_to_replace_is_named():
     ]
 
 
+def test_a_variable_that_is_set_twice_is_named():
+    document = pipeline().task("a", container(env={"A": "1"})).build()
+    env = document["deploymentSpec"]["executors"]["exec-a"]["container"]["env"]
+    env += [{"name": "B", "value": "1"}, {"name": "A", "value": "2"}]
+    place = "deploymentSpec.executors.exec-a.container.env[0]"
+    assert advice(read_spec(document).spec) == [f"{place}: has no effect, because 'A' is set again after it"]
+
+
 def test_an_unescaped_quote_is_read_as_the_sdk_means_it():
     condition = "!(inputs.parameter_values['x'] == 'it's') && inputs.parameter_values['x'] != 'o'clock'"
     flow = pipeline().task("a", container(inputs={"x": "STRING"}), {"x": "1"}, when=condition)

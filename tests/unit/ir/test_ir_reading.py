@@ -195,6 +195,11 @@ def test_every_document_must_be_recognised():
 def test_inline_objects_with_strange_keys_are_reported():
     found = read_spec({"pipeline_spec": simple(), "platform_specs": {}})
     assert messages(found) == ["platform_specs: unknown field 'platform_specs'; did you mean 'platform_spec'?"]
+    assert messages(read_spec({"pipeline_spec": simple(), "platform_spec": []})) == [
+        "platform_spec: expected a platform spec, got a list"
+    ]
+    twice = read_spec({"pipeline_spec": simple(), "pipelineSpec": simple()})
+    assert messages(twice) == ["pipelineSpec: unknown field 'pipelineSpec'; did you mean 'pipeline_spec'?"]
     with pytest.raises(SpecError, match="expected a pipeline spec, got nothing"):
         read_spec({"pipeline_spec": None})
 

@@ -343,3 +343,66 @@ def test_outputs_of_importers_are_known_to_their_consumers():
         f"{T}.a.inputs.artifacts.d.{place}: the task 'i' has no output artifact 'artefact'; did you mean 'artifact'?",
         f"{T}.b.inputs.parameters.x.taskOutputParameter.outputParameterKey: 'artifact' of 'i' is an artifact, not a parameter",
     ]
+
+
+def claim(**given):
+    make = container(image="argostub/createpvc", outputs={"name": "STRING"})
+    make.input("access_modes", "LIST").input("size").input("pvc_name", optional=True)
+    make.input("pvc_name_suffix", optional=True)
+    return problems(pipeline().task("a", make, {"access_modes": ["ReadWriteOnce"], "size": "1Gi"} | given))
+
+
+V = f"{T}.a.inputs.parameters"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"pvc_name_suffix": "-data", "pvc_name": None}, None),
+        ({"pvc_name": "{{$.pipeline_job_name}}", "size": "{{$.inputs.parameters['pvc_name']}}"}, None),
+        (
+            {"pvc_name": "a", "pvc_name_suffix": "-b"},
+            f"{V}.pvc_name_suffix: only one of 'pvc_name' and 'pvc_name_suffix' can be given",
+        ),
+        (
+            {"pvc_name": "My Claim"},
+            f"{V}.pvc_name.runtimeValue.constant: expected the name of a claim (lower-case letters, digits, '-', '.'), got "
+            "'My Claim'",
+        ),
+        (
+            {"access_modes": ["ReadWriteMost"]},
+            f"{V}.access_modes.runtimeValue.constant[0]: unknown access mode 'ReadWriteMost'; did you mean 'ReadWriteMany'?",
+        ),
+        ({"size": "0"}, f"{V}.size.runtimeValue.constant: must be above 0, got '0'"),
+        ({"size": 3}, None),
+    ],
+)
+def test_volume_claims(given, expected):
+    assert claim(**given) == ([expected] if expected else [])
+
+
+def test_names_of_outputs_and_artifacts_can_be_names_of_files():
+    made = container(outputs={"../x": "STRING"}, output_artifacts={"a/b": "system.Dataset"})
+    made.input_artifact("..", optional=True)
+    path = "components.comp-a"
+    expected = "expected a name of at most 200 characters without '/', because files are called after it"
+    assert problems(pipeline().task("a", made)) == [
+        f"{path}.outputDefinitions.parameters.../x: {expected}",
+        f"{path}.outputDefinitions.artifacts.a/b: {expected}",
+        f"{path}.inputDefinitions.artifacts...: {expected}",
+    ]
+
+
+def test_nothing_is_mounted_in_place_of_the_workspace():
+    mounts = [{"volumeName": name, "mountPath": path} for name, path in (("a", "/kfp-workspace/x"), ("b", "/kfp-work"))]
+    config = {"workspace": {"size": "1Gi"}}
+    flow = pipeline(config=config).task("a", container(kubernetes={"emptyDirMounts": mounts}))
+    place = "platforms.kubernetes.deploymentSpec.executors.exec-a.emptyDirMounts[0].mountPath"
+    assert problems(flow) == [f"{place}: '/kfp-workspace/x' is where the pipeline's workspace is mounted"]
+
+
+def test_the_pipelines_own_outputs_have_their_producers_types():
+    flow = pipeline().task("a", container(outputs={"Output": "STRING"})).returns("all", "a", type_="LIST")
+    assert problems(flow) == [
+        "root.dag.outputs.parameters.all.valueFromParameter: 'Output' of 'a' is STRING, but the output 'all' is declared LIST"
+    ]

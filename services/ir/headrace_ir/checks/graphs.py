@@ -90,7 +90,8 @@ def _parameter(scope: Scope, name: str, returned: Returned) -> Iterator[Problem]
         places = (f"{selector.path}.producerSubtask", f"{selector.path}.outputParameterKey")
         problems = list(unknown_output(scope, selector.task, selector.key, *places))
         yield from problems
-        if problems or declared is None or declared.type == "LIST":  # a loop's body declares the list of all iterations
+        # A group inside a loop declares the list of all iterations.
+        if problems or declared is None or (declared.type == "LIST" and scope.component is not scope.spec.root):
             continue
         produced = output_type(scope, selector.task, selector.key)
         if producer_mismatch(produced, declared.type):

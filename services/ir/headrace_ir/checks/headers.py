@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from headrace_ir.checks.kinds import default_mismatch, value_mismatch
 from headrace_ir.checks.scopes import all_components
@@ -14,6 +14,8 @@ from headrace_ir.schema import describe
 SCHEMA_VERSION = "2.1.0"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 _MAX_TEXT = 1024
+_NOT_A_FILE = re.compile(r"[/\x00-\x1f\x7f]")
+_MAX_NAME = 200
 
 
 def check(spec: Spec) -> Iterator[Problem]:
@@ -70,6 +72,9 @@ def _component(spec: Spec, component: Component) -> Iterator[Problem]:
         yield Problem(component.path, "expected a 'dag' or an 'executorLabel'")
     for parameter in component.inputs.values():
         yield from _parameter(parameter)
+    yield from _file_names({name: declared.path for name, declared in component.outputs.items()})
+    for artifacts in (component.output_artifacts, component.input_artifacts):
+        yield from _file_names({name: declared.path for name, declared in artifacts.items()})
     for parameter in component.outputs.values():
         if not parameter.type:
             yield Problem(f"{parameter.path}.parameterType", "required: the type of the parameter")
@@ -86,3 +91,11 @@ def _parameter(parameter: Parameter) -> Iterator[Problem]:
         mismatch = value_mismatch(parameter.type, literal)
         if mismatch:
             yield Problem(f"{parameter.path}.literals[{index}]", mismatch)
+
+
+def _file_names(paths: Mapping[str, str]) -> Iterator[Problem]:
+    """Names of outputs and artifacts become names of files and parts of URIs."""
+    for name, path in paths.items():
+        if _NOT_A_FILE.search(name) or name in (".", "..") or len(name) > _MAX_NAME:
+            expected = f"at most {_MAX_NAME} characters without '/', because files are called after it"
+            yield Problem(path, f"expected a name of {expected}")

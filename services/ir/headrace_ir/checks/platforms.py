@@ -18,6 +18,7 @@ from headrace_ir.model import Spec, Task
 from headrace_ir.problems import Problem, hint
 from headrace_ir.schema import describe
 
+WORKSPACE: Final = "/kfp-workspace"
 _CLAIM_PATCH: Final = ("accessModes", "storageClassName")
 _JSON_TYPES: Final = frozenset({"", "STRUCT", "LIST"})
 _SECONDS: Final = (
@@ -97,10 +98,21 @@ def _pipeline_config(config: Mapping[str, Any], path: str) -> Iterator[Problem]:
 
 
 def _workspace_users(spec: Spec) -> Iterator[Problem]:
-    """An importer that downloads to the workspace needs one."""
+    """An importer that downloads to the workspace needs one; where there is one, nothing else is mounted in its place."""
     if spec.pipeline_config.get("workspace") is not None:
+        yield from _workspace_clashes(spec)
         return
     for executor in spec.executors.values():
         if executor.importer is not None and executor.importer.to_workspace:
             message = "needs a workspace: give 'pipelineConfig.workspace.size' in the platform document"
             yield Problem(f"{executor.path}.importer.downloadToWorkspace", message)
+
+
+def _workspace_clashes(spec: Spec) -> Iterator[Problem]:
+    for label, settings in spec.kubernetes.items():
+        for field, entries in settings.items():
+            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+                path = entry.get("mountPath", entry.get("mount_path", "")) if isinstance(entry, dict) else ""
+                if isinstance(path, str) and f"{path.rstrip('/')}/".startswith(f"{WORKSPACE}/"):
+                    place = f"platforms.kubernetes.deploymentSpec.executors.{label}.{field}[{index}].mountPath"
+                    yield Problem(place, f"'{path}' is where the pipeline's workspace is mounted")
