@@ -8,6 +8,8 @@ kept: absent and null are the same (kfp-semantics 2.6).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from sys import intern
 
 from headrace_ir.references import Held, ValueRef, reference_of, write_reference
 from headrace_ir.values import encode, recorded
@@ -114,5 +116,42 @@ class Bag:
             self._message = message
         return self._message
 
+    def kept(self) -> Bag:
+        """The same bag for keeping: its texts alone, without the event that it came with."""
+        if not self._values and not self.artifacts:
+            return EMPTY
+        made = _Kept({}, {name: _own(one) for name, one in self.artifacts.items()} if self.artifacts else _NONE)
+        made._texts = {intern(name): text for name, text in self.texts()}
+        made._values = _unread(tuple(made._texts))
+        return made
 
+
+class _Kept(Bag):
+    """One of very many bags that are hardly ever read: it reads a value each time, and shares what it can."""
+
+    __slots__ = ()
+
+    def parameter(self, name: str) -> Held:
+        """The value; None where there is none."""
+        text = self.text(name)
+        return recorded(text) if isinstance(text, str) else text
+
+    def message(self) -> ev.Values:
+        """What an event carries; made each time."""
+        return Bag.of_texts(self._texts, self.artifacts).message()
+
+
+@cache
+def _unread(names: tuple[str, ...]) -> dict[str, object]:
+    """The values of bags with these parameters, none of them read; shared, so never changed."""
+    return dict.fromkeys(names, _UNREAD)
+
+
+def _own(artifacts: ev.ArtifactList) -> ev.ArtifactList:
+    own = ev.ArtifactList()
+    own.CopyFrom(artifacts)
+    return own
+
+
+_NONE: Mapping[str, ev.ArtifactList] = {}
 EMPTY = Bag({}, {}, ev.Values())

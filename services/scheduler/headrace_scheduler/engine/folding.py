@@ -14,7 +14,7 @@ from headrace_protos.v1 import run_store_pb2
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Row, Stage
-from headrace_scheduler.engine.state import RunState, new_row, note_failure
+from headrace_scheduler.engine.state import ENDED_WELL, RunState, keep_little, new_row, note_failure
 from headrace_scheduler.engine.turns import count_turns, next_turn
 
 INFRASTRUCTURE = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
@@ -112,11 +112,11 @@ def _run_finished(state: RunState, event: ev.Event) -> None:
 def _task_created(state: RunState, event: ev.Event) -> None:
     created = event.task_created
     spec = state.plan.dags[created.dag].tasks[created.task]
-    parent_path = _parent(event.path, created.iteration)
-    row = new_row(event.path, parent_path, spec, created.kind, created.iteration)
+    path = event.path
+    parent = state.edit(_parent(path, created.iteration))
+    row = new_row(path, parent.path, spec, created.kind, created.iteration)
     row.unmet = state.unmet(row)
     state.add(row)
-    parent = state.edit(parent_path)
     parent.created += 1
     parent.open += 1
     if row.unmet == 0:
@@ -163,8 +163,9 @@ def _task_finished(state: RunState, event: ev.Event) -> None:
         state.set_settling(event.path, on=True)
     _tell_parent(state, row, 1)
     _tell_dependents(state, row, -1)
-    if row.kind in GROUPS and finished.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
+    if row.kind in GROUPS and finished.state in ENDED_WELL:
         state.drop_inside(row)
+        keep_little(row)
 
 
 def _task_reset(state: RunState, event: ev.Event) -> None:

@@ -21,6 +21,7 @@ from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Header, Row, Stage
 from headrace_scheduler.engine.turns import count_turns
 
 T = TypeVar("T", bool, int)
+ENDED_WELL = frozenset({ev.TASK_SUCCEEDED, ev.TASK_SKIPPED})
 
 
 class RunState:
@@ -181,11 +182,12 @@ class RunState:
                 child = self.row(path)
                 if child is None:
                     continue
+                self._rows[path] = None
                 if child.kind in GROUPS:
                     waiting.append(child)
-                self._rows[path] = None
-                self.set_active(path, on=False)
-                self.set_settling(path, on=False)
+                else:
+                    self.set_active(path, on=False)
+                    self.set_settling(path, on=False)
 
     def set_active(self, path: str, *, on: bool) -> None:
         """Note whether a leaf waits for something from outside."""
@@ -323,6 +325,11 @@ class RunState:
             self.push(row.path)
 
 
+def keep_little(row: Row) -> None:
+    """Of a group that has ended well its outputs are all that anybody asks for; there may be very many."""
+    row.inputs, row.outputs = EMPTY, row.outputs.kept()
+
+
 def root_row(header: Header) -> Row:
     """The root DAG's row: the run itself."""
     row = Row("", "", None, ev.DAG, 0, inputs=header.given)
@@ -372,6 +379,8 @@ def _row(plan: PlanIndex, task: run_store_pb2.TaskSnapshot) -> Row:
     row.cache_token = task.cache_token
     row.started_at_us = task.started_at_us
     row.finished_at_us = task.finished_at_us
+    if row.kind in GROUPS and row.state in ENDED_WELL:
+        keep_little(row)
     return row
 
 
