@@ -188,6 +188,14 @@ async def test_fields_of_the_pod(watched: Watched, store: FolderStore) -> None:
 # ---- warnings
 
 
+async def test_a_line_break_at_the_end_of_a_secret_is_said(watched: Watched, store: FolderStore, home: Path) -> None:
+    put(home, "secrets", "login", password=PASSWORD + "\n")
+    given = shell(store, "true", TaskSettings(env=(secret("P"),)))
+    assert succeeded(await watched.run(given))
+    warnings = (await watched.launched(given.attempt)).warnings
+    assert "the key 'password' of the secret 'login' ends with a line break, which is part of its value" in warnings
+
+
 async def test_one_warning_names_what_has_no_effect(watched: Watched, store: FolderStore, home: Path) -> None:
     put(home, "secrets", "login", password=PASSWORD)
     (home / "secrets/login/password").chmod(0o644)
@@ -284,6 +292,16 @@ async def test_a_python_component_sees_a_claim_and_leaves_its_files(
     if result is not None:
         assert json.loads(result.outputs.parameters["Output"].json) == "work"
         assert (home / "volumes/data/out").read_text() == "givenx\n"
+
+
+async def test_a_path_that_leads_to_its_claim_needs_no_mount(watched: Watched, store: FolderStore, home: Path) -> None:
+    """What can be done where nothing can be mounted."""
+    (home / "volumes/data").mkdir(parents=True)
+    link = home.parent / "data"
+    link.symlink_to(home / "volumes/data")
+    given = shell(store, f"echo x > {link}/x", TaskSettings(mounts=(Mount(MountKind.CLAIM, "data", str(link)),)))
+    assert succeeded(await watched.run(given))
+    assert (home / "volumes/data/x").read_text() == "x\n"
 
 
 async def test_shared_memory_is_the_machines_own(watched: Watched, store: FolderStore) -> None:

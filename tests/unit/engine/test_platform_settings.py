@@ -7,12 +7,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from builders.specs import container, dag, pipeline
 from builders.worlds import RUN_ID, World, values
 from headrace_scheduler.engine.commands import AskCache
 from headrace_scheduler.engine.placeholders import PlaceholderProblem, Scope
-from headrace_scheduler.engine.platform_settings import Around, resolve_settings, timeout_s
+from headrace_scheduler.engine.platform_settings import AFFINITY_RULES, Around, resolve_settings, timeout_s
 from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.executors.task_settings import EnvKind, EnvSource, Mount, MountKind, TaskSettings
 
@@ -264,6 +267,37 @@ def test_what_is_wrong_is_said_with_its_place(fields, sentence):
     said = refused(**fields)
     assert said.startswith("the platform setting ")
     assert sentence in said
+
+
+REFERENCE = {"componentInputParameter": "n"}
+SELECTED = {**REFERENCE, "parameterExpressionSelector": 'parseJson(string_value)["key"]'}
+REFERRING = {
+    "secretAsEnv": [{"secretNameParameter": REFERENCE, "keyToEnv": [{"secretKey": "k", "envVar": "K"}]}],
+    "configMapAsVolume": [{"configMapNameParameter": REFERENCE, "mountPath": "/x"}],
+    "pvcMount": [{**REFERENCE, "mountPath": "/d"}],
+    "nodeSelector": {"nodeSelectorJson": REFERENCE},
+    "tolerations": [{"tolerationJson": REFERENCE}, {"tolerationJson": SELECTED}],
+    "nodeAffinity": [{"nodeAffinityJson": REFERENCE}],
+    "imagePullSecret": [{"secretNameParameter": SELECTED}],
+}
+KEYS = ["key", "tolerationSeconds", "nodeSelectorTerms", "weight", *AFFINITY_RULES]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 99) | st.sampled_from(["", "x", "{{$}}"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(REFERRING)), anything)
+def test_whatever_a_run_gives_is_a_setting_or_a_sentence(field, value):
+    around = Around(lambda name: value, lambda task, key: value)
+    said = ""
+    try:
+        resolve_settings(json.dumps({field: REFERRING[field]}), Scope({}), around)
+    except TaskProblem as problem:
+        said = problem.sentence
+    assert said == "" or said.startswith("the platform setting ")
 
 
 def test_a_path_of_the_place_where_it_runs_cannot_be_a_setting():

@@ -70,6 +70,8 @@ def timeout_s(platform_json: str) -> float:
 
 def get(entry: Json, name: str) -> Any:
     """A field under its JSON name or its proto name."""
+    if not isinstance(entry, Mapping):
+        raise _problem(name, f"expected to be in an object, got {describe(entry)}")
     if name in entry:
         return entry[name]
     return entry.get("".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name))

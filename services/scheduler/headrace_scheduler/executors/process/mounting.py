@@ -37,7 +37,7 @@ class Mounting:
             targets = ", ".join(target for _, target in binds)
             raise NotHere(
                 f"nothing can be mounted at {targets} on this machine ({self._problem}): run this pipeline on Kubernetes, "
-                "or on a Linux machine that allows user namespaces"
+                "or on Linux with user namespaces, or make the path of a claim a link to its folder"
             )
 
     def _check_path(self, target: str) -> None:

@@ -100,7 +100,9 @@ def _binds(mounts: Sequence[Mount], local: LocalStore, folder: Path) -> Iterator
         own = folder / str(number)
         match one.kind:
             case MountKind.CLAIM:
-                yield str(local.claim(one.source, one.sub_path)), target
+                claim = str(local.claim(one.source, one.sub_path))
+                if os.path.realpath(target) != os.path.realpath(claim):  # else its user has linked it there
+                    yield claim, target
                 continue
             case MountKind.EMPTY_DIR if target == SHARED_MEMORY and Path(target).is_dir():
                 continue  # this machine's own
@@ -123,6 +125,9 @@ def _warnings(settings: TaskSettings, local: LocalStore) -> Iterator[str]:
         if local.open_to_others(name):
             folder = local.folder(MountKind.SECRET, name)
             yield f"other users of this machine may read the secret '{name}': chmod 600 {folder}/*"
+    for one in settings.env:
+        if one.kind is EnvKind.SECRET and (local.value(MountKind.SECRET, one.source, one.key) or "").endswith("\n"):
+            yield f"the key '{one.key}' of the secret '{one.source}' ends with a line break, which is part of its value"
     ignored = {
         "labels": settings.labels,
         "annotations": settings.annotations,
