@@ -6,19 +6,25 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from builders.descriptions import Flow, pipeline_of
 from builders.reference_model import digest, made, visible
 from builders.rows import Rows
 from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, read, stored, values
+from headrace_ir import references
+from headrace_ir.references import is_large, write_reference
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.engine import PlanIndex, RunState, fold, pending, step
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
+from headrace_scheduler.engine.contents import stored_text
+from headrace_scheduler.engine.origins import Done, Origin
+from headrace_scheduler.engine.rows import GROUPS
 from headrace_scheduler.executors.port import Launch
 
 RARELY = 0.04
@@ -29,8 +35,15 @@ class Chaos:
     """`fate` and `hit` as for the reference model."""
 
     def __init__(
-        self, flow: Flow, rng: random.Random, fate: Callable[[str, int], str], hit: Callable[[str], bool]
+        self,
+        flow: Flow,
+        rng: random.Random,
+        fate: Callable[[str, int], str],
+        hit: Callable[[str], bool],
+        resumed: Chaos | None = None,
+        again: Iterable[str] = (),
     ) -> None:
+        """RESUMED: a run that has ended, which this one goes on from; AGAIN: what of it runs again in any case."""
         self.plan = PlanIndex(plan_of(pipeline_of(flow)), "file:///store")
         self.rng, self.fate, self.hit = rng, fate, hit
         run = rs.RunSnapshot(
@@ -50,8 +63,9 @@ class Chaos:
         self.inbox: list[f.Fact] = []  # durable: told again until an append has consumed it
         self.attempts: dict[tuple[str, int], f.AttemptEnded] = {}  # the executor's own memory
         self.in_flight: dict[tuple[str, str], int] = {}
-        self.state = RunState.load(self.plan, self.first)
-        self.contents: dict[str, str] = {}  # the artifact store: it outlives replicas
+        self.origin = resumed.as_origin(again) if resumed is not None else None
+        self.contents: dict[str, str] = dict(resumed.contents) if resumed is not None else {}  # the artifact store
+        self.state = self._loaded(self.first)
         self.deaths = 0
 
     def deliver(self, fact: f.Fact) -> None:
@@ -118,8 +132,8 @@ class Chaos:
         """Another replica loads the rows and asks for what is pending; facts under way may be lost, but not attempts."""
         self.deaths += 1
         self.pool = [one for one in self.pool if self.rng.random() < 0.5]
-        loaded = RunState.load(self.plan, self.rows.snapshot())
-        folded = fold(self.plan, RunState.load(self.plan, self.first), self.events)
+        loaded = self._loaded(self.rows.snapshot())
+        folded = fold(self.plan, self._loaded(self.first), self.events)
         assert dump(folded) == dump(loaded), "folding the events gives what the rows say"
         self.state = self.rng.choice((loaded, folded))
         for path, number, _ in self.state.in_flight():
@@ -127,6 +141,18 @@ class Chaos:
                 self.pool.append(self.attempts[path, number])
         for command in pending(self.plan, self.state, self.now_us):
             self._carry_out(command)
+
+    def _loaded(self, snapshot: rs.RunSnapshot) -> RunState:
+        return RunState.load(self.plan, snapshot, self.origin)
+
+    def as_origin(self, again: Iterable[str]) -> Origin:
+        """What another run that resumes this one reads of it; of groups no values."""
+        done: dict[str, Done] = {}
+        for path, task in self.rows.tasks.items():
+            if task.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
+                held = (ev.Values(), ev.Values()) if task.kind in GROUPS else (task.inputs, task.outputs)
+                done[path] = Done(task.kind, task.state, *held, task.iteration_count, f"origin/{path}")
+        return Origin("origin", self.plan, done, again)
 
     def _check_limits(self) -> None:
         """No loop has more iterations at work than it may, also after a retry of the run."""
@@ -187,8 +213,11 @@ class Chaos:
             artifacts = {
                 name: [text.partition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
             }
-            inputs = plain_inputs({name: self._whole(text) for name, text in asked.parameters.items()}) | artifacts
-            outputs = made_values(command.path, 0, inputs, asked.output_parameters, asked.output_artifacts)
+            texts = {name: self._of_digest(text) for name, text in asked.parameters.items()}
+            inputs = plain_inputs(texts) | artifacts
+            outputs = self._made(command.path, 0, inputs, asked.output_parameters, asked.output_artifacts)
+            for name in [one for one, value in outputs.parameters.items() if value.json == "null"]:
+                del outputs.parameters[name]  # what was committed had none
             return f.CacheAnswered(command.path, "key", found=True, outputs=outputs, origin="other/task")
         answer = self.rng.random()
         if answer < 0.15:
@@ -213,18 +242,34 @@ class Chaos:
             case "lost":
                 return lost()
         artifacts = {name: [one.uri for one in group.artifacts] for name, group in launch.inputs.items()}
-        fetched = {name: self.contents[ref.uri] for name, ref in launch.references.items()}
-        inputs = plain_inputs({**launch.parameters, **fetched}) | artifacts
+        referenced = {name: self.contents[ref.uri] for name, ref in launch.references.items()}
+        inputs = plain_inputs({**launch.parameters, **referenced}) | artifacts
         declared = [one.name for one in launch.output_artifacts]
-        outputs = made_values(launch.attempt.path, launch.attempt.number, inputs, launch.output_parameters, declared)
+        outputs = self._made(launch.attempt.path, launch.attempt.number, inputs, launch.output_parameters, declared)
         return attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED, outputs=outputs)
 
-    def _whole(self, ingredient: str) -> str:
-        """The text of a parameter in a cache key: of a large one it has the digest, by which contents are named."""
-        if not ingredient.startswith(("sha256:", "joined:")):
-            return ingredient
-        name = ingredient.removeprefix("sha256:").replace(":", "-")
-        return next(text for uri, text in self.contents.items() if uri.endswith(f"/{name}"))
+    def _made(
+        self, path: str, number: int, inputs: dict[str, Any], parameters: Iterable[str], artifacts: Iterable[str]
+    ) -> ev.Values:
+        """What an attempt publishes: large values by reference; an empty list of artifacts is there too."""
+        outputs = values(made(path, number, inputs, list(parameters)))
+        for value in outputs.parameters.values():
+            if is_large(value.json):
+                ref = stored_text("file:///published", value.json)
+                self.contents[ref.uri] = value.json
+                write_reference(value, ref)
+        for name, uris in made(path, number, inputs, list(artifacts)).items():
+            outputs.artifacts[name].SetInParent()
+            for uri in uris:
+                outputs.artifacts[name].artifacts.add(artifact_id=uri, name=name, uri=uri)
+        return outputs
+
+    def _of_digest(self, text: str) -> str:
+        """A parameter as the cache is told of it: a text, or the digest of what is stored."""
+        if not text.startswith(("sha256:", "joined:")):
+            return text
+        name = text.removeprefix("sha256:").replace(":", "-")
+        return next(content for uri, content in self.contents.items() if uri.endswith(f"/{name}"))
 
     def _pass_time(self) -> None:
         timers = self.state.timers().values()
@@ -232,21 +277,20 @@ class Chaos:
             self.now_us = max(self.now_us, min(timers))
 
 
+@contextmanager
+def inline_limit(limit: int) -> Iterator[None]:
+    """Values above LIMIT bytes travel by reference; 0: as they do."""
+    usual = references.INLINE_BYTES
+    references.INLINE_BYTES = limit or usual  # type: ignore[misc]  # a constant, but here
+    try:
+        yield
+    finally:
+        references.INLINE_BYTES = usual  # type: ignore[misc]
+
+
 def plain_inputs(parameters: Mapping[str, str]) -> dict[str, Any]:
     """A task's parameters as the reference model sees them."""
     return {name: visible(json.loads(text)) for name, text in parameters.items()}
-
-
-def made_values(
-    path: str, number: int, inputs: dict[str, Any], parameters: Iterable[str], artifacts: Iterable[str]
-) -> ev.Values:
-    """What an attempt publishes; an empty list of artifacts is there too."""
-    outputs = values(made(path, number, inputs, list(parameters)))
-    for name, uris in made(path, number, inputs, list(artifacts)).items():
-        outputs.artifacts[name].SetInParent()
-        for uri in uris:
-            outputs.artifacts[name].artifacts.add(artifact_id=uri, name=name, uri=uri)
-    return outputs
 
 
 def fates(seed: int, bad: float) -> Callable[[str, int], str]:

@@ -23,11 +23,17 @@ def _of_run(flow: Flow, model: Model) -> Iterator[str]:
         yield f"caching switched {'on' if flow.enable_cache else 'off'} for the run"
     if flow.deadline_s:
         yield "a deadline"
+    if flow.inline_bytes:
+        yield "values by reference"
+    if any(node.body.form == "leaf" and "Maybe" in node.body.outputs for node in flow.nodes()):
+        yield "outputs that may be null"
     if flow.root.returns:
         yield "outputs of the run"
     for path, one in model.results.items():
         if one.reason:
             yield f"{one.state}: {one.reason.partition(':')[0]}"
+        if model.resumed is not None and path in model.resumed.results:
+            yield "a linked result" if one.linked else "a result that is not linked"
         if one.cached:
             yield "a cache hit"
         if one.attempts > 1 and one.state == "SUCCEEDED":

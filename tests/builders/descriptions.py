@@ -66,6 +66,7 @@ class Body:
     outputs: dict[str, str] = field(default_factory=dict)
     children: list[Node] = field(default_factory=list)
     returns: dict[str, Return] = field(default_factory=dict)
+    version: int = 0  # of what a leaf runs
 
     def kind_of(self, key: str) -> str:
         return self.returns[key].kind if self.form == "dag" else self.outputs[key]
@@ -140,6 +141,7 @@ class Flow:
     artifacts: dict[str, list[str]] = field(default_factory=dict)
     enable_cache: bool | None = None
     deadline_s: int = 0
+    inline_bytes: int = 0  # what is larger travels by reference; 0: the usual limit
 
     def nodes(self) -> Iterator[Node]:
         """Every task of every component, each once."""
@@ -220,7 +222,7 @@ def _component(body: Body, components: dict[int, specs.Component]) -> specs.Comp
         made.inputs.clear()
     else:
         args = [placeholder(name) for name, one in body.inputs.items() if one.kind in TYPES]
-        made = specs.container(["run"], ["{{$}}", *args])
+        made = specs.container(["run", f"version {body.version}"], ["{{$}}", *args])
     components[id(body)] = made
     _declare(made, body)
     if isinstance(made, specs.Dag):
@@ -306,6 +308,7 @@ def text_of(flow: Flow) -> str:
     settings = [f"{name}={value!r}" for name, value in {**flow.parameters, **flow.artifacts}.items()]
     settings += [] if flow.enable_cache is None else [f"enable_cache={flow.enable_cache}"]
     settings += [f"deadline={flow.deadline_s}s"] if flow.deadline_s else []
+    settings += [f"by reference above {flow.inline_bytes} bytes"] if flow.inline_bytes else []
     head = f"run({', '.join(settings)}) of root{_interface(flow.root)}"
     return "\n".join([head, *_lines(flow.root, "  ", {})])
 

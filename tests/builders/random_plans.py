@@ -10,7 +10,7 @@ from typing import Any
 from builders.descriptions import ARTIFACTS, Body, Condition, Declared, Flow, Loop, Node, Return, Source, placeholder
 
 KEYS = {
-    "text": ("Output",),
+    "text": ("Output", "Output", "Maybe"),
     "number": ("Number",),
     "flag": ("Flag",),
     "list": ("Texts", "Texts", "Structs", "Structs", "Numbers", "Mixed"),
@@ -53,6 +53,7 @@ class _Drawing:
         for kind in ("text", "list", "list", "file", "files", "files"):
             if self.chance(0.4):
                 self.offer(root, kind)
+        flow.inline_bytes = rng.choice((0, 0, 0, 8, 16, 40))
         flow.enable_cache = rng.choice((None, None, None, None, None, None, None, True, False, False))
         return flow
 
@@ -177,7 +178,7 @@ class _Drawing:
                 continue
             inside = placeholder(self.rng.choice(plain)) if plain else "{{$.pipeline_task_name}}"
             template = self.rng.choice(
-                (inside, f"<{inside}>", f"{inside}/{{{{$.pipeline_task_name}}}}", '"{}\n' + inside)
+                (inside, f"<{inside}>", f"{inside}/{{{{$.pipeline_task_name}}}}", '"{}\\' + inside)
             )
             kind = node.body.inputs[name].kind
             if kind == "text":

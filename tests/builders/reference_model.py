@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,7 @@ def made(path: str, number: int, inputs: dict[str, Any], wanted: dict[str, str] 
     struct = {"f": f"v{c % 2}", "n": d % 4, "l": texts}
     outputs = {
         "Output": f"v{a % 2}",
+        "Maybe": f"v{a % 2}" if b % 3 else None,
         "Trace": code[:12],
         "Number": c % 4,
         "Flag": d % 2 == 0,
@@ -66,6 +68,24 @@ class Result:
     started: bool = False
     given: dict[str, Any] = field(default_factory=dict)
     cached: bool = False
+    linked: bool = False  # its results are those of the run that this one resumes
+    version: int = 0  # of a leaf's definition
+
+
+@dataclass
+class Resumed:
+    """The run that this one goes on from: what became of its tasks, and what of it runs again in any case."""
+
+    results: dict[str, Result]
+    again: list[str]
+
+    def names(self, path: str) -> bool:
+        """Whether the task is to run again: it is named, with its iterations or for all of them, or is inside of what is."""
+        for name in self.again:
+            for whole in (path, re.sub(r"\[\d+\]", "", path)):
+                if whole == name or whole.startswith((f"{name}/", f"{name}[")):
+                    return True
+        return False
 
 
 @dataclass
@@ -88,12 +108,17 @@ class Model:
     results: dict[str, Result] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)  # of the run
     stopped: Stopped | None = None
+    resumed: Resumed | None = None
+    steady: dict[str, bool] = field(
+        default_factory=dict
+    )  # whether all that comes before a task is as it was in the resumed run
 
     def run(self) -> str:
         """Evaluate the whole run, or retry it; its state."""
         root = self.flow.root
         given = {**self.flow.parameters, **self.flow.artifacts}
         scope = {name: _declared(one, given.get(name)) for name, one in root.inputs.items()}
+        self.steady[""] = True
         self._dag("", root, scope, 0)
         self.outputs = self._returned("", root)
         return self._group_state("", root)
@@ -137,6 +162,8 @@ class Model:
         self, parent: str, body: Body, node: Node, scope: dict[str, Any], retries: int, before: Result | None
     ) -> Result:
         path = f"{parent}/{node.key}" if parent else node.key
+        before_it = [f"{parent}/{body.children[one].key}" if parent else body.children[one].key for one in node.needs]
+        self.steady[path] = self.steady[parent] and all(self._unchanged(one) for one in before_it)
         attempts = before.attempts if before else 0
         reopened = before is not None and before.started and node.is_group
         if (canceled := self._canceled(path)) is not None:
@@ -157,10 +184,12 @@ class Model:
                     _items(node, given)
             except Problem as problem:
                 return Result("FAILED", attempts=attempts, reason=str(problem))
-        result = (
-            self._loop(path, node, given, retries) if node.loop else self._one(path, node, given, retries, attempts)
-        )
+        if node.loop is None:
+            return self._one(path, node, given, retries, attempts)
+        result = self._loop(path, node, given, retries)
         result.given = given
+        children = [f"{path}[{number}]" for number in range(len(_items(node, given)))]
+        result.linked = self._group_is_linked(path, result, children)
         return result
 
     def _loop(self, path: str, node: Node, given: dict[str, Any], retries: int) -> Result:
@@ -168,6 +197,7 @@ class Model:
         iterations: list[Result | None] = []
         for number, item in enumerate(_items(node, given)):
             inner = f"{path}[{number}]"
+            self.steady[inner] = self.steady[path]
             before = self.results.get(inner)
             if self.stopped and self.stopped.absent(inner):
                 iterations.append(None)
@@ -213,14 +243,47 @@ class Model:
         return self._one(path, node, given, retries, attempts)
 
     def _one(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
-        if node.body.form == "importer":
-            return self._importer(path, given, retries, attempts)
-        if node.body.form == "leaf":
-            return self._leaf(path, node, given, retries, attempts)
-        policy = node.retries if node.retries >= 0 else retries
-        self._dag(path, node.body, given, policy)
-        state = self._group_state(path, node.body)
-        return Result(state, self._returned(path, node.body), reason=self._why(state), started=True)
+        if node.body.form == "dag":
+            policy = node.retries if node.retries >= 0 else retries
+            self._dag(path, node.body, given, policy)
+            state = self._group_state(path, node.body)
+            result = Result(state, self._returned(path, node.body), reason=self._why(state), started=True)
+            result.linked = self._group_is_linked(path, result, [f"{path}/{one.key}" for one in node.body.children])
+        elif (linked := self._linked(path, node, given, attempts)) is not None:
+            result = linked
+        elif node.body.form == "importer":
+            result = self._importer(path, given, retries, attempts)
+        else:
+            result = self._leaf(path, node, given, retries, attempts)
+        result.given, result.version = given, node.body.version
+        return result
+
+    # ---- what a resumed run has done already
+
+    def _linked(self, path: str, node: Node, given: dict[str, Any], attempts: int) -> Result | None:
+        """The result of a leaf that need not run."""
+        done = self.resumed.results.get(path) if self.resumed is not None else None
+        if self.resumed is None or done is None or done.state != "SUCCEEDED" or self.resumed.names(path):
+            return None
+        if done.version != node.body.version or not self.steady[path] or _seen(done.given) != _seen(given):
+            return None
+        return Result("SUCCEEDED", done.outputs, attempts, linked=True)
+
+    def _group_is_linked(self, path: str, result: Result, children: list[str]) -> bool:
+        """Whether nothing in a group has changed."""
+        done = self.resumed.results.get(path) if self.resumed is not None else None
+        if self.resumed is None or done is None or self.resumed.names(path):
+            return False
+        if result.state != "SUCCEEDED" or done.state != "SUCCEEDED":
+            return False
+        as_many = (f"{path}[{len(children)}]" in self.resumed.results) is False
+        return as_many and all(self._unchanged(child) for child in children)
+
+    def _unchanged(self, path: str) -> bool:
+        """Whether a task has the results that it had, or was skipped as it was."""
+        result = self.results[path]
+        done = self.resumed.results.get(path) if self.resumed is not None else None
+        return result.linked or (done is not None and result.state == done.state == "SKIPPED")
 
     def _canceled(self, path: str) -> Result | None:
         """What was stopped before it began, or is no group."""
@@ -236,7 +299,8 @@ class Model:
 
     def _importer(self, path: str, given: dict[str, Any], retries: int, attempts: int) -> Result:
         """Its tries are attempts only from the first failure on that is to be followed by another."""
-        if not given.get("uri"):
+        limit = self.flow.inline_bytes
+        if not given.get("uri") or (limit and len(json.dumps(given["uri"])) > limit):
             return Result("FAILED", attempts=attempts, reason="InputResolution")
         failures = 0
         while True:
@@ -254,18 +318,28 @@ class Model:
         inputs = {name: visible(value) for name, value in given.items() if value is not None}
         cached = node.cache if self.flow.enable_cache is None else self.flow.enable_cache
         if cached and self.hit(path):
-            return Result("SUCCEEDED", made(path, 0, inputs, node.body.outputs), attempts, cached=True)
+            return Result("SUCCEEDED", _said(path, 0, inputs, node), attempts, cached=True)
         user = platform = 0
         while True:
             attempts += 1
             fate = self.fate(path, attempts)
             if fate == "ok":
-                return Result("SUCCEEDED", made(path, attempts, inputs, node.body.outputs), attempts, started=True)
+                return Result("SUCCEEDED", _said(path, attempts, inputs, node), attempts, started=True)
             user, platform = user + (fate == "user"), platform + (fate == "lost")
             cut = self.stopped is not None and self.stopped.attempts.get(path) == attempts and fate == "user"
             if user > retries or platform > PLATFORM_BUDGET or cut:
                 reason = "UserError" if fate == "user" else "Lost"
                 return Result("FAILED", {}, attempts, reason, started=True)
+
+
+def _seen(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: visible(value) for name, value in given.items() if value is not None}
+
+
+def _said(path: str, number: int, inputs: dict[str, Any], node: Node) -> dict[str, Any]:
+    """What was made; a null is as good as nothing."""
+    outputs = made(path, number, inputs, node.body.outputs)
+    return {name: value for name, value in outputs.items() if value is not None}
 
 
 def _worst(children: list[Result | None]) -> str:

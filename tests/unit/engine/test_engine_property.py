@@ -1,26 +1,29 @@
 """The engine against the reference model: random pipelines, failures, retries, duplicated and reordered facts, deaths of the
 replica at every point. Aspects: the same end as the model's; rows, events and the live state agree; termination and deadlines;
-run retry; and that the examples have every construct.
+run retry; runs that resume another; large values by reference; and that the examples have every construct.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from builders.chaos import Chaos, fates
+from builders.chaos import Chaos, fates, inline_limit
 from builders.constructs import constructs
 from builders.descriptions import Flow, text_of
 from builders.random_plans import random_flow
-from builders.reference_model import Model, Stopped, digest
+from builders.reference_model import Model, Resumed, Stopped, digest
 from builders.shrinking import shrink
 from builders.worlds import plain
 from headrace_ir.problems import SpecError
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.engine import facts as f
 
 # `make fuzz` sets FUZZ and draws new examples each time; CI and people get the same ones, so that a failure is theirs.
@@ -29,7 +32,6 @@ SEED = int(os.environ.get("FUZZ_SEED", "0")) or (random.SystemRandom().randrange
 EXAMPLES = FUZZ or (1000 if os.environ.get("CI") else 200)
 PARTS = 10
 RARE, LOOKED_AT = 0.02, 1000
-SHORTEST = 30  # bytes of a value that travels inline, where nearly none is to
 
 Check = Callable[[int, Flow], None]
 
@@ -53,7 +55,8 @@ def examples(check: Check, part: int, share: float = 1.0, change: Callable[[Flow
         if change is not None:
             change(flow, rng)
         try:
-            check(seed, flow)
+            with inline_limit(flow.inline_bytes):
+                check(seed, flow)
         except Exception as problem:  # noqa: BLE001 - whatever goes wrong, in the engine or in the model, is a finding
             raise AssertionError(_report(check, seed, flow, problem)) from None
 
@@ -64,7 +67,8 @@ def _report(check: Check, seed: int, flow: Flow, problem: Exception) -> str:
     def fails(candidate: Flow) -> bool:
         for again in range(seed, seed + 4):  # other interleavings: the first one may not fit what is left
             try:
-                check(again, candidate)
+                with inline_limit(candidate.inline_bytes):
+                    check(again, candidate)
             except SpecError:
                 return False
             except Exception as found:  # noqa: BLE001 - the same
@@ -85,21 +89,22 @@ def compare(chaos: Chaos, model: Model, outcome: str) -> None:
         if event.HasField("task_finished")
     }
     found = {
-        path: (
-            ev.TaskState.Name(task.state).removeprefix("TASK_"),
-            task.attempts,
-            reasons[path],
-            plain(task.outputs, chaos.contents),
-        )
+        path: (state_of(task), task.attempts, task.linked, reasons[path], plain(task.outputs, chaos.contents))
         for path, task in chaos.rows.tasks.items()
     }
-    expected = {path: (one.state, one.attempts, one.reason, one.outputs) for path, one in model.results.items()}
+    expected = {
+        path: (one.state, one.attempts, one.linked, one.reason, one.outputs) for path, one in model.results.items()
+    }
     different = [path for path in {**found, **expected} if found.get(path) != expected.get(path)]
     assert not different, "\n".join(f"{p}\n  engine {found.get(p)}\n  model  {expected.get(p)}" for p in different)
     state = ev.RunState.Name(chaos.rows.run.state).removeprefix("RUN_")
     assert state == outcome, f"the run is {state}, the model says {outcome}"
     *_, last = (event for event in chaos.events if event.HasField("run_finished"))
     assert plain(last.run_finished.outputs, chaos.contents) == model.outputs
+
+
+def state_of(task: rs.TaskSnapshot) -> str:
+    return ev.TaskState.Name(task.state).removeprefix("TASK_")
 
 
 def stopped(chaos: Chaos, reason: str) -> Stopped:
@@ -184,26 +189,46 @@ def check_deadline(seed: int, flow: Flow) -> None:
             return
 
 
+def check_resumed(seed: int, flow: Flow) -> None:
+    """A run, then two that go on from the one before with changed inputs, definitions, and tasks that run again."""
+    chaos, model = scene(seed, flow)
+    chaos.until_ended()
+    compare(chaos, model, model.run())
+    rng = random.Random(seed)
+    for number in (1, 2):
+        flow = changed(flow, rng)
+        tasks = list(chaos.rows.tasks)
+        again = rng.sample(tasks, rng.choice((0, 0, 1, min(2, len(tasks)))))
+        again = [re.sub(r"\[\d+\]", "", path) if rng.random() < 0.3 else path for path in again]
+        before, done = chaos, Resumed(model.results, again)
+        fate = fates(seed + number, rng.choice((0.0, 0.1)))
+        chaos = Chaos(flow, rng, fate, model.hit, before, again)
+        model = Model(flow, fate, model.hit, resumed=done)
+        chaos.until_ended()
+        compare(chaos, model, model.run())
+        retried(chaos, model, 1)
+
+
+def changed(flow: Flow, rng: random.Random) -> Flow:
+    """The same, or another value of an input, or another version of a leaf."""
+    made = copy.deepcopy(flow)
+    what = rng.random()
+    if what < 0.3:
+        made.parameters["p"] = "v1" if made.parameters.get("p") == "v0" else "v0"
+    elif what < 0.4:
+        made.parameters["n"] = rng.randint(0, 3)
+    elif what < 0.5:
+        made.parameters["l"] = [rng.choice(("v0", "v1")) for _ in range(rng.randint(0, 4))]
+    elif what < 0.7:
+        leaves = [node.body for node in made.nodes() if node.body.form == "leaf"]
+        if leaves:
+            rng.choice(leaves).version += 1
+    return made
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_run_comes_to_the_end_that_the_model_says(part: int):
     examples(check_end, part)
-
-
-@pytest.mark.parametrize("part", range(PARTS))
-def test_every_run_comes_to_the_same_end_where_values_travel_by_reference(part: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headrace_ir.references.INLINE_BYTES", SHORTEST)
-    seen = []
-
-    def check(seed: int, flow: Flow) -> None:
-        chaos, model = scene(seed, flow)
-        if any(task.body_kind == ev.IMPORTER for dag in chaos.plan.dags for task in dag.tasks):
-            return  # a URI that is a large value is refused, in this test nearly every one
-        chaos.until_ended()
-        compare(chaos, model, model.run())
-        seen.extend(chaos.contents)
-
-    examples(check, part, 0.5)
-    assert seen
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -219,13 +244,23 @@ def test_a_run_that_takes_too_long_is_stopped_and_can_be_retried(part: int):
     examples(check_deadline, part, 0.2, with_deadline)
 
 
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_run_that_resumes_another_links_what_has_not_changed(part: int):
+    examples(check_resumed, part, 0.3)
+
+
 def test_every_construct_is_among_the_examples():
     count: Counter[str] = Counter()
     for seed in range(LOOKED_AT):
-        flow = random_flow(random.Random(seed))
+        rng = random.Random(seed)
+        flow = random_flow(rng)
         _, model = scene(seed, flow)
         model.run()
-        count.update(constructs(flow, model))
+        found = constructs(flow, model)
+        flow = changed(flow, rng)
+        again = Model(flow, model.fate, model.hit, resumed=Resumed(model.results, []))
+        again.run()
+        count.update(found | constructs(flow, again))
     rare = {name: number for name, number in count.items() if number < RARE * LOOKED_AT}
     assert not rare
-    assert len(count) >= 70
+    assert len(count) >= 75
