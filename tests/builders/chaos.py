@@ -146,13 +146,13 @@ class Chaos:
         return RunState.load(self.plan, snapshot, self.origin)
 
     def as_origin(self, again: Iterable[str]) -> Origin:
-        """What another run that resumes this one reads of it; of groups no values."""
+        """What another run that resumes this one reads of it; of groups no outputs."""
         done: dict[str, Done] = {}
         for path, task in self.rows.tasks.items():
             if task.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
-                held = (ev.Values(), ev.Values()) if task.kind in GROUPS else (task.inputs, task.outputs)
-                done[path] = Done(task.kind, task.state, *held, task.iteration_count, f"origin/{path}")
-        return Origin("origin", self.plan, done, again)
+                outputs = ev.Values() if task.kind in GROUPS else task.outputs
+                done[path] = Done(task.kind, task.state, task.inputs, outputs, task.iteration_count, f"origin/{path}")
+        return Origin("origin", self.plan, self.rows.run.inputs, done, again)
 
     def _check_limits(self) -> None:
         """No loop has more iterations at work than it may, also after a retry of the run."""
