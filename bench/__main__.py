@@ -1,4 +1,4 @@
-"""`python -m bench [NAME…]`: measures, prints the table, keeps the raw figures. Names: startup, hop, completions, footprint."""
+"""`python -m bench [NAME…]`: measures, prints the table, keeps the raw figures. Names: see NAMES."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.measuring import Row, machine
 from bench.table import table
 from fixtures.platforms import PlatformError
 
-NAMES = ("startup", "hop", "completions", "footprint")
+NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading")
 
 
 def main() -> int:

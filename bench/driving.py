@@ -35,9 +35,9 @@ class Client:
     def __init__(self, channel: grpc.Channel) -> None:
         self._runs = runs_pb2_grpc.RunsStub(channel)
 
-    def submit(self, spec_json: str, parameters: Mapping[str, Any] | None = None) -> str:
+    def submit(self, spec_json: str, parameters: Mapping[str, Any] | None = None, *, cache: bool = False) -> str:
         request = runs_pb2.SubmitRequest(spec_json=spec_json, parameters_json=json.dumps(parameters or {}))
-        request.enable_cache = False
+        request.enable_cache = cache
         answer: rq.Run = self._runs.Submit(request, timeout=60)
         return answer.run_id
 
