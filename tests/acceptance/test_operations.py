@@ -285,3 +285,18 @@ def test_a_run_is_resumed_with_a_version_of_an_uploaded_pipeline(
     )
     with urllib.request.urlopen(deletion, timeout=30) as gone:
         assert gone.status == 200
+
+
+def test_an_exit_task_that_is_a_pipeline_runs_again_with_the_retry(client: Client, ledger: Ledger) -> None:
+    inside = dag().task("first", ledger.step(), {"x": "f"}).task("second", ledger.step(), {"x": "s"}, after=["first"])
+    flow = pipeline("exits").task("work", ledger.step(), {"x": "w"})
+    flow.task("tidy", inside, after=["work"], on_completion=True)
+    ledger.block("w")
+    run = client.wait(client.submit(flow.build(), enable_cache=False).run_id, timeout=60)
+    assert (run.state, ledger.taken()) == ("FAILED", ["first f", "second s", "work w"])
+    ledger.unblock("w")
+    client.runs.retry(run.run_id)
+    assert client.wait(run.run_id, timeout=60).state == "SUCCEEDED"
+    assert ledger.taken() == ["first f", "second s", "work w"]
+    numbers = {path: [one.number for one in task.attempts] for path, task in tasks_of(client, run).items()}
+    assert numbers == {"work": [1, 2], "tidy": [], "tidy/first": [1, 2], "tidy/second": [1, 2]}

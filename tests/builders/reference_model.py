@@ -59,6 +59,10 @@ class Problem(Exception):  # noqa: N818 - as in the engine: what a user can caus
     """Why a task fails before it has begun."""
 
 
+PUT_BACK = "PUT BACK"  # only while a retry is evaluated
+AGAIN = ("FAILED", "CANCELED", PUT_BACK)
+
+
 @dataclass
 class Result:
     state: str
@@ -70,6 +74,7 @@ class Result:
     cached: bool = False
     linked: bool = False  # its results are those of the run that this one resumes
     version: int = 0  # of a leaf's definition
+    count: int = 0  # a loop's items
 
 
 @dataclass
@@ -132,14 +137,41 @@ class Model:
             if self.stopped and self.stopped.absent(path):
                 continue
             before = self.results.get(path)
+            anew = False
             if before is not None:
-                if before.state not in ("FAILED", "CANCELED") and not again & set(node.needs):
+                if before.state not in AGAIN and not again & set(node.needs):
                     continue
+                anew = node.is_group and (before.state == PUT_BACK or bool(again & set(node.needs)))
                 again.add(index)
-                if node.is_group and before.started and before.state not in ("FAILED", "CANCELED"):
-                    continue  # what is inside a group that ended well stands
+            if anew:
+                before = self._put_back(path)
             policy = node.retries if node.retries >= 0 else retries
             self.results[path] = self._task(parent, body, node, scope, policy, before)
+            if anew:
+                self._leave_out(path)
+
+    def _put_back(self, path: str) -> Result:
+        """A group before which something runs again: of all that is in it, only how often it was tried stands."""
+        for inside, result in self.results.items():
+            if inside == path or inside.startswith((f"{path}/", f"{path}[")):
+                self.results[inside] = Result(PUT_BACK, attempts=result.attempts)
+        return self.results[path]
+
+    def _leave_out(self, path: str) -> None:
+        """What a group that was put back does not come to this time."""
+        inside = [one for one in self.results if one.startswith((f"{path}/", f"{path}["))]
+        for one in sorted(inside, key=len):
+            if self.results[one].state != PUT_BACK:
+                continue
+            above = one[: one.rindex("[")] if one.endswith("]") else one.rpartition("/")[0]
+            group, attempts = self.results[above], self.results[one].attempts
+            if (canceled := self._canceled(one)) is not None:
+                self.results[one] = canceled
+            elif one.endswith("]") and group.started:
+                self.results[one] = Result("SKIPPED", attempts=attempts, reason=f"the loop has {group.count} items now")
+            else:
+                how = "failed" if group.state == "FAILED" else "skipped"
+                self.results[one] = Result("SKIPPED", attempts=attempts, reason=f"upstream {how}: {above}")
 
     def _group_state(self, parent: str, body: Body) -> str:
         children = [self.results.get(f"{parent}/{child.key}" if parent else child.key) for child in body.children]
@@ -202,12 +234,12 @@ class Model:
             if self.stopped and self.stopped.absent(inner):
                 iterations.append(None)
                 continue
-            if before is None or before.state in ("FAILED", "CANCELED"):
+            if before is None or before.state in AGAIN:
                 self.results[inner] = self._iteration(inner, node, given, item, retries, before)
             iterations.append(self.results[inner])
         state = _worst(iterations)
         if state == "SUCCEEDED" and iterations and all(one and one.state == "SKIPPED" for one in iterations):
-            return Result("SKIPPED", reason="condition", started=True)
+            return Result("SKIPPED", reason="condition", started=True, count=len(iterations))
         outputs: dict[str, Any] = {}
         for name in node.body.returns if node.body.form == "dag" else node.body.outputs:
             inside = node.body.form == "dag" and any(
@@ -219,7 +251,7 @@ class Model:
                 value = one.outputs.get(name) if one else None
                 if value is not None:
                     outputs[name] += value if flat else [value]
-        return Result(state, outputs, reason=self._why(state), started=True)
+        return Result(state, outputs, reason=self._why(state), started=True, count=len(iterations))
 
     def _iteration(
         self, path: str, node: Node, given: dict[str, Any], item: Any, retries: int, before: Result | None

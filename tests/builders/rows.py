@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headrace_protos.lifecycle import TASK_FINAL, parent_path
+from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL, parent_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
 
@@ -35,6 +35,15 @@ class Rows:
             parent = self.tasks.get(parent_path(path))
             if parent is None or parent.state not in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
                 made.tasks.append(task)
+            elif made.state in RUN_FINAL or made.resetting:  # as for a retry
+                made.inside.add(
+                    path=path,
+                    kind=task.kind,
+                    dag=task.dag,
+                    task=task.task,
+                    iteration=task.iteration,
+                    attempts=task.attempts,
+                )
         return made
 
     def states(self) -> dict[str, str]:
@@ -113,6 +122,9 @@ class Rows:
         for name in ("outputs", "error", "waiting_on", "cached", "linked", "finished_at_us", "retry_at_us"):
             task.ClearField(name)
         task.user_failures = task.infrastructure_failures = 0
+        if event.task_reset.HasField("created"):
+            assert event.task_reset.attempts == task.attempts, "it is known what is inside"
+            task.attempt_state, task.handle, task.attempt_started_at_us = 0, "", 0
         task.state = ev.TASK_RUNNING if event.task_reset.reopen else ev.TASK_PENDING
         if not event.task_reset.reopen:
             for name in ("inputs", "iteration_count", "started_at_us", "cache_key", "cache_token"):

@@ -159,6 +159,8 @@ class World:
     def tell(self, *facts: f.Fact) -> tuple[ev.Event, ...]:
         """Steps until nothing is left to look at; the events."""
         events: tuple[ev.Event, ...] = ()
+        if self.state.is_terminal and any(isinstance(one, f.RetryRequested) for one in facts):
+            self.reload()  # a run that has ended is left, and loaded again with what a retry needs
         while True:
             taken = self.take(*facts)
             events, facts = events + taken.events, ()

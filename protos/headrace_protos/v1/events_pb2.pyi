@@ -750,14 +750,25 @@ class TaskReset(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REOPEN_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
+    ATTEMPTS_FIELD_NUMBER: builtins.int
     reopen: builtins.bool
     """a group goes back to RUNNING instead"""
+    attempts: builtins.int
+    """and the numbers that were given"""
+    @property
+    def created(self) -> global___TaskCreated:
+        """of what is inside a group that ended well, and runs again from its start: what it was made as"""
+
     def __init__(
         self,
         *,
         reopen: builtins.bool = ...,
+        created: global___TaskCreated | None = ...,
+        attempts: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reopen", b"reopen"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["created", b"created"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "created", b"created", "reopen", b"reopen"]) -> None: ...
 
 global___TaskReset = TaskReset
 

@@ -458,8 +458,11 @@ class LoadRunsRequest(google.protobuf.message.Message):
     EPOCH_FIELD_NUMBER: builtins.int
     SHARDS_FIELD_NUMBER: builtins.int
     RUN_IDS_FIELD_NUMBER: builtins.int
+    INSIDE_FIELD_NUMBER: builtins.int
     session_id: builtins.str
     epoch: builtins.int
+    inside: builtins.bool
+    """for a retry: RunSnapshot.inside too, where the plan may need it"""
     @property
     def shards(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
     @property
@@ -473,8 +476,9 @@ class LoadRunsRequest(google.protobuf.message.Message):
         epoch: builtins.int = ...,
         shards: collections.abc.Iterable[builtins.int] | None = ...,
         run_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        inside: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "run_ids", b"run_ids", "session_id", b"session_id", "shards", b"shards"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "inside", b"inside", "run_ids", b"run_ids", "session_id", b"session_id", "shards", b"shards"]) -> None: ...
 
 global___LoadRunsRequest = LoadRunsRequest
 
@@ -502,6 +506,7 @@ class RunSnapshot(google.protobuf.message.Message):
     RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
     RESETTING_FIELD_NUMBER: builtins.int
     RESUME_FIELD_NUMBER: builtins.int
+    INSIDE_FIELD_NUMBER: builtins.int
     TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     id: builtins.int
@@ -528,6 +533,10 @@ class RunSnapshot(google.protobuf.message.Message):
     @property
     def resume(self) -> global___Resume: ...
     @property
+    def inside(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
+        """what is inside groups that are SUCCEEDED or SKIPPED: path, kind, dag, task, iteration, attempts"""
+
+    @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
         """all tasks but those inside groups that are SUCCEEDED or SKIPPED"""
 
@@ -552,10 +561,11 @@ class RunSnapshot(google.protobuf.message.Message):
         run_exit_tasks: builtins.bool = ...,
         resetting: builtins.bool = ...,
         resume: global___Resume | None = ...,
+        inside: collections.abc.Iterable[global___TaskSnapshot] | None = ...,
         tasks: collections.abc.Iterable[global___TaskSnapshot] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "resetting", b"resetting", "resume", b"resume", "retried_at_us", b"retried_at_us", "revision", b"revision", "run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "inside", b"inside", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "resetting", b"resetting", "resume", b"resume", "retried_at_us", b"retried_at_us", "revision", b"revision", "run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___RunSnapshot = RunSnapshot

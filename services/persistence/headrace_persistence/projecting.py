@@ -241,6 +241,8 @@ def _task_reset(change: RunChange, event: ev.Event, kind: str) -> None:
     task.cached_from = task.skip_reason = task.linked_from = ""
     task.finished_at_us = task.retry_at_us = 0
     task.failures_kept = task.user_failures = task.infrastructure_failures = 0
+    if event.task_reset.HasField("created"):
+        task.attempt_state, task.handle, task.attempt_started_at_us = 0, "", 0
     if not reopen:
         task.inputs = b""
         task.iteration_count = task.started_at_us = 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_store_pb2 as rs
 
 Row = Sequence[Any]
@@ -39,6 +40,20 @@ def run_snapshot(row: Row) -> rs.RunSnapshot:
     if cache is not None:
         snapshot.enable_cache = cache
     return snapshot
+
+
+def inner_snapshot(row: Row) -> rs.TaskSnapshot:
+    """A task inside a group that ended well; ROW without the run's id."""
+    defined = ev.TaskCreated.FromString(row[2])
+    return rs.TaskSnapshot(
+        path=row[0], kind=row[1], dag=defined.dag, task=defined.task, iteration=defined.iteration, attempts=row[3]
+    )
+
+
+def may_run_again(plan: bytes) -> bool:
+    """Whether a retry may have to run a group again that ended well: if it holds, or follows, what runs after any end."""
+    dags = plan_pb2.Plan.FromString(plan).dags
+    return any(task.strategy == plan_pb2.ALL_COMPLETED for dag in dags for task in dag.tasks)
 
 
 def task_snapshot(row: Row) -> rs.TaskSnapshot:

@@ -53,6 +53,10 @@ class Receiver:
         if inbox_ids:
             self._hint.set()
 
+    def later(self, inbox_id: int) -> None:
+        """Hand it out again with the next look."""
+        self._seen.discard(inbox_id)
+
     def reset(self) -> None:
         """A new session: everything that is not consumed comes again."""
         self._seen.clear()

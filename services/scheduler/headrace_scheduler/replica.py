@@ -140,9 +140,9 @@ class Replica:
     async def _load_shards(self, shards: frozenset[int]) -> None:
         await self._load(rs.LoadRunsRequest(shards=sorted(shards)))
 
-    async def load_runs(self, run_ids: Sequence[str]) -> None:
-        """Load exactly these, terminal ones too."""
-        await self._load(rs.LoadRunsRequest(run_ids=run_ids))
+    async def load_runs(self, run_ids: Sequence[str], *, inside: bool = False) -> None:
+        """Load exactly these, terminal ones too; INSIDE: with what a retry may need."""
+        await self._load(rs.LoadRunsRequest(run_ids=run_ids, inside=inside))
 
     async def _load(self, request: rs.LoadRunsRequest) -> None:
         async with self._loading:
@@ -186,12 +186,17 @@ class Replica:
         """Load what is not held, in few calls because many runs may come at once, and hand the items on in their order."""
         for begin in range(0, len(items), LOAD_AT_ONCE):
             page = items[begin : begin + LOAD_AT_ONCE]
+            retried = {item.request.run_id for item in page if item.request.HasField("retry")}
+            held = {run_id for run_id in retried if self._driver.holds(run_id)}
             named = dict.fromkeys(item.request.run_id for item in page)
-            unknown = [run_id for run_id in named if not self._driver.holds(run_id)]
-            if unknown:
-                await self.load_runs(unknown)
+            for inside in (False, True):
+                unknown = [one for one in named if not self._driver.holds(one) and (one in retried) is inside]
+                if unknown:
+                    await self.load_runs(unknown, inside=inside)
             for item in page:
-                if self._driver.holds(item.request.run_id):
+                if item.request.run_id in held:
+                    self._receiver.later(item.inbox_id)  # about to be left: a retry needs what its end made us forget
+                elif self._driver.holds(item.request.run_id):
                     self._driver.deliver(item, fact_of(item.request))
 
     async def _listening(self) -> None:

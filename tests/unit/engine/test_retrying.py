@@ -7,7 +7,7 @@ import json
 import pytest
 
 from builders.specs import container, dag, dag_input, final_status, output, pipeline
-from builders.worlds import SECOND, World, failed, plan_of, values
+from builders.worlds import SECOND, World, failed, plan_of, succeeded, values
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import RunState, retrying
 from headrace_scheduler.engine import facts as f
@@ -210,3 +210,123 @@ def test_the_deadline_counts_from_the_retry_also_after_a_takeover():
     world.run()
     assert world.outcome == "FAILED"
     assert world.error().reason == "DeadlineExceeded"
+
+
+# ---- groups that ended well after something that failed
+
+
+def exit_group():
+    """work, then whatever became of it a group: first → second, and a loop over what first put out."""
+    each = dag({"item": "STRING"}).task("deep", taking(x="STRING"), {"x": dag_input("item")})
+    inside = dag({"given": "LIST"}).task("first", STEP).task("second", STEP, after=["first"])
+    inside.task("each", each, {"given": dag_input("given")}, over="given", item="item")
+    each.input("given", "LIST")
+    flow = pipeline().task("work", container(outputs={"Output": "LIST"}))
+    maker = container(inputs={"items": "LIST"}, outputs={"Output": "LIST"})
+    maker.inputs["items"]["isOptional"] = True
+    flow.task("tidy", maker, {"items": output("work")}, after=["work"], on_completion=True)
+    return flow.task("exit", inside, {"given": output("tidy")}, after=["tidy", "work"], on_completion=True)
+
+
+def items_of(count: int):
+    return succeeded({"Output": [f"v{number}" for number in range(count)]})
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("count", [0, 2, 5])
+def test_an_exit_task_that_is_a_group_runs_again_whole(count, crashes):
+    """Its loop has as many items as before, fewer or more."""
+    world = World(exit_group(), results={"work": failed(), "tidy": items_of(3)}).run()
+    assert world.outcome == "FAILED"
+    assert world.states["exit"] == world.states["exit/each[2]/deep"] == "SUCCEEDED"
+    world.results = {"work": items_of(1), "tidy": items_of(count)}
+    before = set(world.launches)
+    world.tell(f.RetryRequested())
+    while crashes and not world.state.is_terminal:
+        world.reload()
+        world.tell()
+        commands, world.commands = world.commands, []
+        for command in commands:
+            world.now_us += 1000
+            world.tell(*world.answer(command))
+    world.run()
+    assert world.outcome == "SUCCEEDED"
+    again = launched_again(world, before)
+    deep = {f"exit/each[{number}]/deep#{2 if number < 3 else 1}" for number in range(count)}
+    assert again == {"work#2", "tidy#2", "exit/first#2", "exit/second#2"} | deep
+    for number in range(count, 3):
+        assert world.states[f"exit/each[{number}]"] == world.states[f"exit/each[{number}]/deep"] == "SKIPPED"
+    assert world.rows.tasks["exit/each"].iteration_count == count
+    assert set(world.states.values()) <= {"SUCCEEDED", "SKIPPED"}
+
+
+def test_a_group_that_does_not_open_again_leaves_nothing_open():
+    inside = dag().task("first", STEP)
+    told = dag({"status": "TASK_FINAL_STATUS"}).task("again", inside)
+    flow = pipeline().task("work", STEP)
+    flow.task(
+        "exit",
+        told,
+        {"status": final_status("work")},
+        after=["work"],
+        on_completion=True,
+        when="inputs.parameter_values['status'].state == 'FAILED'",
+    )
+    world = World(flow, results={"work": failed()}).run()
+    assert world.states["exit/again/first"] == "SUCCEEDED"
+    retried(world)
+    assert world.outcome == "SUCCEEDED"
+    assert {path: state for path, state in world.states.items() if path != "work"} == {
+        "exit": "SKIPPED",
+        "exit/again": "SKIPPED",
+        "exit/again/first": "SKIPPED",
+    }
+
+
+def test_a_group_that_failed_takes_its_inputs_again_where_something_before_it_runs_again():
+    body = dag({"x": "STRING"}).task("use", taking(x="STRING"), {"x": dag_input("x")}).task("bad", STEP)
+    body.inputs["x"]["isOptional"] = True
+    body.inputs["x"]["defaultValue"] = "none"
+    flow = pipeline().task("work", STEP).task("group", body, {"x": output("work")}, on_completion=True)
+    world = World(flow, results={"work": failed(), "group/bad": failed()}).run()
+    assert json.loads(world.launches["group/use#1"].parameters["x"]) == "none"
+    retried(world, work=succeeded({"Output": "made"}))
+    assert world.outcome == "SUCCEEDED"
+    assert json.loads(world.launches["group/use#2"].parameters["x"]) == "made"
+    assert "group/bad#2" in world.launches
+
+
+def test_a_terminate_ends_a_group_that_was_put_back_and_what_is_in_it():
+    world = World(exit_group(), results={"work": failed(), "tidy": items_of(2)}).run()
+    world.results = {"work": None}
+    world.tell(f.RetryRequested())
+    world.run()
+    assert world.states["exit"] == world.states["exit/each[1]/deep"] == "PENDING"
+    world.tell(f.TerminateRequested())
+    world.run()
+    assert world.outcome == "CANCELED"
+    assert set(world.states.values()) == {"CANCELED"}
+    retried(world, work=items_of(1), tidy=items_of(1))
+    assert world.outcome == "SUCCEEDED"
+    assert world.states["exit/each[1]/deep"] == "SKIPPED"
+    assert "exit/each[0]/deep#2" in world.launches
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_group_is_put_back_in_parts_and_survives_a_crash_between_them():
+    body = dag({"item": "NUMBER_INTEGER"}).task("work", taking(x="NUMBER_INTEGER"), {"x": dag_input("item")})
+    inside = dag().task("loop", body, items=json.dumps(list(range(MANY)))).task("after", STEP, after=["loop"])
+    flow = pipeline().task("work", STEP).task("exit", inside, after=["work"], on_completion=True)
+    world = World(flow, results={"work": failed()}).run()
+    assert world.states["exit"] == "SUCCEEDED"
+    world.results = {}
+    world.reload()
+    assert world.take(f.RetryRequested()).more
+    while world.rows.run.resetting:
+        world.reload()
+        assert len(world.take().events) <= PART + 2100
+    world.run()
+    assert world.outcome == "SUCCEEDED"
+    resets = [one.path for one in world.events if one.HasField("task_reset")]
+    assert len(resets) == len(set(resets)) == 2 * MANY + 4
+    assert {one.attempts for path, one in world.rows.tasks.items() if path.endswith("work")} == {2}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headrace_ir.references import ValueRef
-from headrace_protos.lifecycle import child_path
+from headrace_protos.lifecycle import TASK_FINAL, child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.contents import Elements, Part, list_of
@@ -18,11 +18,24 @@ from headrace_scheduler.engine.state import RunState
 
 def end(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None = None, reason: str = "") -> None:
     """End a task that has no outputs; a reservation that it holds is given back."""
+    if row.open:
+        _end_inside(draft, row, state, error)
     token = row.cache_token
     finished = ev.TaskFinished(state=state, error=error, skip_reason=reason)
     draft.emit(row.path, task_finished=finished)
     if token:
         settle(draft, row.path, token)
+
+
+def _end_inside(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None) -> None:
+    """What is in a group that a retry had put back, and that does not open again."""
+    canceled = state == ev.TASK_CANCELED
+    how = "failed" if state == ev.TASK_FAILED else "skipped"
+    for path in draft.state.children(row):
+        child = draft.state.row(path)
+        if child is not None and child.state not in TASK_FINAL:
+            final = ev.TASK_CANCELED if canceled else ev.TASK_SKIPPED
+            end(draft, child, final, error if canceled else None, "" if canceled else f"upstream {how}: {row.path}")
 
 
 def settle(draft: Draft, path: str, token: str) -> None:
@@ -65,12 +78,7 @@ def end_group(draft: Draft, row: Row) -> None:
         _end_run(draft, row)
         return
     state, error = _group_state(draft, row)
-    if (
-        row.kind == ev.LOOP
-        and state == ev.TASK_SUCCEEDED
-        and row.iteration_count
-        and row.skipped == row.iteration_count
-    ):
+    if row.kind == ev.LOOP and state == ev.TASK_SUCCEEDED and row.iteration_count and row.skipped == row.created:
         end(draft, row, ev.TASK_SKIPPED, reason="condition")
         return
     outputs = EMPTY

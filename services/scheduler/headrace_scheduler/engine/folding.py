@@ -110,17 +110,20 @@ def _run_finished(state: RunState, event: ev.Event) -> None:
 
 
 def _task_created(state: RunState, event: ev.Event) -> None:
-    created = event.task_created
+    row = _add_child(state, event.path, event.task_created)
+    if row.unmet == 0:
+        _eligible(state, row)
+
+
+def _add_child(state: RunState, path: str, created: ev.TaskCreated) -> Row:
     spec = state.plan.dags[created.dag].tasks[created.task]
-    path = event.path
     parent = state.edit(_parent(path, created.iteration))
     row = new_row(path, parent.path, spec, created.kind, created.iteration)
     row.unmet = state.unmet(row)
     state.add(row)
     parent.created += 1
     parent.open += 1
-    if row.unmet == 0:
-        _eligible(state, row)
+    return row
 
 
 def _task_waiting(state: RunState, event: ev.Event) -> None:
@@ -141,6 +144,8 @@ def _task_started(state: RunState, event: ev.Event) -> None:
     row.waiting_on = row.fetched = None
     if row.kind in GROUPS:
         state.push(event.path)
+        if row.created:
+            _open_again(state, row)
 
 
 def _task_finished(state: RunState, event: ev.Event) -> None:
@@ -169,7 +174,12 @@ def _task_finished(state: RunState, event: ev.Event) -> None:
 
 
 def _task_reset(state: RunState, event: ev.Event) -> None:
+    if state.row(event.path) is None:
+        _know_again(state, event)
+        return
     row = state.edit(event.path)
+    if row.kind in GROUPS and row.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
+        row.created = row.open = row.failed = row.canceled = row.skipped = 0  # nothing in it is known any more
     _tell_parent(state, row, -1)
     _tell_dependents(state, row, 1)
     row.outputs, row.error, row.waiting_on = EMPTY, NO_ERROR, None
@@ -185,6 +195,24 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
         _back_to_pending(state, row)
     if row.iteration >= 0:
         count_turns(state, state.known(row.parent), row)
+
+
+def _know_again(state: RunState, event: ev.Event) -> None:
+    """What is inside a group that ended well, and runs again from its start."""
+    reset = event.task_reset
+    row = _add_child(state, event.path, reset.created)
+    row.attempts = reset.attempts
+    if row.unmet == 0:
+        _eligible(state, row)
+
+
+def _open_again(state: RunState, row: Row) -> None:
+    """A group that a retry had put back has started: what is in it goes on."""
+    count_turns(state, row)
+    for path in state.children(row):
+        child = state.row(path)
+        if child is not None and child.state not in TASK_FINAL and child.unmet == 0:
+            state.push(path)
 
 
 def _back_to_pending(state: RunState, row: Row) -> None:

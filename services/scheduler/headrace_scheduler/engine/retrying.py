@@ -1,5 +1,6 @@
 """Retrying a run: what failed or was cancelled, and everything after it, goes back to PENDING inside the same executions;
-groups that had been opened are opened again (kfp-semantics 8.4). Attempt numbers go on, budgets start afresh.
+groups that had been opened are opened again (kfp-semantics 8.4). Attempt numbers go on, budgets start afresh. A group before
+which something runs again begins anew, with other inputs, and all that is in it with it.
 
 More resets than one append may carry come in several steps, in which nothing else happens; what is left of them follows from
 the state, so that another replica goes on with it. Called by stepping.py.
@@ -7,10 +8,11 @@ the state, so that another replica goes on with it. Called by stepping.py.
 
 from __future__ import annotations
 
-from headrace_protos.lifecycle import TASK_FINAL, child_path
+from headrace_protos.lifecycle import TASK_FINAL
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1.run_store_pb2 import TaskSnapshot
 from headrace_scheduler.engine.drafting import BUDGET, Draft
-from headrace_scheduler.engine.rows import GROUPS, Row
+from headrace_scheduler.engine.rows import GROUPS, Reset, Row
 from headrace_scheduler.engine.state import RunState
 
 ENDED_BADLY = frozenset({ev.TASK_FAILED, ev.TASK_CANCELED})
@@ -31,48 +33,71 @@ def reset(draft: Draft) -> None:
     header = draft.state.header
     left = _resets(draft.state) if header.resets is None else header.resets
     room = BUDGET - len(draft.events) if header.resetting else len(left)
-    for path, reopen in left[:room]:
-        draft.emit(path, task_reset=ev.TaskReset(reopen=reopen))
+    for path, reopen, known in left[:room]:
+        draft.emit(path, task_reset=_event(draft.state, path, reopen, known))
     header.resets = left[room:]
     if header.resets:
         return
     header.resets = None
+    header.inside = {}
     if header.resetting:
         draft.emit(run_retried=ev.RunRetried())
 
 
-def _resets(state: RunState) -> list[tuple[str, bool]]:
-    """Paths to reset, groups before what is in them, and whether they are reopened. Some may have been reset already."""
-    found: list[tuple[str, bool]] = []
-    groups = [state.known("")]
+def _event(state: RunState, path: str, reopen: bool, known: TaskSnapshot | None) -> ev.TaskReset:
+    if known is None:
+        return ev.TaskReset(reopen=reopen)
+    task = state.plan.dags[known.dag].tasks[known.task]
+    created = ev.TaskCreated(
+        kind=known.kind, display_name=task.display_name, dag=known.dag, task=known.task, iteration=known.iteration
+    )
+    return ev.TaskReset(created=created, attempts=known.attempts)
+
+
+def _resets(state: RunState) -> list[Reset]:
+    """What to reset, groups before what is in them. Some of it may have been reset already."""
+    found: list[Reset] = []
+    groups = [(state.known(""), False)]
     while groups:
-        group = groups.pop()
-        for row in _in_group(state, group):
+        for row, anew in _in_group(state, *groups.pop()):
             if row.state in TASK_FINAL:
-                found.append((row.path, row.kind in GROUPS and row.started_at_us > 0))
-            if row.kind in GROUPS and row.created:
-                groups.append(row)
+                found.append((row.path, row.kind in GROUPS and row.started_at_us > 0 and not anew, None))
+            if row.kind not in GROUPS:
+                continue
+            groups.append((row, anew))
+            if anew:
+                _add_unknown(state, row.path, found)
     return found
 
 
-def _in_group(state: RunState, group: Row) -> list[Row]:
-    """What of a group is to run again, in topological order; between two steps of a retry, only what it has reset is open."""
+def _in_group(state: RunState, group: Row, whole: bool) -> list[tuple[Row, bool]]:
+    """What of a group is to run again, in topological order, and which groups of it anew: something before them runs again.
+    Between two steps of a retry, only what it has reset is open; a group that is PENDING with something in it was put back.
+    """
     children = [row for path in state.children(group) if (row := state.row(path)) is not None]
+    if whole:
+        return [(row, True) for row in children]
     if group.kind == ev.LOOP:
-        return [row for row in children if _runs_again(row)]
-    tasks = state.plan.dags[group.dag].tasks
+        return [(row, False) for row in children if _runs_again(row)]
     again: set[int] = set()
+    found: list[tuple[Row, bool]] = []
     for row in children:
-        if _runs_again(row) or any(needed in again for needed in row.task.dependencies):
+        follows = any(needed in again for needed in row.task.dependencies)
+        if follows or _runs_again(row):
             again.add(row.task.index)
-    rows = [state.row(child_path(group.path, tasks[index].key)) for index in sorted(again)]
-    # what is inside a group that ended well is not known any more, and stands
-    return [row for row in rows if row is not None and not _stands(row)]
+            found.append((row, follows or (row.state == ev.TASK_PENDING and row.created > 0)))
+    return found
+
+
+def _add_unknown(state: RunState, group: str, found: list[Reset]) -> None:
+    """What is inside a group that ended well has no row: all of it begins anew."""
+    waiting = [group]
+    while waiting:
+        for task in state.header.inside.get(waiting.pop(), ()):
+            if state.row(task.path) is None:
+                found.append((task.path, False, task))
+            waiting.append(task.path)
 
 
 def _runs_again(row: Row) -> bool:
     return row.state in ENDED_BADLY or row.state not in TASK_FINAL
-
-
-def _stands(row: Row) -> bool:
-    return row.kind in GROUPS and row.started_at_us > 0 and row.state in TASK_FINAL and row.state not in ENDED_BADLY

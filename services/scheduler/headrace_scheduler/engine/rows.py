@@ -7,13 +7,15 @@ made again after a load.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from headrace_ir.references import ValueRef
 from headrace_ir.values import Value
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1.run_store_pb2 import TaskSnapshot
 from headrace_scheduler.engine.agenda import Agenda
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.facts import Missing
@@ -141,6 +143,9 @@ class Row:
         return self.attempt_state in (ev.ATTEMPT_STARTING, ev.ATTEMPT_RUNNING)
 
 
+Reset: TypeAlias = tuple[str, bool, TaskSnapshot | None]  # path, reopen, and what is known of it where it has no row
+
+
 @dataclass(slots=True)
 class Header:
     """What the run itself says."""
@@ -160,7 +165,8 @@ class Header:
     origin: Origin | None = None  # the run that this one resumes
     exit_tasks: bool = False  # it is being terminated, and exit tasks of open groups run before its end
     resetting: bool = False  # a retry of which not all resets are there: nothing else happens until they are
-    resets: list[tuple[str, bool]] | None = None  # what is left of them, once that is known; volatile
+    resets: list[Reset] | None = None  # what is left of them, once that is known; volatile
+    inside: Mapping[str, Sequence[TaskSnapshot]] = field(default_factory=dict)  # by group that ended well; for a retry
     clock_us: int = 0
     expired: bool = False  # the run's deadline is over; volatile, the clock says it again
     next_timer_us: int = 0  # 0: none

@@ -7,7 +7,7 @@ the returned state may be used. What events mean is folding.py's; what to do nex
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import TypeVar
 
@@ -258,6 +258,7 @@ class RunState:
             origin=origin,
             exit_tasks=snapshot.run_exit_tasks,
             resetting=snapshot.resetting,
+            inside=_by_group(snapshot.inside),
         )
         state = cls(plan, header)
         state.add(root_row(header))
@@ -357,6 +358,13 @@ def new_row(path: str, parent: str, spec: TaskSpec, kind: int, iteration: int) -
     """A row as it is at its creation."""
     dag = spec.target_dag if kind in (ev.DAG, ev.LOOP_ITERATION) else -1
     return Row(path, parent, spec, kind, dag, iteration)
+
+
+def _by_group(tasks: Iterable[run_store_pb2.TaskSnapshot]) -> dict[str, list[run_store_pb2.TaskSnapshot]]:
+    found: dict[str, list[run_store_pb2.TaskSnapshot]] = {}
+    for task in tasks:
+        found.setdefault(parent_path(task.path), []).append(task)
+    return found
 
 
 def _row(plan: PlanIndex, task: run_store_pb2.TaskSnapshot) -> Row:

@@ -169,8 +169,8 @@ def _look(draft: Draft, path: str) -> None:
                 (importing if row.kind == ev.IMPORTER else attempting).again(draft, row)
         elif row.stage is Stage.LAUNCH:
             draft.asked[path] = None
-    elif row.unmet == 0 and _rested(draft, row):
-        _begin_in_turn(draft, row)
+    elif row.unmet == 0 and _rested(draft, row) and draft.state.known(row.parent).state == ev.TASK_RUNNING:
+        _begin_in_turn(draft, row)  # a retry may have put its group back: then that comes first
 
 
 def _begin_in_turn(draft: Draft, row: Row) -> None:

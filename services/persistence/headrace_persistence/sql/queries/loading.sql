@@ -31,3 +31,10 @@ SELECT t.run, t.path, t.kind, t.definition, t.state, t.inputs, t.outputs, t.iter
 FROM platform.tasks t LEFT JOIN platform.tasks p ON p.run = t.run AND p.path = t.parent AND p.path <> t.path
 WHERE t.run = ANY(%(runs)s::bigint[]) AND coalesce(p.state, 0) NOT IN (4, 5)
 ORDER BY t.run, t.id;
+
+-- name: load_inside
+-- What load_tasks leaves out, as far as a retry needs it.
+SELECT t.run, t.path, t.kind, t.definition, t.attempts
+FROM platform.tasks t JOIN platform.tasks p ON p.run = t.run AND p.path = t.parent AND p.path <> t.path
+WHERE t.run = ANY(%(runs)s::bigint[]) AND p.state IN (4, 5)
+ORDER BY t.run, t.id;
