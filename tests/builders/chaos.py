@@ -84,7 +84,7 @@ class Chaos:
         """One tick of the driver, or an accident."""
         self.now_us += self.rng.randint(1, 200_000)
         if self.state.is_terminal and any(isinstance(one, f.RetryRequested) for one in self.inbox):
-            self.state = RunState.load(self.plan, self.rows.snapshot())  # it was left at its end: loaded for the retry
+            self.state = self._loaded(self.rows.snapshot())  # it was left at its end: loaded for the retry
         facts = list(self.inbox) + self._some()
         taken = self._advance(facts)
         accident = self.rng.random()
