@@ -42,7 +42,7 @@ def read_package(data: bytes, filename: str) -> Package:
     """The pipeline in a file. Raises `SpecError` where there is none to be found; lesser problems are in the package."""
     content, name = extract(data, filename)
     documents = [read_json(content)] if name.lower().endswith(".json") else read_yaml(content)
-    documents = [document for document in documents if document is not None]
+    documents = [document for document in documents if document not in (None, {})]  # nothing in them to be lost
     if len(documents) == 1 and isinstance(documents[0], dict):
         return read_spec(documents[0])
     return _read_documents(documents)

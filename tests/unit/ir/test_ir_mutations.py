@@ -15,7 +15,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from builders.descriptions import pipeline_of
 from builders.problem_paths import points_somewhere
+from builders.random_plans import random_flow
 from builders.specs import artifact, artifact_input, container, dag, dag_input, final_status, importer, output, pipeline
 from headrace_ir.advice import advice
 from headrace_ir.plan import compile_plan
@@ -201,6 +203,19 @@ def test_every_way_in_gives_the_same_answer(document: Any, both: bool, seed: int
     assert compile_plan(read_package(written, "p.yaml")) == plan
     document_text = json.dumps(read_spec(whole).document).encode()
     assert compile_plan(read_package(document_text, "p.json")) == plan
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_valid_pipeline_has_one_plan_that_the_engine_can_read(seed: int) -> None:
+    """Random pipelines of the engine's property tests: valid, without advice about themselves, whatever their order."""
+    flow = pipeline_of(random_flow(Random(seed)))
+    whole = {"pipeline_spec": flow.build(), **({"platform_spec": flow.platform()} if flow.platform() else {})}
+    found, plan = judged(whole)
+    assert found == ()
+    assert plan is not None
+    check(plan)
+    assert judged(reordered(whole, Random(seed + 1))) == ((), plan)
+    assert compile_plan(read_package(json.dumps(read_spec(whole).document).encode(), "p.json")) == plan
 
 
 USERS = {"constant", "defaultValue", "literals", "metadata"}

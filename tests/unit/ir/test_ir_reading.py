@@ -165,6 +165,7 @@ def test_unknown_fields_of_executors_pass_unless_they_resemble_a_known_one():
     [
         ([], "the file is empty"),
         ([None, None], "the file is empty"),
+        ([{}], "the file is empty"),
         (["text"], "expected a pipeline spec, got 'text'"),
         ([[1]], "expected a pipeline spec, got a list"),
         ([{"a": 1}], "neither a pipeline spec nor a platform spec"),
@@ -180,6 +181,7 @@ def test_files_without_a_pipeline_get_a_sentence(documents, sentence):
 
 
 def test_every_document_must_be_recognised():
+    assert messages(package(simple(), {}, None)) == []
     assert messages(package(simple(), {"platfroms": {}})) == [
         "document 2: neither a pipeline spec nor a platform spec ('platfroms': did you mean 'platforms'?)"
     ]
