@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from headrace_ir.checks.scopes import scopes
 from headrace_ir.checks.structures import StructureProblem, asked_inputs
-from headrace_ir.kubernetes_fields import camel
-from headrace_ir.model import Component, Executor, Source, Spec, Task
+from headrace_ir.model import Component, Container, Executor, Source, Spec, Task
 from headrace_ir.problems import Problem, hint
 
 NAMED: Final = re.compile(r"""\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\[(?:'([^']*)'|"([^"]*)")\][^{}]*\}\}""")
@@ -39,24 +38,32 @@ def check(spec: Spec) -> Iterator[Problem]:
 
 
 def texts(executor: Executor) -> Iterator[tuple[str, Any]]:
-    """Every place of an executor where placeholders can stand, with what is there."""
-    container = executor.container
-    if container is not None:
+    """Every place of an executor where a placeholder stands, with what is there."""
+    if executor.container is not None:
         path = f"{executor.path}.container"
-        yield f"{path}.image", container.image
-        yield f"{path}.command", list(container.command)
-        yield f"{path}.args", list(container.args)
-        for index, (_, value) in enumerate(container.env):
-            yield f"{path}.env[{index}].value", value
-        resources = container.resources
-        for field in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
-            yield f"{resources.path}.{camel('resource_' + field)}", getattr(resources, field)
-        yield f"{resources.path}.accelerator.resourceType", resources.accelerator_type
-        yield f"{resources.path}.accelerator.resourceCount", resources.accelerator_count
+        for field, value in _container_texts(executor.container):
+            if "{{" in value if isinstance(value, str) else any("{{" in text for text in value):
+                yield f"{path}.{field}", value
     if executor.importer is not None:
         yield f"{executor.path}.importer.metadata", executor.importer.metadata
         yield f"{executor.path}.importer.artifactUri.constant", executor.importer.uri
-    yield f"platforms.kubernetes.deploymentSpec.executors.{executor.label}", executor.kubernetes
+    if executor.kubernetes:
+        yield f"platforms.kubernetes.deploymentSpec.executors.{executor.label}", executor.kubernetes
+
+
+def _container_texts(container: Container) -> Iterator[tuple[str, str | list[str]]]:
+    yield "image", container.image
+    yield "command", list(container.command)
+    yield "args", list(container.args)
+    for index, (_, value) in enumerate(container.env):
+        yield f"env[{index}].value", value
+    resources = container.resources
+    yield "resources.resourceCpuRequest", resources.cpu_request
+    yield "resources.resourceCpuLimit", resources.cpu_limit
+    yield "resources.resourceMemoryRequest", resources.memory_request
+    yield "resources.resourceMemoryLimit", resources.memory_limit
+    yield "resources.accelerator.resourceType", resources.accelerator_type
+    yield "resources.accelerator.resourceCount", resources.accelerator_count
 
 
 def _references(path: str, value: Any) -> Iterator[tuple[str, Reference]]:
