@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from headrace_ir.problems import SpecError
+from headrace_ir.problems import MAX_PROBLEMS, Problem, SpecError
 
 MAX_DEPTH = 200
 MAX_VALUES = 2_000_000
@@ -79,6 +79,8 @@ def read_yaml(data: bytes) -> list[Any]:
         raise SpecError.of(f"not readable as YAML: {place}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise SpecError.of(f"not readable as YAML: {str(error).splitlines()[0]}") from None
+    if builder.problems:
+        raise SpecError(builder.problems)
     return builder.documents
 
 
@@ -98,6 +100,8 @@ class _Builder:
     documents: list[Any] = field(default_factory=list)
     stack: list[_Frame] = field(default_factory=list)
     anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    """Keys that are given twice: all of them are said, where any other mistake ends the reading."""
     count: int = 0
     line: int = 0
 
@@ -155,8 +159,8 @@ class _Builder:
         if isinstance(value, (dict, list)) or value is None:
             raise self._error("a key must be text")
         key = value if isinstance(value, str) else json.dumps(value)
-        if key in mapping:
-            raise self._error(f"the key '{key}' is given twice")
+        if key in mapping and len(self.problems) < MAX_PROBLEMS:
+            self.problems += self._error(f"the key '{key}' is given twice").problems
         mapping[key] = None  # holds the place, so that a second one is seen at once
         return key
 

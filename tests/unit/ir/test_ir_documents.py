@@ -90,6 +90,13 @@ def test_yaml_refusals_name_line_and_reason(text, sentence):
     assert sentence in refusal(text.encode())
 
 
+def test_all_keys_that_are_given_twice_are_named():
+    assert refusal(b"a: 1\na: 2\nb: {c: 1, c: 2}\n") == (
+        "2 problems in this pipeline:\n  not readable as YAML: line 2: the key 'a' is given twice\n"
+        "  not readable as YAML: line 3: the key 'c' is given twice"
+    )
+
+
 def test_bytes_that_are_not_text_are_refused():
     assert "not readable as YAML" in refusal(b"\xff\xfe\x00\x00\xff")
 
