@@ -232,7 +232,8 @@ class Driver:
             Exception
         ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
             logger.exception("run %s cannot go on", drive.run_id)
-            events = failed_run(drive.state, fault, now)
+            # one that has ended stays as it was: what was asked of it is given up
+            events = () if drive.state.is_terminal else failed_run(drive.state, fault, now)
             return Advance(drive.state, events, (), more=False, consumed=tuple(drive.consumed()))
 
     async def _append(self, batch: Sequence[tuple[Drive, Advance]]) -> None:

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from builders.specs import artifact, artifact_input, container, dag, dag_input, final_status, importer, output, pipeline
-from builders.worlds import ORIGIN_ID, World, failed, succeeded
+from builders.worlds import ORIGIN_ID, World, failed, succeeded, values
+from headrace_ir.plan import compile_plan
+from headrace_ir.reading import read_spec
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
@@ -73,6 +75,18 @@ def test_a_linked_task_never_asks_the_cache(broken):
     assert asked == {"train"}
     settled = {one.path for one in world.run().commands if isinstance(one, (c.CommitCache, c.ReleaseCache))}
     assert not settled & world.linked()
+
+
+def test_a_task_that_is_named_runs_whatever_the_cache_has():
+    origin = World(chain(), inputs={"x": "one"}, enable_cache=True).run()
+    world = World(chain(), inputs={"x": "one"}, origin=origin.as_origin("train"), enable_cache=True)
+    world.hits = {path: values({"Output": "cached"}) for path in ("load", "train", "report")}
+    world.run()
+    assert ran(world) == {"train"}
+    assert world.linked() == {"load", "aside"}
+    assert world.rows.tasks["report"].cached
+    settled = {one.path for one in world.commands if isinstance(one, (c.CommitCache, c.ReleaseCache))}
+    assert "train" not in settled
 
 
 def test_a_new_image_runs_from_there_on(broken):
@@ -354,3 +368,42 @@ def test_root_artifacts_are_compared_by_what_they_are():
     assert origin.outcome == "SUCCEEDED"
     assert ran(resumed(origin, root_artifacts={"data": "s3://bucket/one"})) == set()
     assert ran(resumed(origin, root_artifacts={"data": "s3://bucket/two"})) == {"read"}
+
+
+def test_a_loop_that_is_linked_costs_five_events_an_iteration():
+    """Created and ended: the leaf; and opened too: the iteration. As many again as the loop is long, never more."""
+    counts = []
+    for items in (50, 100):
+        body = dag({"item": "NUMBER_INTEGER"}).task("work", taking(x="NUMBER_INTEGER"), {"x": dag_input("item")})
+        origin = World(pipeline().task("loop", body, items=json.dumps(list(range(items))))).run()
+        world = resumed(origin)
+        assert len(world.linked()) == 2 * items + 1
+        counts.append(len(world.events))
+    assert counts[1] - counts[0] == 5 * 50
+
+
+def test_what_belongs_to_one_run_is_made_again():
+    """The workspace, by an input, by the command or by an importer; volumes."""
+    made = container(image="argostub/createpvc", outputs={"name": "STRING"})
+    made.input("size", "STRING").input("access_modes", "LIST")
+    flow = pipeline(config={"workspace": {"size": "1Gi"}})
+    flow.task("claim", made, {"size": "1Gi", "access_modes": ["ReadWriteOnce"]})
+    flow.task("given", taking(x="STRING"), {"x": "{{$.workspace_path}}/data"})
+    flow.task("named", container(["cat", "/kfp-workspace/data"], outputs={"Output": "STRING"}))
+    flow.task("plain", STEP)
+    origin = World(flow, results={"claim": succeeded({"name": "claim-1"})}).run()
+    assert origin.outcome == "SUCCEEDED", origin.error()
+    world = resumed(origin, results={"claim": succeeded({"name": "claim-2"})})
+    assert world.linked() == {"plain"}
+
+
+def test_a_task_config_is_compared_as_it_was_made():
+    made = container(inputs={"config": "TASK_CONFIG"}, outputs={"Output": "STRING"}, env={"A": "1"})
+    flow = pipeline().task("a", made)
+    document = flow.build()
+    for component in document["components"].values():
+        component["taskConfigPassthroughs"] = [{"field": "ENV", "applyToTask": True}]
+    plan = compile_plan(read_spec(document))
+    origin = World(plan).run()
+    assert "config" in origin.rows.tasks["a"].inputs.parameters
+    assert resumed(origin).linked() == {"a"}

@@ -25,7 +25,7 @@ from headrace_scheduler.engine.resolving import (
     runtime_artifacts,
     taken,
 )
-from headrace_scheduler.engine.resuming import linked
+from headrace_scheduler.engine.resuming import asked_again, linked
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
@@ -133,19 +133,29 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
         draft.emit(row.path, task_started=ev.TaskStarted(inputs=inputs.message()))
         return
     inputs = effective_inputs(draft.state, row, inputs)
-    if (done := linked(draft.state, row, inputs)) is not None:
-        draft.emit(row.path, task_finished=done)
-        return
     own = draft.state.edit(row.path)
     own.fetched = None
     if row.kind == ev.IMPORTER:
+        if not spec.template.importer.download_to_workspace and _is_linked(draft, row, inputs):
+            return
         own.prepared = (inputs, *import_request(draft.state, row, inputs))
         draft.enter(own, Stage.IMPORT)
         return
-    own.prepared = prepare(draft.state, row, inputs)
+    prepared = own.prepared = prepare(draft.state, row, inputs)
+    of_this_run = prepared.image in CLAIM_OPERATIONS or prepared.settings.workspace_claim
+    if not of_this_run and _is_linked(draft, row, prepared.inputs):
+        return
     override = draft.state.header.enable_cache
-    cached = spec.cache if override is None else override
-    draft.enter(own, Stage.CACHE if cached and own.prepared.image not in CLAIM_OPERATIONS else Stage.ADMISSION)
+    cached = (spec.cache if override is None else override) and not asked_again(draft.state, row)
+    draft.enter(own, Stage.CACHE if cached and prepared.image not in CLAIM_OPERATIONS else Stage.ADMISSION)
+
+
+def _is_linked(draft: Draft, row: Row, inputs: Bag) -> bool:
+    """Whether the run that this one resumes has done it; then it ends so."""
+    done = linked(draft.state, row, inputs)
+    if done is not None:
+        draft.emit(row.path, task_finished=done)
+    return done is not None
 
 
 def prepared_of(state: RunState, row: Row) -> Prepared:

@@ -39,6 +39,12 @@ def linked(state: RunState, row: Row, inputs: Bag) -> ev.TaskFinished | None:
     return ev.TaskFinished(state=ev.TASK_SUCCEEDED, inputs=own, outputs=done.outputs, linked_from=done.made_by)
 
 
+def asked_again(state: RunState, row: Row) -> bool:
+    """Whether a user wants the task to run, whatever the origin or the cache has of it."""
+    origin = state.header.origin
+    return origin is not None and origin.runs_again(row.path)
+
+
 def group_origin(state: RunState, row: Row) -> str:
     """Of a group that ends well: whose results it has, if nothing in it has changed; "" = its own."""
     origin = state.header.origin
