@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from builders.descriptions import Flow, pipeline_of
 from builders.reference_model import digest, made, visible
@@ -19,7 +21,9 @@ from headrace_ir.references import is_large, write_reference
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
-from headrace_scheduler.engine import PlanIndex, RunState, fold, pending, step
+from headrace_scheduler import drives
+from headrace_scheduler.drives import Drive, advance
+from headrace_scheduler.engine import PlanIndex, RunState, drafting, expanding, fold, pending, retrying
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
 from headrace_scheduler.engine.contents import stored_text
@@ -60,22 +64,23 @@ class Chaos:
         self.events: list[ev.Event] = []
         self.now_us = START_US
         self.pool: list[f.Fact] = []
-        self.inbox: list[f.Fact] = []  # durable: told again until an append has consumed it
+        self.inbox: dict[int, f.Fact] = {}  # durable: told again until an append has consumed it
+        self.delivered = 0
         self.attempts: dict[tuple[str, int], f.AttemptEnded] = {}  # the executor's own memory
-        self.in_flight: dict[tuple[str, str], int] = {}
         self.origin = resumed.as_origin(again) if resumed is not None else None
         self.contents: dict[str, str] = dict(resumed.contents) if resumed is not None else {}  # the artifact store
-        self.state = self._loaded(self.first)
+        self.drive = Drive(self.plan, self._loaded(self.first))
         self.deaths = 0
 
     def deliver(self, fact: f.Fact) -> None:
         """A user's request: stored before it is acknowledged."""
-        self.inbox.append(fact)
+        self.delivered += 1
+        self.inbox[self.delivered] = fact
 
     def until_ended(self) -> None:
         """Go on until the run has ended and nothing is left in the inbox."""
         for _ in range(STEPS):
-            if self.state.is_terminal and not self.inbox:
+            if self.state.is_terminal and not self.inbox and not self.state.has_work:
                 return
             self.tick()
         raise AssertionError(f"the run does not end: {self.rows.states()}, {self.pool}")
@@ -83,44 +88,57 @@ class Chaos:
     def tick(self) -> None:
         """One tick of the driver, or an accident."""
         self.now_us += self.rng.randint(1, 200_000)
-        if self.state.is_terminal and any(isinstance(one, f.RetryRequested) for one in self.inbox):
-            self.state = self._loaded(self.rows.snapshot())  # it was left at its end: loaded for the retry
-        facts = list(self.inbox) + self._some()
-        taken = self._advance(facts)
+        if self.state.is_terminal and any(isinstance(one, f.RetryRequested) for one in self.inbox.values()):
+            # it was left at its end: loaded for the retry
+            self.drive = Drive(self.plan, self._loaded(self.rows.snapshot()))
+        for number, fact in self.inbox.items():
+            if number not in [one for _, one in self.drive.inbox]:
+                self.drive.deliver(number, fact)
+        told = self._some()
+        self.drive.facts.extend(told)
+        waiting = list(self.drive.facts)
+        before = dump(self.state)
+        taken = advance(self.drive, self.now_us, self._admit)
+        stored(self.contents, taken)
         accident = self.rng.random()
         if accident < RARELY:  # dies before the append: what was not stored comes again
-            self.pool.extend(facts[len(self.inbox) :])
-            self._die()
-            return
-        self.rows.append(taken[1])
-        self.events.extend(taken[1])
-        self.inbox.clear()
-        if accident < 2 * RARELY:  # dies between the append and its commands
+            assert dump(self.state) == before, "a step that is dropped leaves the state as it was"
+            self.pool.extend(one for one in waiting if one not in self.inbox.values())
             self._die()
             return
         revision = self.state.revision
-        assert revision + len(taken[1]) == taken[0].revision, "the base is as it was"
-        self.state = taken[0].settle()
-        self._check_commands(taken[2])
+        self.rows.append(taken.events)
+        self.events.extend(taken.events)
+        for number in taken.consumed:
+            del self.inbox[number]
+        if accident < 2 * RARELY:  # dies between the append and its commands
+            self._die()
+            return
+        assert revision + len(taken.events) == taken.state.revision, "the base is as it was"
+        del self.drive.inbox[: len(taken.consumed)]
+        self.drive.state = taken.state.settle()
+        self._check_commands(taken.commands)
         self._check_limits()
-        for command in taken[2]:
+        for command in taken.commands:
             self._carry_out(command)
-        if not facts and not taken[1] and not taken[2]:
+        if not waiting and not taken.events and not taken.commands and not self.drive.facts:
             self._pass_time()
 
-    def _advance(self, facts: list[f.Fact]) -> tuple[RunState, tuple[ev.Event, ...], tuple[c.Command, ...]]:
-        """Like the driver: some Admit commands are answered within the tick, on the unsettled state."""
-        state, events, commands = self.state, (), ()
-        while True:
-            taken = step(self.plan, state, (f.Clock(self.now_us), *facts))
-            assert len(taken.events) < 2200
-            stored(self.contents, taken)
-            state, events, commands = taken.state, events + taken.events, commands + taken.commands
-            at_once = [one for one in taken.commands if isinstance(one, c.Admit) and self.rng.random() < 0.6]
-            commands = tuple(one for one in commands if one not in at_once)
-            facts = [f.Admitted(one.path) for one in at_once]
-            if not facts and not taken.more:
-                return state, events, commands
+    @property
+    def state(self) -> RunState:
+        """What the replica knows."""
+        state: RunState = self.drive.state
+        return state
+
+    def _admit(self, run_id: str, asked: Sequence[c.Admit]) -> list[f.Fact]:
+        """Some find their slots within the tick, the others later."""
+        at_once: list[f.Fact] = []
+        for one in asked:
+            if self.rng.random() < 0.6:
+                at_once.append(f.Admitted(one.path))
+            else:
+                self._carry_out(one)
+        return at_once
 
     def _some(self) -> list[f.Fact]:
         """Facts from the pool in any order; some stay there, to come twice."""
@@ -128,7 +146,22 @@ class Chaos:
         count = self.rng.randint(0, min(len(self.pool), 6)) if len(self.pool) > 1 else len(self.pool)
         taken, self.pool = self.pool[:count], self.pool[count:]
         self.pool.extend(one for one in taken if self.rng.random() < 0.05)
-        return taken
+        return taken + self._noise()
+
+    def _noise(self) -> list[f.Fact]:
+        """Now and then what nobody asked for: of attempts that were superseded or never were, of tasks that wait for nothing."""
+        if self.rng.random() > RARELY or not self.rows.tasks:
+            return []
+        path = self.rng.choice(list(self.rows.tasks))
+        number = self.rows.tasks[path].attempts
+        superseded = [f.AttemptEnded(path, other, failed()) for other in (number - 1, number + 9)]
+        others = [
+            f.Admitted("nowhere"),
+            f.CacheSettled(path),
+            f.Queued(path, "late"),
+            f.AttemptLaunched(path, number + 9, "x"),
+        ]
+        return [self.rng.choice((*superseded, *others))]
 
     def _die(self) -> None:
         """Another replica loads the rows and asks for what is pending; facts under way may be lost, but not attempts."""
@@ -137,7 +170,7 @@ class Chaos:
         loaded = self._loaded(self.rows.snapshot())
         folded = fold(self.plan, self._loaded(self.first), self.events)
         assert dump(folded) == dump(loaded), "folding the events gives what the rows say"
-        self.state = self.rng.choice((loaded, folded))
+        self.drive = Drive(self.plan, self.rng.choice((loaded, folded)))
         for path, number, _ in self.state.in_flight():
             if (path, number) in self.attempts:
                 self.pool.append(self.attempts[path, number])
@@ -280,14 +313,15 @@ class Chaos:
 
 
 @contextmanager
-def inline_limit(limit: int) -> Iterator[None]:
-    """Values above LIMIT bytes travel by reference; 0: as they do."""
-    usual = references.INLINE_BYTES
-    references.INLINE_BYTES = limit or usual  # type: ignore[misc]  # a constant, but here
-    try:
+def limits(flow: Flow) -> Iterator[None]:
+    """Values above so many bytes travel by reference, and a step has so many events, as the description says."""
+    with pytest.MonkeyPatch.context() as patch:
+        if flow.inline_bytes:
+            patch.setattr(references, "INLINE_BYTES", flow.inline_bytes)
+        if flow.step_events:
+            for module in (drafting, expanding, retrying, drives):
+                patch.setattr(module, "BUDGET", flow.step_events)
         yield
-    finally:
-        references.INLINE_BYTES = usual  # type: ignore[misc]
 
 
 def plain_inputs(parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def _of_run(flow: Flow, model: Model) -> Iterator[str]:
         yield f"caching switched {'on' if flow.enable_cache else 'off'} for the run"
     if flow.deadline_s:
         yield "a deadline"
+    if flow.step_events:
+        yield "small steps"
     if flow.inline_bytes:
         yield "values by reference"
     if any(node.body.form == "leaf" and "Maybe" in node.body.outputs for node in flow.nodes()):

@@ -142,6 +142,7 @@ class Flow:
     enable_cache: bool | None = None
     deadline_s: int = 0
     inline_bytes: int = 0  # what is larger travels by reference; 0: the usual limit
+    step_events: int = 0  # as many as one step may have, more or less; 0: the usual number
 
     def nodes(self) -> Iterator[Node]:
         """Every task of every component, each once."""
@@ -309,6 +310,7 @@ def text_of(flow: Flow) -> str:
     settings += [] if flow.enable_cache is None else [f"enable_cache={flow.enable_cache}"]
     settings += [f"deadline={flow.deadline_s}s"] if flow.deadline_s else []
     settings += [f"by reference above {flow.inline_bytes} bytes"] if flow.inline_bytes else []
+    settings += [f"{flow.step_events} events a step"] if flow.step_events else []
     head = f"run({', '.join(settings)}) of root{_interface(flow.root)}"
     return "\n".join([head, *_lines(flow.root, "  ", {})])
 

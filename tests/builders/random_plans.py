@@ -54,6 +54,7 @@ class _Drawing:
             if self.chance(0.4):
                 self.offer(root, kind)
         flow.inline_bytes = rng.choice((0, 0, 0, 8, 16, 40))
+        flow.step_events = rng.choice((0, 0, 0, 3, 10))
         flow.enable_cache = rng.choice((None, None, None, None, None, None, None, True, False, False))
         return flow
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from builders.descriptions import ARTIFACTS, Body, Declared, Flow, Node, Source
 
-MOST = 250  # candidates that are tried
+MOST = 120  # candidates that are tried
 
 
 def shrink(flow: Flow, fails: Callable[[Flow], bool]) -> Flow:
@@ -53,7 +53,7 @@ def _candidates(flow: Flow) -> Iterator[Flow]:
                 yield _changed(flow, number, lambda one, i=index, n=name: _drop_given(one.children[i], n))
         for name in body.returns if body.form == "dag" else ():
             yield _changed(flow, number, lambda one, n=name: one.returns.pop(n))
-    for setting in ("enable_cache", "deadline_s", "inline_bytes"):
+    for setting in ("enable_cache", "deadline_s", "inline_bytes", "step_events"):
         if getattr(flow, setting):
             yield dataclasses.replace(copy.deepcopy(flow), **{setting: None if setting == "enable_cache" else 0})
 

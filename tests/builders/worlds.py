@@ -16,6 +16,7 @@ from headrace_ir.reading import read_spec
 from headrace_protos.v1 import attempts_pb2, plan_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.drives import Advance
 from headrace_scheduler.engine import PlanIndex, RunState, Step, pending, step
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
@@ -61,7 +62,7 @@ def _plain(value: ev.Value, contents: Mapping[str, str]) -> Any:
     return json.loads(contents[value.uri]) if value.uri in contents else {"uri": value.uri}
 
 
-def stored(contents: dict[str, str], step: Step) -> None:
+def stored(contents: dict[str, str], step: Step | Advance) -> None:
     """Keep what a step wants stored, as the shell does before it appends."""
     for uri, content in step.contents.items():
         contents[uri] = content if isinstance(content, str) else joined(content, contents.__getitem__)

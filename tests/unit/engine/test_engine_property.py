@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from builders.chaos import Chaos, fates, inline_limit
+from builders.chaos import Chaos, fates, limits
 from builders.constructs import constructs
 from builders.descriptions import Flow, text_of
 from builders.random_plans import random_flow
@@ -55,7 +55,7 @@ def examples(check: Check, part: int, share: float = 1.0, change: Callable[[Flow
         if change is not None:
             change(flow, rng)
         try:
-            with inline_limit(flow.inline_bytes):
+            with limits(flow):
                 check(seed, flow)
         except Exception as problem:  # noqa: BLE001 - whatever goes wrong, in the engine or in the model, is a finding
             raise AssertionError(_report(check, seed, flow, problem)) from None
@@ -67,7 +67,7 @@ def _report(check: Check, seed: int, flow: Flow, problem: Exception) -> str:
     def fails(candidate: Flow) -> bool:
         for again in range(seed, seed + 4):  # other interleavings: the first one may not fit what is left
             try:
-                with inline_limit(candidate.inline_bytes):
+                with limits(candidate):
                     check(again, candidate)
             except SpecError:
                 return False
