@@ -132,8 +132,10 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 # The SDK does not escape quotes and line ends in texts that are compared (gap G59). A text that cannot be read otherwise
-# is read with a quote closing a string only where an operator, a bracket or the end follows.
+# is read with a quote closing a string only where an operator, a bracket or the end follows. A text with quotes that
+# looks like a piece of expression is more likely a mistake (`x == 'a' and y == 'b'`).
 _UNESCAPED: Final = re.compile(r"'(.*?)'(?=\s*(?:$|[)\],:?]|&&|\|\||[=!<>]=|[<>]))", re.DOTALL)
+_EXPRESSION: Final = re.compile(r"==|!=|<=|>=|&&|\|\||inputs\.")
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\'\"`?])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
 )
@@ -162,7 +164,7 @@ def tokenize(text: str, *, unescaped: bool = False) -> list[Token]:
             at = cast.end()
             continue
         raw = _UNESCAPED.match(text, at) if unescaped and text[at] == "'" else None
-        if raw:
+        if raw and not ("'" in raw[1] and _EXPRESSION.search(raw[1])):
             tokens.append(Token("string", raw[1], at))
             at = raw.end()
             continue

@@ -184,6 +184,7 @@ def test_values(text, result):
         ("in", "expected a value, got 'in'", 0),
         ("1 & 2", "unexpected character '&'", 2),
         ("x == 'its", "a string is not closed; a quote inside a string is written \\' or \\\"", 5),
+        ("x == 'a' and y == 'b'", "expected an operator or the end, got 'and'", 9),
         ('"\\q"', "unknown escape \\q in a string", 0),
         ('"\\ud800"', "an escape in a string is not a character", 0),
         ("x == é", "unexpected character 'é'", 5),
