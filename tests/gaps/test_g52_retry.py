@@ -7,7 +7,9 @@ import urllib.request
 
 import pytest
 
+from builders.specs import container, dag, dag_input, output, pipeline
 from gaps.gap import Gap
+from gaps.shells import OUTPUT, given, say
 from headrace.errors import WrongState
 
 GAP = Gap(
@@ -47,3 +49,24 @@ def test_what_failed_runs_again_and_nothing_else(gaps, tmp_path, route):
     assert states == ["PENDING", "RUNNING", "FAILED", "RUNNING", "SUCCEEDED"]
     with pytest.raises(WrongState, match="SUCCEEDED: there is nothing to retry"):
         gaps.client.runs.retry(run_id)
+
+
+def test_a_loop_that_comes_after_what_runs_again_goes_over_its_new_items(gaps, tmp_path):
+    """It had ended well, with what the failure before it left it."""
+    needed = tmp_path / "needed"
+    first = container(["sh", "-ec", 'test -e "$1"; printf \'["new"]\' > "$0"', OUTPUT, str(needed)])
+    tolerant = container(["sh", "-ec", 'printf %s "$1" > "$0"', OUTPUT, given("x")])
+    tolerant.input("x", "LIST", default=["old", "older"]).output("Output", "LIST")
+    body = dag({"item": "STRING", "items": "LIST"}).task("say", say(given("x")).input("x"), {"x": dag_input("item")})
+    flow = pipeline("g52-groups").task("first", first.output("Output", "LIST"))
+    flow.task("tolerant", tolerant, {"x": output("first")}, on_completion=True)
+    flow.task("loop", body.returns("Output", "say", type_="LIST"), {"items": output("tolerant")}, over="items")
+    flow.returns("said", "loop", type_="LIST")
+    run_id = gaps.start(flow, enable_cache=False)
+    assert (gaps.view(run_id).state, gaps.view(run_id).outputs) == ("FAILED", {"said": ["old", "older"]})
+    needed.touch()
+    gaps.client.runs.retry(run_id)
+    view = gaps.view(run_id)
+    assert (view.state, view.outputs) == ("SUCCEEDED", {"said": ["new"]})
+    states = {path: task.state for path, task in view.tasks.items()}
+    assert (states["loop[0]/say"], states["loop[1]"], states["loop[1]/say"]) == ("SUCCEEDED", "SKIPPED", "SKIPPED")

@@ -75,9 +75,12 @@ def inputs_of(state: RunState, row: Row) -> Bag:
 
 
 def _upstream_reason(state: RunState, row: Row) -> str:
-    """Why a task's trigger does not fire; "" if it does."""
+    """Why a task's trigger does not fire, or an iteration of an earlier round has no item any more; "" if it may begin."""
     spec = row.spec
-    if spec is None or spec.on_completion or row.iteration >= 0:
+    if row.iteration >= 0:
+        count = state.known(row.parent).iteration_count
+        return f"the loop has {count} items now" if row.iteration >= count else ""
+    if spec is None or spec.on_completion:
         return ""
     reason = ""
     for key in spec.upstream:

@@ -17,9 +17,12 @@ from headrace_scheduler.engine.state import RunState
 
 
 def end(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None = None, reason: str = "") -> None:
-    """End a task that has no outputs; a reservation that it holds is given back."""
-    if row.open:
-        _end_inside(draft, row, state, error)
+    """End a task that has no outputs; a reservation that it holds is given back. A group that a retry had put back ends after
+    all that is in it: in a later step, where that is much.
+    """
+    if row.open and not _ended_inside(draft, row, state, error):
+        draft.state.push(row.path)
+        return
     token = row.cache_token
     finished = ev.TaskFinished(state=state, error=error, skip_reason=reason)
     draft.emit(row.path, task_finished=finished)
@@ -27,15 +30,18 @@ def end(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error |
         settle(draft, row.path, token)
 
 
-def _end_inside(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None) -> None:
-    """What is in a group that a retry had put back, and that does not open again."""
+def _ended_inside(draft: Draft, row: Row, state: ev.TaskState.ValueType, error: ev.Error | None) -> bool:
+    """End what is in a group that does not open again, as far as the step allows; whether that was all."""
     canceled = state == ev.TASK_CANCELED
     how = "failed" if state == ev.TASK_FAILED else "skipped"
     for path in draft.state.children(row):
         child = draft.state.row(path)
         if child is not None and child.state not in TASK_FINAL:
+            if draft.full:
+                return False
             final = ev.TASK_CANCELED if canceled else ev.TASK_SKIPPED
             end(draft, child, final, error if canceled else None, "" if canceled else f"upstream {how}: {row.path}")
+    return draft.state.known(row.path).open == 0
 
 
 def settle(draft: Draft, path: str, token: str) -> None:

@@ -4,11 +4,11 @@ exists, within a loop's parallelism limit and a step's budget. Called by steppin
 
 from __future__ import annotations
 
-from headrace_protos.lifecycle import TASK_FINAL, child_path, iteration_path
+from headrace_protos.lifecycle import child_path, iteration_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.beginning import stop_waiting, wait
 from headrace_scheduler.engine.drafting import BUDGET, Draft
-from headrace_scheduler.engine.ending import end, end_group, total
+from headrace_scheduler.engine.ending import end_group, total
 from headrace_scheduler.engine.indexing import TaskSpec
 from headrace_scheduler.engine.rows import Row
 
@@ -20,9 +20,6 @@ def go_on(draft: Draft, row: Row) -> None:
     count = total(draft.state, row)
     if row.created < count:
         _expand(draft, row, count)
-        row = draft.state.known(row.path)
-    elif row.created > count:
-        _leave_out(draft, row, count)
         row = draft.state.known(row.path)
     if row.open == 0 and row.created >= count:
         end_group(draft, row)
@@ -47,14 +44,6 @@ def _expand(draft: Draft, row: Row, count: int) -> None:
         if row.path and row.waiting_on is None and count > BUDGET:
             wait(draft, row, ev.EXPANSION, f"{count} tasks are being created")
         draft.state.push_expanding(row.path)
-
-
-def _leave_out(draft: Draft, row: Row, count: int) -> None:
-    """A loop that a retry runs again may have fewer items than before."""
-    for number in range(count, row.created):
-        child = draft.state.row(iteration_path(row.path, number))
-        if child is not None and child.state not in TASK_FINAL:
-            end(draft, child, ev.TASK_SKIPPED, reason=f"the loop has {count} items now")
 
 
 def _limited(draft: Draft, row: Row, count: int) -> None:
