@@ -246,7 +246,7 @@ class Chaos:
         if self.hit(command.path):
             asked = command.ingredients
             artifacts = {
-                name: [text.partition("\n")[0] for text in one.contents] for name, one in asked.artifacts.items()
+                name: [text.rsplit("\n", 2)[0] for text in one.contents] for name, one in asked.artifacts.items()
             }
             texts = {name: self._of_digest(text) for name, text in asked.parameters.items()}
             inputs = plain_inputs(texts) | artifacts

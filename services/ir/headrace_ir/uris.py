@@ -17,6 +17,8 @@ def import_problem(uri: str, schema_title: str = "", *, to_workspace: bool = Fal
     """Why an importer cannot take a URI, or None."""
     if not uri:
         return "the importer's URI is empty; give it an artifact's address"
+    if not uri.isprintable():
+        return f"cannot import {_shown(uri)}: it holds a character that cannot be printed"
     scheme = _scheme(uri)
     if not scheme:
         return f"{_shown(uri)} is not a URI; expected one such as 's3://bucket/data' or 'file:///data/x'"

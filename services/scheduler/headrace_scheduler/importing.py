@@ -66,7 +66,7 @@ class Importer:
 def problem_of(command: Import, local: bool) -> str:
     """What is wrong with an importer's URI; "" if nothing is. Looks at folders of this machine."""
     problem = import_problem(command.uri, command.schema.get("schema_title", "")) or ""
-    return _folder_problem(command.uri, local) if not problem and command.uri.startswith("file:") else problem
+    return _folder_problem(command.uri, local) if not problem and command.uri.lower().startswith("file:") else problem
 
 
 def _folder_problem(uri: str, local: bool) -> str:

@@ -93,9 +93,11 @@ async def test_importers_wait_for_persistence(monkeypatch):
     ("uri", "schema", "sentence"),
     [
         ("", "system.Dataset", "the importer's URI is empty"),
+        ("s3://b/k\n", "system.Dataset", "it holds a character that cannot be printed"),
         ("hf://model", "system.Model", "its scheme is none of file://"),
         ("oci://image", "system.Dataset", "import it as system.Model"),
         ("file://data/x", "system.Dataset", "write file:///absolute/path"),
+        ("FILE:///data", "system.Dataset", "write file:///absolute/path"),
         ("file:///dev/zero", "system.Dataset", "/dev/zero is neither a file nor a folder"),
         ("file:///no/such/file", "system.Dataset", "there is no file or folder /no/such/file on this machine"),
     ],
