@@ -349,6 +349,8 @@ class Model:
     def _leaf(self, path: str, node: Node, given: dict[str, Any], retries: int, attempts: int) -> Result:
         inputs = {name: visible(value) for name, value in given.items() if value is not None}
         cached = node.cache if self.flow.enable_cache is None else self.flow.enable_cache
+        if self.resumed is not None and self.resumed.names(path):
+            cached = False  # a user wants it to run
         if cached and self.hit(path):
             return Result("SUCCEEDED", _said(path, 0, inputs, node), attempts, cached=True)
         user = platform = 0
