@@ -54,3 +54,10 @@ def test_the_sdk_brings_in_no_service_and_no_wire():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     names = {name.partition(".")[0] for name in json.loads(out)}
     assert not names & (set(OTHERS) | {"grpc", "google", "headrace_servicekit", "psycopg", "aiohttp"})
+
+
+def test_nothing_that_fetches_is_loaded_before_something_is_fetched():
+    modules = "headrace_scheduler.server, headrace_scheduler.executors.process.executor"
+    code = f"import json, sys, {modules}; print(json.dumps(sorted(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {name.partition(".")[0] for name in json.loads(out)} & {"urllib3", "minio", "Crypto", "argon2"}
