@@ -22,14 +22,16 @@ Admitter = Callable[[str, Sequence[Admit]], Sequence[Fact]]
 
 @dataclass(slots=True)
 class Drive:
-    """A loaded run. `plan` is the engine's index of it; while `storing` its last step waits for the store, and no other is
-    taken.
+    """A loaded run. `plan` is the engine's index of it; `state` is what is durable, `ahead` the state of the last step that
+    is not yet; while `storing` its last step waits for the store, and no other is taken.
     """
 
     plan: Any
     state: Any
+    ahead: Any = None
     facts: list[Fact] = field(default_factory=list)
     inbox: list[tuple[int, int]] = field(default_factory=list)  # items that an append is to use up, see `deliver`
+    claimed: int = 0  # of them, the first ones: steps that are not durable yet use them up
     applied: int = 0  # facts, since the run was loaded
     deleting: bool = False
     storing: bool = False
@@ -38,6 +40,16 @@ class Drive:
     def run_id(self) -> str:
         """The run's UUID as text."""
         return str(self.state.run_id)
+
+    @property
+    def newest(self) -> Any:
+        """The state that the next step is taken from."""
+        return self.state if self.ahead is None else self.ahead
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything for a step to apply or use up."""
+        return bool(self.facts) or len(self.inbox) > self.claimed
 
     def deliver(self, inbox_id: int, fact: Fact | None) -> None:
         """An inbox item: an append uses it up once its fact, and with it all that came before, is applied."""
@@ -57,9 +69,19 @@ class Drive:
         self.facts[:0] = left
         self.applied -= len(left)
 
-    def consumed(self) -> list[int]:
-        """The inbox items whose facts are applied, oldest first."""
-        return [inbox_id for after, inbox_id in self.inbox if after <= self.applied]
+    def claim(self) -> tuple[int, ...]:
+        """The inbox items whose facts are applied by now, oldest first, for the step that is being taken."""
+        claimed = tuple(inbox_id for after, inbox_id in self.inbox[self.claimed :] if after <= self.applied)
+        self.claimed += len(claimed)
+        return claimed
+
+    def commit(self, step: Advance) -> None:
+        """The step, the first of those that were not, is durable."""
+        self.state = step.state.settle()
+        if self.ahead is step.state:
+            self.ahead = None
+        del self.inbox[: len(step.consumed)]
+        self.claimed -= len(step.consumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +104,7 @@ def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
     """Apply the facts that wait; Admit commands are answered by ADMIT at once and their answers applied in the same tick,
     where it has room for them.
     """
-    state = drive.state
+    state = drive.newest
     events: list[events_pb2.Event] = []
     commands: list[Command] = []
     contents: dict[str, Content] = {}
@@ -103,4 +125,4 @@ def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
         pending = admit(drive.run_id, asked) if asked else ()
         if not pending or len(events) >= BUDGET or size >= BUDGET_BYTES:
             drive.give_back((*pending, *left))
-            return Advance(state, tuple(events), tuple(commands), more, tuple(drive.consumed()), contents, size)
+            return Advance(state, tuple(events), tuple(commands), more, drive.claim(), contents, size)

@@ -1,8 +1,9 @@
 """The driver: holds the runs of this replica's shards, and turns facts into events and commands, tick by tick.
 
-A tick takes every run that has facts, steps each (pure), appends all their events in one transaction, and then carries out
-the commands. Nothing else appends. A run that the append refuses is dropped and loaded again; the others commit. The loops
-that feed it (inbox, executor, session) only leave facts and set a signal. Started by server.py.
+A tick takes every run that has facts and steps each (pure). All their events are appended in one transaction, and then the
+commands are carried out; meanwhile runs step on from what is not durable yet, and are appended next. Nothing else appends.
+A run that the append refuses is dropped and loaded again; the others commit. The loops that feed it (inbox, executor,
+session) only leave facts and set a signal. Started by server.py.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import heapq
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace_protos.lifecycle import shard_of
@@ -24,7 +26,7 @@ from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.drives import Advance, Drive, advance
 from headrace_scheduler.engine import pending
-from headrace_scheduler.engine.commands import Admit, CancelAttempt, Command, StartAttempt, WakeAt
+from headrace_scheduler.engine.commands import Admit, AskCache, CancelAttempt, Command, StartAttempt, WakeAt
 from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
 from headrace_scheduler.executors.port import AttemptId, Executor
 from headrace_scheduler.failing import failed_run
@@ -81,6 +83,9 @@ class Driver:
         self.left_all = False  # every run was left since the replica last looked: they are to be loaded again
         self._stored: list[tuple[Drive, Advance]] = []  # steps whose contents are stored: to be appended
         self._storing: set[asyncio.Task[None]] = set()
+        self._queue: deque[tuple[Drive, Advance]] = deque()  # steps to append, in their order
+        self._queued = 0  # events of them
+        self._appending: asyncio.Task[None] | None = None
 
     def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
         """Who carries out the commands, and who loads runs again that an append refused."""
@@ -147,17 +152,20 @@ class Driver:
     # ---- the loop
 
     async def run(self) -> None:
-        """Tick whenever there is something to do."""
+        """Tick whenever there is something to do, and append whenever there is something to append."""
         try:
             while True:
                 await self._wait()
+                if self._appending is not None and self._appending.done():
+                    self._appending.result()
                 if self._session.confirmed:
                     self._ask_again()
-                    await self.tick()
+                    self.tick()
+                    await asyncio.sleep(0)
                 else:
                     await asyncio.sleep(AGAIN_S)
         finally:
-            for task in self._storing:
+            for task in (*self._storing, *([self._appending] if self._appending is not None else ())):
                 task.cancel()
 
     async def _wait(self) -> None:
@@ -169,42 +177,71 @@ class Driver:
                     await self._signal.wait()
         self._signal.clear()
 
-    async def tick(self) -> None:
-        """Step every run that has facts, append, carry out."""
+    def tick(self) -> None:
+        """Step every run that has facts. What there is to append is appended meanwhile, and carried out once it is durable."""
         now = self._clock()
         self._ring(now)
         self._admit_waiting(now)
-        batch: list[tuple[Drive, Advance]] = []
-        count = size = 0
         for drive, step in self._steps(now):
-            if step.events or step.consumed:
-                batch.append((drive, step))
-                count, size = count + len(step.events), size + step.size
-                if count >= self._settings.tick_events or size >= TICK_BYTES:
-                    await self._append(batch)
-                    batch, count, size = [], 0, 0
+            if step.events or step.consumed or drive.ahead is not None:
+                self._queue_up(drive, step)
             else:
                 self._committed(drive, step)
-        if batch:
-            await self._append(batch)
+        if self._queue and (self._appending is None or self._appending.done()):
+            self._appending = asyncio.create_task(self._append_queue(), name="scheduler append")
+            self._appending.add_done_callback(lambda _: self._signal.set())
 
     def _steps(self, now: int) -> Iterator[tuple[Drive, Advance]]:
-        """Steps to append: those whose contents are stored by now, and a new one of each run that has facts."""
+        """Steps to append: those whose contents are stored by now, and a new one of each run that has facts, until what
+        waits to be appended is as much as one append may carry.
+        """
         stored, self._stored = self._stored, []
-        yield from (one for one in stored if self._drives.get(one[0].run_id) is one[0])
+        for drive, step in stored:
+            if self._drives.get(drive.run_id) is drive:
+                drive.storing = False
+                self._touch(drive.run_id)
+                yield drive, step
         dirty, self._dirty = self._dirty, {}
         for run_id in dirty:
-            drive = self._drives.get(run_id)
-            if drive is None:
+            held = self._drives.get(run_id)
+            if held is None:
                 continue
-            if drive.storing:
-                self._dirty[run_id] = None  # as soon as its last step is committed
+            if held.storing or self._queued >= self._settings.tick_events:
+                self._dirty[run_id] = None  # as soon as its last step, or any, is committed
                 continue
-            step = self._advance(drive, now)
+            step = self._advance(held, now)
             if step.contents:
-                self._store_first(drive, step)
+                self._store_first(held, step)
             else:
-                yield drive, step
+                yield held, step
+
+    def _queue_up(self, drive: Drive, step: Advance) -> None:
+        """The step is to be appended; the run may go on from it meanwhile. Questions to the cache change nothing that is
+        not undone by itself, so they are asked before the events that they follow from are durable.
+        """
+        asks = [command for command in step.commands if isinstance(command, AskCache)]
+        if asks:
+            self._carry_out(drive, asks)
+            step = replace(step, commands=tuple(one for one in step.commands if not isinstance(one, AskCache)))
+        drive.ahead = step.state
+        self._queue.append((drive, step))
+        self._queued += len(step.events)
+        if step.more or drive.waits:
+            self._touch(drive.run_id)
+
+    async def _append_queue(self) -> None:
+        """Append what waits, as many steps at a time as one append may carry, those of one run as one."""
+        while self._queue:
+            batch: list[tuple[Drive, Advance]] = []
+            count = size = 0
+            while self._queue and count < self._settings.tick_events and size < TICK_BYTES:
+                drive, step = self._queue.popleft()
+                self._queued -= len(step.events)
+                if self._drives.get(drive.run_id) is drive:
+                    batch.append((drive, step))
+                    count, size = count + len(step.events), size + step.size
+            self._signal.set()  # there is room for steps again
+            await self._append(batch)
 
     def _store_first(self, drive: Drive, step: Advance) -> None:
         """Store what a step made, off the tick's path: other runs go on meanwhile, this one does not."""
@@ -220,8 +257,8 @@ class Driver:
         except Exception as fault:  # a fault of ours must not leave the run hanging: it fails, with the reason
             if not isinstance(fault, Unstorable):
                 logger.exception("the values of run %s cannot be stored", drive.run_id)
-            events = failed_run(drive.state, fault, self._clock())
-            step = Advance(drive.state, events, (), more=False, consumed=step.consumed)
+            events = failed_run(drive.newest, fault, self._clock())
+            step = Advance(drive.newest, events, (), more=False, consumed=step.consumed)
         self._stored.append((drive, step))
         self._signal.set()
 
@@ -233,23 +270,32 @@ class Driver:
         ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
             logger.exception("run %s cannot go on", drive.run_id)
             # one that has ended stays as it was: what was asked of it is given up
-            events = () if drive.state.is_terminal else failed_run(drive.state, fault, now)
-            return Advance(drive.state, events, (), more=False, consumed=tuple(drive.consumed()))
+            newest = drive.newest
+            events = () if newest.is_terminal else failed_run(newest, fault, now)
+            return Advance(newest, events, (), more=False, consumed=drive.claim())
 
     async def _append(self, batch: Sequence[tuple[Drive, Advance]]) -> None:
-        request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
+        steps: dict[str, list[tuple[Drive, Advance]]] = {}
         for drive, step in batch:
-            one = request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, events=step.events)
-            one.consumed.extend(step.consumed)
-        answer = await self._until_stored(request)
+            steps.setdefault(drive.run_id, []).append((drive, step))
+        request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
+        for run_id, ones in steps.items():
+            if not any(step.events or step.consumed for _, step in ones):
+                continue
+            events = ones[0][1].events if len(ones) == 1 else [event for _, step in ones for event in step.events]
+            run = request.runs.add(run_id=run_id, expected_revision=ones[0][0].state.revision, events=events)
+            run.consumed.extend(inbox_id for _, step in ones for inbox_id in step.consumed)
+        answer = await self._until_stored(request) if request.runs else rs.AppendResponse()
         if answer is None:
             return
-        for (drive, step), result in zip(batch, answer.runs, strict=True):
-            if result.outcome == rs.COMMITTED:
-                del drive.inbox[: len(step.consumed)]
-                self._committed(drive, step)
-            else:
-                await self._refused(drive, step, result)
+        results = {result.run_id: result for result in answer.runs}
+        for run_id, ones in steps.items():
+            if run_id in results and results[run_id].outcome != rs.COMMITTED:
+                await self._refused(ones, results[run_id])
+                continue
+            for drive, step in ones:
+                if self._drives.get(drive.run_id) is drive:  # else it was left meanwhile, and is another replica's
+                    self._committed(drive, step)
 
     async def _until_stored(self, request: rs.AppendRequest) -> rs.AppendResponse | None:
         """Append until the store answers; None: this session is over, and its runs with it."""
@@ -270,10 +316,7 @@ class Driver:
         return None
 
     def _committed(self, drive: Drive, step: Advance) -> None:
-        drive.state = step.state.settle()
-        if drive.storing:
-            drive.storing = False
-            self._touch(drive.run_id)
+        drive.commit(step)
         self._carry_out(drive, step.commands)
         for event in step.events:
             if event.WhichOneof("kind") in FREEING:
@@ -281,7 +324,9 @@ class Driver:
                 self._roots.pop(AttemptId(drive.run_id, event.path, event.attempt), None)
         if self._admission.waiting:
             self._signal.set()
-        if step.more or drive.facts or drive.inbox:
+        if drive.ahead is not None:
+            return
+        if step.more or drive.waits:
             self._touch(drive.run_id)
         elif drive.state.is_terminal:
             self._ended(drive)
@@ -303,18 +348,32 @@ class Driver:
         await self._until_stored(request)
         self.drop(drive)
 
-    async def _refused(self, drive: Drive, step: Advance, result: rs.RunAppended) -> None:
-        if result.outcome == rs.REFUSED_INVALID and not _is_failure(step.events):
+    async def _refused(self, steps: Sequence[tuple[Drive, Advance]], result: rs.RunAppended) -> None:
+        drive = steps[0][0]
+        if self._drives.get(drive.run_id) is not drive:
+            return
+        if result.outcome == rs.REFUSED_INVALID and not _is_failure(steps[-1][1].events):
             logger.error("run %s: its events were refused: %s", drive.run_id, result.message)
             fault = RuntimeError(f"its events were refused: {result.message}")
             events = failed_run(drive.state, fault, self._clock())
-            await self._append([(drive, Advance(drive.state, events, (), more=False, consumed=step.consumed))])
+            consumed = tuple(inbox_id for _, step in steps for inbox_id in step.consumed)
+            self._forget_queued(drive)
+            drive.claimed = len(consumed)
+            await self._append([(drive, Advance(drive.state, events, (), more=False, consumed=consumed))])
             return
         logger.warning("run %s: append refused (%s); loading it again", drive.run_id, result.message)
-        consumed = [inbox_id for _, inbox_id in drive.inbox]
+        consumed_not = [inbox_id for _, inbox_id in drive.inbox]
         self.drop(drive)
-        self._receiver.forget(consumed)
+        self._receiver.forget(consumed_not)
         await self._load([drive.run_id])
+
+    def _forget_queued(self, drive: Drive) -> None:
+        """Steps of the run that were taken after one that was refused are nothing any more."""
+        kept = [one for one in self._queue if one[0] is not drive]
+        self._queue.clear()
+        self._queue.extend(kept)
+        self._queued = sum(len(step.events) for _, step in kept)
+        drive.ahead = None
 
     # ---- commands
 

@@ -68,16 +68,16 @@ def test_facts_that_are_too_many_for_one_step_are_left_for_the_next_and_their_in
     for number, command in enumerate(launched):
         drive.deliver(number, f.AttemptEnded(command.path, 1, succeeded({"Output": "x"})))
     assert len(launched) > BUDGET // 4
-    assert drive.consumed() == []
+    assert drive.claim() == ()
     consumed: list[int] = []
-    while drive.inbox:
+    while drive.waits:
         taken = advance(drive, START_US, lambda _, asked: [f.Admitted(one.path) for one in asked])
         ended = [event.path for event in taken.events if event.HasField("attempt_finished")]
         assert [launched[number].path for number in taken.consumed] == ended
         driven.world.rows.append(taken.events)
-        drive.state = taken.state.settle()
+        drive.commit(taken)
         consumed += taken.consumed
-        del drive.inbox[: len(taken.consumed)]
+    assert drive.inbox == []
     assert consumed == list(range(len(launched)))
     assert drive.run_id == RUN_ID
 
@@ -94,3 +94,24 @@ def test_copies_of_an_agenda_go_their_own_ways():
     assert [second.pop() for _ in range(4)] == ["a", "b", "c", "e"]
     assert not first
     assert not second
+
+
+def test_a_run_steps_on_from_what_is_not_durable_yet_and_comes_to_the_same_end():
+    driven, ahead = Driven(wide(300)), []
+    drive = driven.drive
+    while not drive.newest.is_terminal:
+        taken = advance(drive, START_US, lambda _, asked: [f.Admitted(one.path) for one in asked])
+        drive.ahead = taken.state
+        ahead.append(taken)
+        driven.world.rows.append(taken.events)
+        for command in taken.commands:
+            if isinstance(command, c.StartAttempt):
+                drive.facts.append(f.AttemptEnded(command.path, 1, succeeded({"Output": command.path})))
+        if len(ahead) == 3:  # two steps are taken while the first is being appended
+            drive.commit(ahead.pop(0))
+    for taken in ahead:
+        drive.commit(taken)
+    assert drive.ahead is None
+    assert drive.state.is_terminal
+    assert set(driven.world.states.values()) == {"SUCCEEDED"}
+    assert len(driven.world.rows.tasks) == 601

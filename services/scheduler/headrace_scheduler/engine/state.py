@@ -224,6 +224,8 @@ class RunState:
         """Merge this overlay, and those below it, into the settled state; that is what is returned."""
         if self._base is None:
             return self
+        if self._gone:
+            return self._base
         base = self._base.settle()
         for path, row in self._rows.items():
             if row is None:
@@ -234,7 +236,9 @@ class RunState:
         _merge(base._timers, self._timers)
         _merge(base._settled, self._settled)
         base._header = self._header
-        self._gone = True
+        # Overlays over this one, which are ahead of what is durable, read on from the base.
+        self._gone, self._base = True, base
+        self._rows, self._active, self._timers, self._settled = {}, {}, {}, {}
         return base
 
     # ---- loading
