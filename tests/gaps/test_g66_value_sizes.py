@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from builders.specs import container, dag_input, output, pipeline
 from gaps.gap import Gap
 from gaps.shells import given, shell
 from headrace.models import ValueReference
+from headrace_ir.references import digest_of
 
 GAP = Gap(
     "G66",
@@ -39,7 +41,10 @@ def test_answers_show_where_a_large_value_lies_and_the_client_reads_it(gaps):
     assert gaps.client.outputs(run) == {"Output": ["x" * 40_000] * 4}
     assert gaps.client.value(run.run_id, "note", side="input") == NOTE
     assert gaps.client.value(run.run_id, "texts", task="make") == ["x" * 20_000] * 4
-    assert run.parameters["note"].keys() == {"headrace_value"}
+    described = {"headrace_value": {"size": 80_002, "digest": digest_of(json.dumps(NOTE, ensure_ascii=False).encode())}}
+    assert run.parameters["note"] == described
+    with urllib.request.urlopen(f"{gaps.platform.url}/apis/v2beta1/runs/{run.run_id}") as answer:
+        assert json.load(answer)["runtime_config"]["parameters"] == {"note": described}
 
 
 def test_a_run_that_resumes_another_keeps_its_large_parameters(gaps):
