@@ -26,7 +26,7 @@ from headrace_ir.values import (
     check_size,
     declared_type,
     decode,
-    encode,
+    written,
 )
 
 MAX_METADATA_BYTES: Final = MAX_VALUE_BYTES
@@ -183,7 +183,7 @@ def _parameter(name: str, assignment: Assignment, folders: Folders, said: Mappin
 
 
 def _written(name: str, value: Value, limit: int) -> str:
-    text = encode(value)
+    text = written(value)
     try:
         check_size(byte_length(text), limit)
     except ValueProblem as problem:

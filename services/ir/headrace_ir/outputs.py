@@ -16,6 +16,7 @@ from headrace_ir.values import (
     Value,
     ValueProblem,
     conform,
+    conformed,
     declared_type,
     decode,
 )
@@ -27,12 +28,12 @@ _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def check_output(name: str, declared: Declared, value: Value) -> Value:
-    """An output value that user code said, checked against its declared type.
+    """An output value that user code said, as `decode` gave it, checked against its declared type.
 
     The IR has no word for an optional output, so a null that was said is taken from any task: it is for the consumer to
     have a default, or to be optional (G47).
     """
-    return None if value is None else conform(f"output '{name}'", declared, value)
+    return None if value is None else conformed(f"output '{name}'", declared, value)
 
 
 def decode_output(name: str, declared: Declared, text: str | bytes, *, limit: int = MAX_VALUE_BYTES) -> Value:
@@ -59,7 +60,7 @@ def read_output_file(name: str, declared: Declared, content: bytes, limit: int =
     if kind in (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE):
         return conform(subject, kind, _number(subject, kind, text))
     value = decode_output(name, kind, text, limit=limit)
-    return conform(subject, kind, value)  # a file that says null is no list
+    return conformed(subject, kind, value)  # a file that says null is no list
 
 
 def _sized(subject: str, text: str, size: int, limit: int) -> str:

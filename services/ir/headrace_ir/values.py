@@ -28,6 +28,7 @@ MAX_DEPTH: Final = 100
 # Doubles hold integers exactly up to here; above, an integral float keeps its exponent form in JSON text.
 _EXACT: Final = 2**53
 _SHOWN: Final = 60
+_BEYOND: Final = "holds a number beyond the range of a double"
 _PIECES: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
@@ -37,6 +38,10 @@ class ValueProblem(ValueError):  # noqa: N818 - "problem" is the project's word 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+class _InfiniteNumber(ValueProblem):
+    """A double that is none."""
 
 
 class ParameterType(StrEnum):
@@ -86,7 +91,14 @@ def decode(text: str | bytes, limit: int = MAX_VALUE_BYTES) -> Value:
         raise ValueProblem(f"is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise ValueProblem(f"is nested deeper than {MAX_DEPTH} levels") from None
-    return canonical(value)
+    except ValueProblem:
+        raise
+    except ValueError:  # what Python says of more than 4,300 digits
+        raise ValueProblem(_BEYOND) from None
+    try:
+        return canonical(value)
+    except _InfiniteNumber:  # the text has digits for it
+        raise ValueProblem(_BEYOND) from None
 
 
 def recorded(text: str) -> Value:
@@ -95,9 +107,14 @@ def recorded(text: str) -> Value:
     return value
 
 
+def written(value: Value) -> str:
+    """The canonical JSON text of a value that is canonical already, as what `decode` gives."""
+    return _ENCODER.encode(value)
+
+
 def encode(value: Value, limit: int = MAX_VALUE_BYTES) -> str:
     """The canonical JSON text of a value; `decode` gives an equal value back."""
-    text = _ENCODER.encode(canonical(value))
+    text = written(canonical(value))
     check_size(byte_length(text), limit)
     return text
 
@@ -121,8 +138,15 @@ def canonical(value: object, depth: int = 0) -> Value:
         return _checked_double(value)
     if depth >= MAX_DEPTH:
         raise ValueProblem(f"is nested deeper than {MAX_DEPTH} levels")
+    # The commonest scalars are told here, without a call for each: values may have millions.
     if isinstance(value, list):
-        return [canonical(item, depth + 1) for item in value]
+        return [
+            item
+            if ((kind := item.__class__) is int and -_EXACT <= item <= _EXACT)
+            or (kind is str and item.isascii() and "\0" not in item)
+            else canonical(item, depth + 1)
+            for item in value
+        ]
     if isinstance(value, dict):
         return {_checked_key(key): canonical(item, depth + 1) for key, item in value.items()}
     raise ValueProblem(f"holds a {type(value).__name__}, which JSON cannot express")
@@ -155,28 +179,16 @@ def _checked_integer(number: int) -> int:
     try:
         float(number)
     except OverflowError:
-        raise ValueProblem("holds a number beyond the range of a double") from None
+        raise ValueProblem(_BEYOND) from None
     return number
 
 
 def _checked_double(number: float) -> int | float:
-    if not math.isfinite(number):
-        raise ValueProblem(f"holds {'NaN' if math.isnan(number) else 'an infinite number'}, which JSON cannot express")
-    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
-
-
-def _integer(digits: str) -> int:
-    # Longer than the largest double: do not even convert (Python itself refuses above 4,300 digits).
-    if len(digits) > 310:
-        raise ValueProblem("holds a number beyond the range of a double")
-    return _checked_integer(int(digits))
-
-
-def _double(digits: str) -> float:
-    number = float(digits)
+    if math.isnan(number):
+        raise ValueProblem("holds NaN, which JSON cannot express")
     if math.isinf(number):
-        raise ValueProblem("holds a number beyond the range of a double")
-    return number
+        raise _InfiniteNumber("holds an infinite number, which JSON cannot express")
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -184,7 +196,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 # Made once: making them costs more than most values do.
-_DECODER: Final = json.JSONDecoder(parse_int=_integer, parse_float=_double, parse_constant=_refuse_constant)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
@@ -269,6 +281,12 @@ def declared_type(declared: Declared) -> ParameterType | None:
         return ParameterType(declared) if declared else None
     except ValueError:
         raise ValueProblem(f"has the unknown declared type {declared}") from None
+
+
+def conformed(subject: str, declared: Declared, value: Value) -> Value:
+    """`conform` of a value that is canonical already, as what `decode` gives."""
+    kind = _named(subject, lambda: declared_type(declared))
+    return value if kind is None else _conformed(subject, kind, value)
 
 
 def conform(subject: str, declared: Declared, value: Value) -> Value:
