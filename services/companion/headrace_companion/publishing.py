@@ -18,7 +18,8 @@ from headrace_companion.assignment import ArtifactValue, Assignment, OutputArtif
 from headrace_companion.custom_paths import Bind, Source, custom_source
 from headrace_companion.lightweight import recognise
 from headrace_companion.machine_store import is_outside
-from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_parameters, read_metadata_file
+from headrace_companion.outputs import ArtifactEntry, OutputRefused
+from headrace_companion.reading import read_outputs
 from headrace_companion.remote.fetching import Fetcher
 from headrace_companion.remote.sources import FetchFailed
 from headrace_companion.results import (
@@ -103,10 +104,9 @@ class Publisher:
 
     def with_outputs(self, ended: AttemptResult) -> AttemptResult:
         try:
-            said = read_metadata_file(self.staged.folders)
+            said = read_outputs(self.assignment, self.staged.folders)
             places = self._places()
-            collected = collect_parameters(self.assignment, self.staged.folders, said.parameters)
-            texts = {name: places.get(text, text) for name, text in collected.items()}
+            texts = {name: places.get(text, text) for name, text in said.parameters.items()}
             parameters = {name: text for name, text in texts.items() if not is_large(text)}
             references = {name: self._large(text) for name, text in texts.items() if is_large(text)}
             artifacts = {

@@ -7,6 +7,7 @@ Blocking; the executor calls it in a thread. User code sees local paths as URIs 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from headrace_companion.results import ATTEMPT_FILE, Reason
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, checked_key
 from headrace_companion.templates import LocalResolver, UnknownReference, join, join_all
 from headrace_ir.references import ValueRef, digest_of
-from headrace_ir.values import INLINE_BYTES, Value, byte_length, canonical, recorded
+from headrace_ir.values import INLINE_BYTES, byte_length, canonical
 
 
 class StagingFailed(Exception):  # noqa: N818 - read as a statement
@@ -68,10 +69,11 @@ def stage(
     inputs = {
         name: {"artifacts": found} for name, found in staged.items() if found or not assignment.input_artifacts[name]
     }
-    values = {name: stager.value(name, ref) for name, ref in assignment.references.items()}
-    assignment = replace(assignment, parameters={**assignment.parameters, **values}, references={})
-    document = executor_input(assignment, folders, inputs)
-    resolve = LocalResolver(document, lambda entry: str(entry["uri"]))
+    # Large values are put into the ExecutorInput as the text that they are: parsing them only to write them again takes long.
+    stand_ins = {name: f"large value {uuid.uuid4().hex}" for name in assignment.references}
+    large = {stand_ins[name]: stager.value(name, ref) for name, ref in assignment.references.items()}
+    document = executor_input(replace(assignment, parameters={**assignment.parameters, **stand_ins}), folders, inputs)
+    resolve = LocalResolver(document, lambda entry: str(entry["uri"]), large)
     try:
         late = {name: json.loads(join(parts, resolve)) for name, parts in assignment.late_parameters.items()}
         if late:
@@ -114,8 +116,8 @@ class _Stager:
             found.append(runtime_artifact(artifact, local))
         return found
 
-    def value(self, name: str, ref: ValueRef) -> Value:
-        """A large input parameter."""
+    def value(self, name: str, ref: ValueRef) -> str:
+        """The JSON text of a large input parameter."""
         key = self.store.key(ref.uri)
         if key is None:
             raise StagingFailed(f"input '{name}' is at {ref.uri}, outside the artifact store {self.store.root}")
@@ -127,7 +129,7 @@ class _Stager:
             ) from error
         if len(data) != ref.size or (ref.digest.startswith("sha256:") and digest_of(data) != ref.digest):
             raise StagingFailed(f"input '{name}' is not what was stored: {ref.uri} has changed since")
-        return recorded(data.decode())
+        return data.decode()
 
     def _fetch(self, name: str, index: int, artifact: ArtifactValue) -> str:
         """The local path; an artifact of an unknown scheme keeps its URI."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -140,6 +140,7 @@ class LocalResolver:
 
     executor_input: Mapping[str, Any]
     local_path: Callable[[Mapping[str, Any]], str]
+    large: Mapping[str, str] = field(default_factory=dict)  # texts that stand in for large values → their JSON texts
 
     def __call__(self, text: str) -> str:
         """The text of one reference."""
@@ -147,9 +148,14 @@ class LocalResolver:
         if reference is None:
             raise UnknownReference(f"unknown placeholder {{{{$.{text}}}}}")
         if reference.source is Source.EXECUTOR_INPUT:
-            return _json(self.executor_input)
+            text = _json(self.executor_input)
+            for stand_in, value in self.large.items():
+                text = text.replace(_json(stand_in), value, 1)
+            return text
         if reference.source is Source.INPUT_PARAMETER:
-            return _text(self.executor_input.get("inputs", {}).get("parameterValues", {}).get(reference.name))
+            found = self.executor_input.get("inputs", {}).get("parameterValues", {}).get(reference.name)
+            text = self.large.get(found, "") if isinstance(found, str) else ""
+            return (json.loads(text) if text.startswith('"') else text) if text else _text(found)
         outputs = self.executor_input.get("outputs", {})
         if reference.source is Source.OUTPUT_METADATA_FILE:
             return str(outputs.get("outputFile", ""))

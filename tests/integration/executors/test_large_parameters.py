@@ -29,6 +29,12 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 @pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs are read in a process of their own whatever their size."""
+    monkeypatch.setattr("headrace_companion.reading.LARGE", -1)
+
+
+@pytest.fixture
 async def watched(tmp_path: Path, store: FolderStore) -> AsyncIterator[Watched]:
     executor = ProcessExecutor(tmp_path / "home", store, os.environ, grace_s=0.2, max_value_bytes=1_000_000)
     async with watching(executor) as one:
@@ -122,6 +128,38 @@ async def test_what_is_too_large_says_so(watched: Watched, store: FolderStore, s
     result = await watched.run(task)
     assert result.error.reason == "WrongOutput"
     assert result.error.message.startswith(sentence)
+
+
+@pytest.mark.usefixtures("small")
+async def test_outputs_that_another_process_reads_are_the_same(watched: Watched, store: FolderStore) -> None:
+    said = {
+        "parameterValues": {"l": [1, 2.5], "extra": None},
+        "artifacts": {"m": {"artifacts": [{"metadata": {"a": 1}}]}},
+    }
+    task = launch(
+        store,
+        *("sh", "-c", 'printf %s "$2" > "$0"; printf %s "$3" > "$1"', OUT, METADATA, LONG, json.dumps(said)),
+        outputs={"x": "STRING", "l": "LIST"},
+        artifacts=[port.OutputArtifact("m")],
+    )
+    result = await watched.run(task)
+    assert succeeded(result)
+    assert content(store, result) == LONG
+    assert {name: one.json for name, one in result.outputs.parameters.items()} == {
+        "x": "",
+        "l": "[1,2.5]",
+        "extra": "null",
+    }
+    assert [one.metadata_json for one in result.outputs.artifacts["m"].artifacts] == ['{"a":1}']
+
+
+@pytest.mark.usefixtures("small")
+async def test_what_another_process_refuses_is_said_in_the_same_words(watched: Watched, store: FolderStore) -> None:
+    result = await watched.run(launch(store, "sh", "-c", 'printf x > "$0"', OUT, outputs={"x": "LIST", "y": "STRING"}))
+    assert result.error.reason == "WrongOutput"
+    assert result.error.message == (
+        "output 'x' is not JSON: Expecting value at character 0; output 'y' (STRING) was not written"
+    )
 
 
 async def test_an_output_artifact_may_not_take_the_place_of_values(watched: Watched, store: FolderStore) -> None:

@@ -156,6 +156,11 @@ class Attempt:
             result = await self._failed(
                 Failure(Reason.INTERNAL, f"the attempt could not be run: {why(error)}", temporary=True)
             )
+        except Exception as fault:  # a fault of ours: without an end the task would wait for ever
+            logger.exception("%s cannot go on", self.mark)
+            result = await self._failed(
+                Failure(Reason.INTERNAL, f"a fault of Headrace ended the attempt: {type(fault).__name__}: {fault}")
+            )
         finally:
             self._means.accelerators.give_back(self.launch.attempt)
         if result.failure is not None and result.failure.reason is Reason.INTERNAL:
