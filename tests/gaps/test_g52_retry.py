@@ -47,6 +47,10 @@ def test_what_failed_runs_again_and_nothing_else(gaps, tmp_path, route):
     }
     states = [one["state"] for one in gaps.platform.get(f"/apis/v2beta1/runs/{run_id}")["state_history"]]
     assert states == ["PENDING", "RUNNING", "FAILED", "RUNNING", "SUCCEEDED"]
+    shown = gaps.platform.get(f"/apis/v2beta1/runs/{run_id}")["run_details"]["task_details"]
+    histories = [[turn["state"] for turn in one["state_history"]] for one in shown if one["display_name"] == "step-2"]
+    once = ["PENDING", "RUNNING", "SUCCEEDED"]
+    assert sorted(histories, key=len) == [once, ["PENDING", "RUNNING", "FAILED", *once]]
     with pytest.raises(WrongState, match="SUCCEEDED: there is nothing to retry"):
         gaps.client.runs.retry(run_id)
 

@@ -29,6 +29,13 @@ _CODES: Final = {
     "Lost": code_pb2.UNAVAILABLE,
     "Internal": code_pb2.INTERNAL,
 }
+# The last attempt of a round → how the task ended in it.
+_ROUND_ENDS: Final = {
+    events_pb2.ATTEMPT_SUCCEEDED: run_pb2.SUCCEEDED,
+    events_pb2.ATTEMPT_FAILED: run_pb2.FAILED,
+    events_pb2.ATTEMPT_LOST: run_pb2.FAILED,
+    events_pb2.ATTEMPT_CANCELED: run_pb2.CANCELED,
+}
 
 
 def run(found: run_query_pb2.Run, spec_json: str = "", tasks: Sequence[run_query_pb2.Task] = ()) -> run_pb2.Run:
@@ -56,7 +63,7 @@ def run(found: run_query_pb2.Run, spec_json: str = "", tasks: Sequence[run_query
         if change.HasField("error"):
             entry.error.CopyFrom(status(change.error))
     if tasks:
-        converted.run_details.task_details.extend(task_details(found.run_id, tasks))
+        converted.run_details.task_details.extend(task_details(found.run_id, tasks, _retries(found)))
     return converted
 
 
@@ -78,15 +85,25 @@ def status(error: events_pb2.Error) -> status_pb2.Status:
     return status_pb2.Status(code=_CODES.get(error.reason, code_pb2.UNKNOWN), message=message)
 
 
-def task_details(run_id: str, tasks: Sequence[run_query_pb2.Task]) -> Iterable[run_pb2.PipelineTaskDetail]:
-    """One for each task instance, groups and iterations included, in order of creation."""
+def _retries(found: run_query_pb2.Run) -> list[int]:
+    """When the run was retried."""
+    changes = zip(found.history, found.history[1:], strict=False)
+    return [after.time_us for before, after in changes if before.state in lifecycle.RUN_FINAL]
+
+
+def task_details(
+    run_id: str, tasks: Sequence[run_query_pb2.Task], retries: Sequence[int] = ()
+) -> Iterable[run_pb2.PipelineTaskDetail]:
+    """One for each task instance, groups and iterations included, in order of creation. RETRIES: when the run was retried."""
     ids = {task.path: task.task_id for task in tasks}
     children: dict[str, list[str]] = {}
     for task in tasks:
         if task.path:
             children.setdefault(task.parent, []).append(task.task_id)
     for task in tasks:
-        yield _task_detail(run_id, task, ids, children.get(task.path, ()) if task.path else ())
+        detail = _task_detail(run_id, task, ids, children.get(task.path, ()) if task.path else ())
+        _add_history(detail, task, retries)
+        yield detail
 
 
 def _task_detail(
@@ -114,7 +131,6 @@ def _task_detail(
         )
     if task.HasField("error"):
         detail.error.CopyFrom(status(task.error))
-    _add_history(detail, task)
     return detail
 
 
@@ -124,15 +140,34 @@ def _display_name(task: run_query_pb2.Task) -> str:
     return f"{name}[{task.iteration}]" if task.path.endswith("]") and not name.endswith("]") else name
 
 
-def _add_history(detail: run_pb2.PipelineTaskDetail, task: run_query_pb2.Task) -> None:
-    """Rows keep the times of a task's turns, not each turn: a task that was reset shows its last round."""
+def _add_history(detail: run_pb2.PipelineTaskDetail, task: run_query_pb2.Task, retries: Sequence[int]) -> None:
+    """Every turn of a task that ran user code, by its attempts; of another one that a retry has reset, the last round."""
     detail.state_history.add(update_time=timestamp(task.created_at_us), state=run_pb2.PENDING)
+    for round_, retried_us in _earlier_rounds(task, retries):
+        last = round_[-1]
+        detail.state_history.add(update_time=timestamp(round_[0].created_at_us), state=run_pb2.RUNNING)
+        ended = detail.state_history.add(update_time=timestamp(last.finished_at_us), state=_ROUND_ENDS[last.state])
+        if last.HasField("error"):
+            ended.error.CopyFrom(status(last.error))
+        detail.state_history.add(update_time=timestamp(retried_us), state=run_pb2.PENDING)
     if task.started_at_us:
         detail.state_history.add(update_time=timestamp(task.started_at_us), state=run_pb2.RUNNING)
     if task.finished_at_us:
         final = detail.state_history.add(update_time=timestamp(task.finished_at_us), state=task_state(task.state))
         if task.HasField("error"):
             final.error.CopyFrom(status(task.error))
+
+
+def _earlier_rounds(
+    task: run_query_pb2.Task, retries: Sequence[int]
+) -> Iterable[tuple[Sequence[run_query_pb2.Attempt], int]]:
+    """The attempts of each round that a retry has ended, with its time."""
+    attempts = list(task.attempts)
+    for retried_us in retries:
+        before = [one for one in attempts if one.created_at_us < retried_us]
+        if before and (task.started_at_us >= retried_us or not task.started_at_us):
+            yield before, retried_us
+            attempts = attempts[len(before) :]
 
 
 def _artifact_lists(values: events_pb2.Values) -> dict[str, run_pb2.ArtifactList]:

@@ -153,3 +153,49 @@ def test_no_time_is_zero_also_from_go():
     assert convert.time_us(Timestamp()) == 0
     assert convert.time_us(Timestamp(seconds=-62135596800)) == 0
     assert convert.time_us(Timestamp(seconds=3, nanos=5000)) == 3_000_005
+
+
+def test_a_task_that_was_reset_shows_every_round():
+    def attempt(number, state, at):
+        return run_query_pb2.Attempt(number=number, state=state, created_at_us=at, finished_at_us=at + SECOND)
+
+    rounds = [
+        attempt(1, events_pb2.ATTEMPT_FAILED, T + SECOND),
+        attempt(2, events_pb2.ATTEMPT_FAILED, T + 3 * SECOND),
+        attempt(3, events_pb2.ATTEMPT_CANCELED, T + 11 * SECOND),
+        attempt(4, events_pb2.ATTEMPT_SUCCEEDED, T + 21 * SECOND),
+    ]
+    again = run_query_pb2.Task(
+        path="a",
+        state=events_pb2.TASK_SUCCEEDED,
+        attempts=rounds,
+        created_at_us=T,
+        started_at_us=T + 21 * SECOND,
+        finished_at_us=T + 22 * SECOND,
+    )
+    stands = run_query_pb2.Task(
+        path="b",
+        state=events_pb2.TASK_SUCCEEDED,
+        attempts=rounds[:1],
+        created_at_us=T,
+        started_at_us=T + SECOND,
+        finished_at_us=T + 2 * SECOND,
+    )
+    states = [events_pb2.RUN_PENDING, events_pb2.RUN_RUNNING, events_pb2.RUN_FAILED]
+    states += [events_pb2.RUN_RUNNING, events_pb2.RUN_CANCELING, events_pb2.RUN_CANCELED, events_pb2.RUN_RUNNING]
+    times = [0, 0, 5, 10, 12, 13, 20]
+    history = [
+        run_query_pb2.RunStateChange(time_us=T + at * SECOND, state=state)
+        for at, state in zip(times, states, strict=True)
+    ]
+    first, second = convert_runs.run(ours(history=history), tasks=[again, stands]).run_details.task_details
+    turns = [run_pb2.RuntimeState.Name(turn.state) for turn in first.state_history]
+    assert turns == [
+        *("PENDING", "RUNNING", "FAILED"),
+        *("PENDING", "RUNNING", "CANCELED"),
+        *("PENDING", "RUNNING", "SUCCEEDED"),
+    ]
+    assert [turn.update_time.seconds for turn in first.state_history] == sorted(
+        turn.update_time.seconds for turn in first.state_history
+    )
+    assert len(second.state_history) == 3
