@@ -7,7 +7,7 @@ an origin that is deleted later takes nothing away: what is still to come runs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from headrace_protos.v1 import events_pb2 as ev
@@ -29,6 +29,21 @@ class Origins:
     def __init__(self, query: Any, index: Callable[[plan_pb2.Plan], PlanIndex]) -> None:
         self._query = query
         self._index = index
+        self._ahead: dict[str, tuple[rq.GetSpecResponse, dict[str, Done]]] = {}
+
+    async def read_ahead(self, run_ids: Iterable[str]) -> None:
+        """Read these origins before the runs that resume them are loaded, because other runs wait while one is loaded."""
+        self.forget()
+        for run_id in dict.fromkeys(run_ids):
+            try:
+                self._ahead[run_id] = await self._read(run_id)
+            except ServiceError as refused:
+                if refused.reason != Reason.NOT_FOUND:
+                    raise
+
+    def forget(self) -> None:
+        """What was read ahead has been used, or is not needed."""
+        self._ahead.clear()
 
     async def of(self, snapshot: rs.RunSnapshot) -> Origin | None:
         """The run that this one resumes; None where it resumes none, has nothing left to do, or where that run is gone."""
@@ -36,8 +51,7 @@ class Origins:
             return None
         run_id = snapshot.resume.run_id
         try:
-            spec: rq.GetSpecResponse = await self._query.GetSpec(rq.GetSpecRequest(run_id=run_id))
-            tasks = await self._tasks(run_id)
+            spec, tasks = self._ahead.get(run_id) or await self._read(run_id)
         except ServiceError as refused:
             if refused.reason != Reason.NOT_FOUND:
                 raise
@@ -45,6 +59,10 @@ class Origins:
             return None
         plan = self._index(plan_pb2.Plan.FromString(spec.plan))
         return Origin(run_id, plan, spec.inputs, tasks, snapshot.resume.from_tasks)
+
+    async def _read(self, run_id: str) -> tuple[rq.GetSpecResponse, dict[str, Done]]:
+        spec: rq.GetSpecResponse = await self._query.GetSpec(rq.GetSpecRequest(run_id=run_id))
+        return spec, await self._tasks(run_id)
 
     async def _tasks(self, run_id: str) -> dict[str, Done]:
         found: dict[str, Done] = {}

@@ -189,10 +189,13 @@ class Replica:
             retried = {item.request.run_id for item in page if item.request.HasField("retry")}
             held = {run_id for run_id in retried if self._driver.holds(run_id)}
             named = dict.fromkeys(item.request.run_id for item in page)
+            origins = [item.request.create.resume.run_id for item in page if item.request.create.HasField("resume")]
+            await self._origins.read_ahead(origins)
             for inside in (False, True):
                 unknown = [one for one in named if not self._driver.holds(one) and (one in retried) is inside]
                 if unknown:
                     await self.load_runs(unknown, inside=inside)
+            self._origins.forget()
             for item in page:
                 if item.request.run_id in held:
                     self._receiver.later(item.inbox_id)  # about to be left: a retry needs what its end made us forget
