@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from headrace_ir.checks.placeholders import NAMED, texts
 from headrace_ir.checks.scopes import all_components, dependencies, scopes
-from headrace_ir.conditions import is_repaired
+from headrace_ir.conditions import ConditionProblem, parse
 from headrace_ir.model import Executor, Source, Spec, Task
 from headrace_ir.problems import nearest
 
@@ -79,12 +79,19 @@ def _task(spec: Spec, task: Task) -> Iterator[str]:
         yield f"{task.path}.iteratorPolicy: has no effect without an iterator"
     if task.cache_key and not task.cache:
         yield f"{task.path}.cachingOptions.cacheKey: has no effect without 'enableCache'"
-    if task.condition and is_repaired(task.condition):
+    if task.condition and _is_repaired(task.condition):
         place = f"{task.path}.triggerPolicy.condition"
         yield f"{place}: holds a quote or line end that is not escaped; read as the SDK means it"
     for given in task.parameters.values():
         if given.source is Source.CONSTANT:
             yield from _placeholders(given.place, given.value)
+
+
+def _is_repaired(condition: str) -> bool:
+    try:
+        return parse(condition).repaired
+    except ConditionProblem:  # a problem already
+        return False
 
 
 def _placeholders(path: str, value: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from headrace_ir.expressions import (
@@ -40,7 +41,6 @@ __all__ = [
     "children",
     "decide",
     "evaluate",
-    "is_repaired",
     "parse",
     "select",
     "variables",
@@ -50,7 +50,8 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A parsed expression. `parameters` and `artifacts` are the input names that it mentions; where it uses the whole
-    map (or an index that is not a literal), the `all_` flag says that every input is needed.
+    map (or an index that is not a literal), the `all_` flag says that every input is needed. `repaired`: it can be read
+    only because quotes that are not escaped are allowed for (gap G59).
     """
 
     text: str
@@ -59,6 +60,7 @@ class Expression:
     artifacts: frozenset[str]
     all_parameters: bool
     all_artifacts: bool
+    repaired: bool = False
 
     def inputs(self) -> frozenset[str]:
         """The names of the input parameters that it mentions."""
@@ -66,8 +68,14 @@ class Expression:
 
 
 def parse(text: str) -> Expression:
-    """The expression of a text; ConditionProblem with the place where it is wrong. The caller keeps it."""
-    tree = parse_tree(text)
+    """The expression of a text; ConditionProblem with the place where it is wrong. Short ones are remembered: a loop's
+    tasks, the checks and every run of a pipeline ask for the same.
+    """
+    return _parse_short(text) if len(text) <= _SHORT else _parse(text)
+
+
+def _parse(text: str) -> Expression:
+    tree, repaired = parse_tree(text)
     mentioned = {"parameter_values": set[str](), "artifacts": set[str]()}
     whole: set[str] = set()
     for field, name in _mentions(tree):
@@ -76,18 +84,11 @@ def parse(text: str) -> Expression:
         else:
             mentioned.setdefault(field, set()).add(name)
     parameters, artifacts = frozenset(mentioned["parameter_values"]), frozenset(mentioned["artifacts"])
-    return Expression(text, tree, parameters, artifacts, "parameter_values" in whole, "artifacts" in whole)
+    return Expression(text, tree, parameters, artifacts, "parameter_values" in whole, "artifacts" in whole, repaired)
 
 
-def is_repaired(text: str) -> bool:
-    """Whether an expression can be read only because unescaped quotes are allowed for (gap G59)."""
-    if "'" not in text:
-        return False
-    try:
-        parse_tree(text, strict=True)
-    except ConditionProblem:
-        return True
-    return False
+_SHORT: Final = 500
+_parse_short = lru_cache(maxsize=2048)(_parse)
 
 
 def evaluate(expression: Expression, names: Mapping[str, object]) -> Value:

@@ -211,15 +211,17 @@ _LEVELS: Final = {"<": 3, "<=": 3, ">": 3, ">=": 3, "==": 3, "!=": 3, "in": 3, "
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
-def parse_tree(text: str, *, strict: bool = False) -> Node:
-    """The tree of an expression; ConditionProblem where it is not one. `strict`: every quote must be escaped."""
+def parse_tree(text: str) -> tuple[Node, bool]:
+    """The tree of an expression, and whether it can be read only with quotes unescaped; ConditionProblem where it is
+    none.
+    """
     try:
-        return _parsed(tokenize(text))
+        return _parsed(tokenize(text)), False
     except ConditionProblem as problem:
-        if strict or "'" not in text or len(text) > MAX_LENGTH:
+        if "'" not in text or len(text) > MAX_LENGTH:
             raise
         try:
-            return _parsed(tokenize(text, unescaped=True))
+            return _parsed(tokenize(text, unescaped=True)), True
         except ConditionProblem:
             raise problem from None
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace_ir.conditions import is_repaired
 from headrace_ir.expressions import MAX_DEPTH, MAX_LENGTH
 from headrace_ir.values import ValueProblem, canonical
 from headrace_scheduler.engine.conditions import ConditionProblem, decide, evaluate, parse, select, variables
@@ -213,11 +212,11 @@ def test_texts_that_are_no_expression(text, sentence, position):
 )
 def test_quotes_that_the_sdk_leaves_unescaped_are_text(literal, value):
     """A text that is CEL is read as CEL does; only what is none is read once more."""
-    assert is_repaired(f"{X('x')} == {literal}")
+    assert parse(f"{X('x')} == {literal}").repaired
     chain = parse(f"!({X('x')} == {literal}) && {X('y')} != 'b'")
     assert decide(chain, variables({"x": value, "y": "a"})) is False
     assert decide(chain, variables({"x": "other", "y": "a"})) is True
-    assert not is_repaired(f"{X('x')} == 'int({X('y')})'")
+    assert not parse(f"{X('x')} == 'int({X('y')})'").repaired
 
 
 @pytest.mark.parametrize(
