@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 Part: TypeAlias = dict[str, str]
@@ -56,6 +57,7 @@ class Reference:
     key: str | None = None
 
 
+@lru_cache(maxsize=4096)
 def parse_reference(text: str) -> Reference | None:
     """The reference that a placeholder's inner text (or a part's "p") means; None if it is none of ours."""
     if text in ("", EXECUTOR_INPUT):

@@ -47,9 +47,17 @@ class Draft:
 
     def emit(self, path: str = "", attempt: int = 0, time_us: int = 0, **kind: Any) -> None:
         """Append one event and apply it."""
-        event = ev.Event(
-            seq=self.state.header.revision + 1, time_us=time_us or self.now_us, path=path, attempt=attempt, **kind
-        )
+        event = ev.Event()  # filled field by field: twice as fast as by its constructor, and there are very many
+        event.seq = self.state.header.revision + 1
+        event.time_us = time_us or self.now_us
+        if path:
+            event.path = path
+        if attempt:
+            event.attempt = attempt
+        for name, message in kind.items():
+            one = getattr(event, name)
+            one.SetInParent()
+            one.CopyFrom(message)
         self.events.append(event)
         self.size += event.ByteSize()
         apply(self.state, event)

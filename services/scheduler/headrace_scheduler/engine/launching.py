@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from headrace_ir.references import Held, ValueRef
@@ -169,9 +170,14 @@ def folder(path: str) -> str:
     while path:
         parent = parent_path(path)
         rest = path[len(parent) :]
-        parts.append(rest[1:-1] if path.endswith("]") else quote(rest.lstrip("/"), safe=""))
+        parts.append(rest[1:-1] if path.endswith("]") else _quoted(rest.lstrip("/")))
         path = parent
     return "/".join(reversed(parts))
+
+
+@lru_cache(maxsize=4096)
+def _quoted(key: str) -> str:
+    return quote(key, safe="")
 
 
 def ingredients(state: RunState, row: Row, prepared: Prepared) -> cache_pb2.Ingredients:

@@ -7,8 +7,9 @@ called by beginning.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -307,20 +308,38 @@ def final_status(state: RunState, row: Row) -> Value:
     }
 
 
-def platform(state: RunState, row: Row) -> dict[str, str]:
-    """The texts of the platform's placeholders for one task."""
-    header = state.header
-    return {
-        "pipeline_job_name": header.name,
-        "pipeline_job_resource_name": resource_name(state),
-        "pipeline_job_uuid": header.run_id,
-        "pipeline_task_name": row.spec.key if row.spec is not None else "",
-        "pipeline_task_uuid": task_id(header.run_id, row.path),
-        "pipeline_job_create_time_utc": _utc(header.created_at_us),
-        "pipeline_job_schedule_time_utc": _utc(header.scheduled_at_us or header.created_at_us),
-        "pipeline_root": run_root(state),
-        "workspace_path": state.plan.workspace(state.run_id),
-    }
+def platform(state: RunState, row: Row) -> Mapping[str, str]:
+    """The texts of the platform's placeholders for one task, each made when it is asked for: most tasks use none."""
+    return _Platform(state, row)
+
+
+class _Platform(Mapping[str, str]):
+    __slots__ = ("_row", "_state")
+
+    def __init__(self, state: RunState, row: Row) -> None:
+        self._state, self._row = state, row
+
+    def __getitem__(self, name: str) -> str:
+        return _PLATFORM[name](self._state, self._row)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLATFORM)
+
+    def __len__(self) -> int:
+        return len(_PLATFORM)
+
+
+_PLATFORM: Mapping[str, Callable[[RunState, Row], str]] = {
+    "pipeline_job_name": lambda state, _: state.header.name,
+    "pipeline_job_resource_name": lambda state, _: resource_name(state),
+    "pipeline_job_uuid": lambda state, _: state.run_id,
+    "pipeline_task_name": lambda _, row: row.spec.key if row.spec is not None else "",
+    "pipeline_task_uuid": lambda state, row: task_id(state.run_id, row.path),
+    "pipeline_job_create_time_utc": lambda state, _: _utc(state.header.created_at_us),
+    "pipeline_job_schedule_time_utc": lambda state, _: _utc(state.header.scheduled_at_us or state.header.created_at_us),
+    "pipeline_root": lambda state, _: run_root(state),
+    "workspace_path": lambda state, _: state.plan.workspace(state.run_id),
+}
 
 
 def resource_name(state: RunState) -> str:
@@ -330,8 +349,12 @@ def resource_name(state: RunState) -> str:
 
 def run_root(state: RunState) -> str:
     """Where the run publishes: `<pipeline root>/<pipeline name>/<run id>`; a query of the root is left out."""
-    root = (state.header.pipeline_root or state.plan.default_root).partition("?")[0].rstrip("/")
-    return f"{root}/{quote(state.plan.pipeline_name, safe='')}/{state.run_id}"
+    return _run_root(state.header.pipeline_root or state.plan.default_root, state.plan.pipeline_name, state.run_id)
+
+
+@lru_cache(maxsize=1024)
+def _run_root(root: str, pipeline_name: str, run_id: str) -> str:
+    return f"{root.partition('?')[0].rstrip('/')}/{quote(pipeline_name, safe='')}/{run_id}"
 
 
 def runtime_artifacts(artifacts: ev.ArtifactList | None) -> list[dict[str, Any]]:
