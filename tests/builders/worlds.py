@@ -164,8 +164,8 @@ class World:
             self.reload()  # a run that has ended is left, and loaded again with what a retry needs
         while True:
             taken = self.take(*facts)
-            events, facts = events + taken.events, ()
-            if not taken.more:
+            events, facts = events + taken.events, taken.left
+            if not taken.more and not facts:
                 return events
 
     def reload(self) -> None:

@@ -103,6 +103,25 @@ def test_a_loop_goes_over_a_large_list(kind):
     assert sizes(world) < 4096
 
 
+def test_a_loop_over_more_items_than_a_step_holds_stores_each_list_once():
+    items = [f"{number:030}" for number in range(1500)]
+    leaf = container(inputs={"x": "STRING"}, outputs={"Output": "STRING"})
+    body = dag({"item": "STRING"}).task("leaf", leaf, {"x": dag_input("item")}).returns("Output", "leaf")
+    flow = pipeline().input("items", "LIST").task("loop", body, {"items": dag_input("items")}, over="items")
+    flow.task("join", container(inputs={"all": "LIST"}), {"all": output("loop")}).returns(
+        "Output", "loop", type_="LIST"
+    )
+    world = World(flow, inputs={"items": items}, behaviour=lambda launch: succeeded(json_of(launch))).run()
+    assert world.outcome == "SUCCEEDED"
+    assert len(world.contents) == 1  # what goes in comes out, and equal lists are one
+    assert world.outputs() == {"Output": items} == {"Output": given(world, "join#1")["all"]}
+
+
+def json_of(launch: Any) -> dict[str, Any]:
+    """Every output is the input."""
+    return {name: json.loads(launch.parameters["x"]) for name in launch.output_parameters}
+
+
 @WORLDS
 @pytest.mark.parametrize("nested", [False, True])
 def test_collected_lists_are_joined_from_parts(kind, nested):
