@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from headrace_scheduler.executors.port import Inventory, Request
 
 PATIENCE_US = 30_000_000
+LOOKED_AT = 1_000  # of those in line, each time that there may be room: more than ever start at once
 Key = tuple[str, str]  # run id, task path
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A task in the queue: since when (microseconds), and whether it was told so."""
+    """A task in the queue: since when (microseconds)."""
 
     request: Request
     since_us: int
-    told: bool = False
 
 
 class Admission:
@@ -33,6 +34,7 @@ class Admission:
         self._default_cpu = default_cpu
         self._granted: dict[Key, Request] = {}
         self._queue: OrderedDict[Key, Waiting] = OrderedDict()
+        self._untold: OrderedDict[Key, None] = OrderedDict()  # the last ones of the queue, which were not told so
         self._used = Request()
 
     def ask(self, key: Key, request: Request, now_us: int) -> bool:
@@ -46,6 +48,7 @@ class Admission:
                 self._grant(key, waiting.request)
                 return True
             self._queue[key] = waiting
+            self._untold[key] = None
         return False
 
     def hold(self, key: Key, request: Request) -> None:
@@ -55,7 +58,7 @@ class Admission:
 
     def free(self, key: Key) -> None:
         """The task has ended, or does not want to start any more."""
-        self._queue.pop(key, None)
+        self._leave(key)
         request = self._granted.pop(key, None)
         if request is not None:
             self._used = _minus(self._used, request)
@@ -67,23 +70,31 @@ class Admission:
 
     def admit(self, now_us: int) -> list[Key]:
         """Grant what fits now, in order; the granted keys."""
+        if not self._queue or self._full():
+            return []
         granted: list[Key] = []
-        for key, waiting in list(self._queue.items()):
+        for key, waiting in islice(self._queue.items(), LOOKED_AT):
             if self._fits(waiting.request):
-                del self._queue[key]
                 self._grant(key, waiting.request)
                 granted.append(key)
             elif now_us - waiting.since_us > PATIENCE_US or self._full():
                 break
+        for key in granted:
+            self._leave(key)
         return granted
 
     def untold(self, now_us: int, after_us: int) -> list[tuple[Key, str]]:
         """Tasks that have waited longer than `after_us` and were not told why, each with the sentence; told from now on."""
         late: list[tuple[Key, str]] = []
-        for place, (key, waiting) in enumerate(self._queue.items(), 1):
-            if not waiting.told and now_us - waiting.since_us >= after_us:
-                waiting.told = True
-                late.append((key, self._sentence(waiting.request, place)))
+        place = len(self._queue) - len(self._untold)
+        for key in self._untold:
+            waiting = self._queue[key]
+            if now_us - waiting.since_us < after_us:
+                break
+            place += 1
+            late.append((key, self._sentence(waiting.request, place)))
+        for key, _ in late:
+            del self._untold[key]
         return late
 
     @property
@@ -95,6 +106,10 @@ class Admission:
     def used(self) -> Request:
         """What the granted tasks hold together."""
         return self._used
+
+    def _leave(self, key: Key) -> None:
+        self._queue.pop(key, None)
+        self._untold.pop(key, None)
 
     def _accounted(self, request: Request) -> Request:
         if request.cpu > 0:

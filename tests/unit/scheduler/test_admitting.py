@@ -87,3 +87,18 @@ def test_a_run_that_is_dropped_frees_all_of_its():
     ledger.free_run("r")
     assert ledger.admit(1) == [("other", "a")]
     assert ledger.used.cpu == 2
+
+
+def test_who_comes_later_is_told_later_with_the_place_in_the_whole_line():
+    ledger = admission()
+    ledger.ask(("r", "a"), Request(cpu=2), 0)
+    ledger.ask(("r", "b"), Request(cpu=1), 0)
+    ledger.ask(("r", "c"), Request(cpu=1), 500)
+    assert [key for key, _ in ledger.untold(1000, 1000)] == [("r", "b")]
+    ledger.ask(("r", "d"), Request(cpu=1), 600)
+    assert [sentence.split("; ")[-1] for _, sentence in ledger.untold(2000, 1000)] == [
+        "number 2 in line",
+        "number 3 in line",
+    ]
+    ledger.free(("r", "c"))
+    assert ledger.untold(3000, 1000) == []

@@ -31,7 +31,7 @@ def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
         case Stage.VALUES:
             return (c.ReadValues(row.path, row.wanted),)
         case Stage.HELD | Stage.BACKOFF:
-            at = state.timers().get(row.path, 0)
+            at = state.timer(row.path)
             return (c.WakeAt(at),) if at else ()
     return ()
 

@@ -131,6 +131,15 @@ class RunState:
         """Ended tasks of which the cache may have to be told."""
         return _merged([layer._settled for layer in self._layers()])
 
+    def timer(self, path: str) -> int:
+        """When to look at PATH again; 0: never."""
+        layer: RunState | None = self
+        while layer is not None:
+            if path in layer._timers:
+                return layer._timers[path]
+            layer = layer._base
+        return 0
+
     def timers(self) -> dict[str, int]:
         """When to look at which path again."""
         merged: dict[str, int] = {}

@@ -185,7 +185,7 @@ def _begin_in_turn(draft: Draft, row: Row) -> None:
 def _rested(draft: Draft, row: Row) -> bool:
     """Whether an execution waits for no answer, or has waited long enough to ask the cache again."""
     if row.stage is Stage.HELD:
-        return draft.state.timers().get(row.path, 0) <= draft.now_us
+        return draft.state.timer(row.path) <= draft.now_us
     return row.stage is Stage.IDLE
 
 
