@@ -14,9 +14,11 @@ GAP = Gap(
 )
 
 
-def test_they_run(gaps):
+def test_they_run(gaps, tmp_path):
+    (tmp_path / "data.txt").write_text("data")
+    uri = (tmp_path / "data.txt").as_uri()
     flow = pipeline("g28").task("loop", dag({"item": "STRING"}).task("fails", fail()), items='["a", "b"]')
-    flow.task("import", importer("file:///dev/null"), {"uri": "file:///dev/null"})
+    flow.task("import", importer(uri), {"uri": uri})
     flow.task("after-loop", say("x"), after=["loop"], on_completion=True)
     flow.task("after-import", say("x"), after=["import"], on_completion=True)
     view = gaps.run(flow)

@@ -44,7 +44,7 @@ CASES = {
     "NaN": (writing("open(p,'w').write('nan')", "NUMBER_DOUBLE"), "WrongOutput", ["Output"], ""),
     "a lone surrogate": (writing(r"open(p,'wb').write(b'\xed\xa0\x80')"), "WrongOutput", ["Output"], ""),
     "10^400": (writing("open(p,'w').write('1'+'0'*400)", "NUMBER_DOUBLE"), "WrongOutput", ["Output"], ""),
-    "100 MB": (writing("open(p,'w').write('x'*100_000_000)"), "WrongOutput", ["Output"], ""),
+    "300 MB": (writing("open(p,'w').write('x'*300_000_000)"), "WrongOutput", ["Output"], ""),
     "a link to elsewhere": (
         putting('mkdir -p "$(dirname "$0")"; ln -s /etc/passwd "$0"'),
         "OutputPath",
