@@ -18,6 +18,7 @@ from builders.rows import Rows
 from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, read, stored, values
 from headrace_ir import references
 from headrace_ir.references import is_large, write_reference
+from headrace_protos.lifecycle import TASK_FINAL
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
@@ -28,7 +29,7 @@ from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
 from headrace_scheduler.engine.contents import stored_text
 from headrace_scheduler.engine.origins import Done, Origin
-from headrace_scheduler.engine.rows import GROUPS
+from headrace_scheduler.engine.rows import GROUPS, Row
 from headrace_scheduler.executors.port import Launch
 
 RARELY = 0.04
@@ -170,7 +171,8 @@ class Chaos:
         loaded = self._loaded(self.rows.snapshot())
         folded = fold(self.plan, self._loaded(self.first), self.events)
         assert dump(folded) == dump(loaded), "folding the events gives what the rows say"
-        self.drive = Drive(self.plan, self.rng.choice((loaded, folded)))
+        # between two steps of a retry only a load gives what was forgotten of groups
+        self.drive = Drive(self.plan, loaded if loaded.header.resetting else self.rng.choice((loaded, folded)))
         for path, number, _ in self.state.in_flight():
             if (path, number) in self.attempts:
                 self.pool.append(self.attempts[path, number])
@@ -339,18 +341,36 @@ def fates(seed: int, bad: float) -> Callable[[str, int], str]:
     return fate
 
 
+def _is_put_back(state: RunState, row: Row) -> bool:
+    """Whether a group is to begin anew; while a retry goes on, what is counted in it is not complete."""
+    return state.header.resetting and row.kind in GROUPS and row.state == ev.TASK_PENDING
+
+
+def _is_left_to_reset(state: RunState, row: Row) -> bool:
+    """Whether an ended execution is in a group that begins anew: a load has that apart."""
+    if row.state not in TASK_FINAL:
+        return False
+    while row.spec is not None:
+        row = state.known(row.parent)
+        if _is_put_back(state, row):
+            return True
+    return False
+
+
 def dump(state: RunState) -> dict[str, Any]:
     """Everything that is recorded of a run, comparably; of groups that ended well, without what is counted inside them."""
     header = state.header
     shown: dict[str, Any] = {"revision": header.revision, "state": header.state, "started": header.started_at_us}
     shown |= {"retried": header.retried_at_us, "exit tasks": header.exit_tasks, "resetting": header.resetting}
     for row in state.rows():
+        if header.resetting and _is_left_to_reset(state, row):
+            continue
         counts = (row.unmet, row.created, row.open, row.failed, row.canceled, row.skipped, row.stage.name)
         shown[f"task {row.path}"] = (
             (row.kind, row.state, row.iteration, row.iteration_count, row.attempts, row.attempt_state, row.handle),
             (row.user_failures, row.infrastructure_failures, row.retry_at_us),
             (row.cached, row.linked, row.cache_key, row.cache_token),
-            counts if row.state not in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED) else (),
+            () if row.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED) or _is_put_back(state, row) else counts,
             plain(row.inputs.message()),
             plain(row.outputs.message()) if row.path else {},
             str(row.error) if row.path else "",

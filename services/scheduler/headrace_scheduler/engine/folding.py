@@ -187,6 +187,8 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
     row.finished_at_us = row.retry_at_us = 0
     row.user_failures = row.infrastructure_failures = 0
     row.stage = Stage.IDLE
+    if event.task_reset.HasField("created"):
+        row.attempt_state, row.handle = 0, ""  # as for whoever had forgotten it
     state.set_settling(event.path, on=False)
     if event.task_reset.reopen:
         row.state = ev.TASK_RUNNING

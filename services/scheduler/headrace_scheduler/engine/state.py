@@ -14,6 +14,7 @@ from typing import TypeVar
 from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL, child_path, iteration_path, parent_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2
+from headrace_protos.v1.run_store_pb2 import TaskSnapshot
 from headrace_scheduler.engine.bags import EMPTY, Bag
 from headrace_scheduler.engine.indexing import PlanIndex, TaskSpec
 from headrace_scheduler.engine.origins import Origin
@@ -271,11 +272,12 @@ class RunState:
             origin=origin,
             exit_tasks=snapshot.run_exit_tasks,
             resetting=snapshot.resetting,
-            inside=_by_group(snapshot.inside),
         )
+        tasks, inside = _apart(snapshot)
+        header.inside = _by_group(inside)
         state = cls(plan, header)
         state.add(root_row(header))
-        for task in snapshot.tasks:
+        for task in tasks:
             state.add(_row(plan, task))
         state._derive()
         return state
@@ -373,14 +375,31 @@ def new_row(path: str, parent: str, spec: TaskSpec, kind: int, iteration: int) -
     return Row(path, parent, spec, kind, dag, iteration)
 
 
-def _by_group(tasks: Iterable[run_store_pb2.TaskSnapshot]) -> dict[str, list[run_store_pb2.TaskSnapshot]]:
-    found: dict[str, list[run_store_pb2.TaskSnapshot]] = {}
+def _apart(snapshot: run_store_pb2.RunSnapshot) -> tuple[list[TaskSnapshot], list[TaskSnapshot]]:
+    """Tasks that get rows, and what is only kept for a retry: between two steps of one, also what has not been reset yet in a
+    group that has. Its rows are what they were before the group began anew.
+    """
+    inside = list(snapshot.inside)
+    if not snapshot.resetting:
+        return list(snapshot.tasks), inside
+    tasks: list[TaskSnapshot] = []
+    put_back: set[str] = set()
+    for task in snapshot.tasks:
+        is_inside = task.state in TASK_FINAL and parent_path(task.path) in put_back
+        (inside if is_inside else tasks).append(task)
+        if task.kind in GROUPS and (is_inside or task.state == ev.TASK_PENDING):
+            put_back.add(task.path)
+    return tasks, inside
+
+
+def _by_group(tasks: Iterable[TaskSnapshot]) -> dict[str, list[TaskSnapshot]]:
+    found: dict[str, list[TaskSnapshot]] = {}
     for task in tasks:
         found.setdefault(parent_path(task.path), []).append(task)
     return found
 
 
-def _row(plan: PlanIndex, task: run_store_pb2.TaskSnapshot) -> Row:
+def _row(plan: PlanIndex, task: TaskSnapshot) -> Row:
     row = new_row(task.path, parent_path(task.path), plan.dags[task.dag].tasks[task.task], task.kind, task.iteration)
     row.state = task.state
     row.inputs = Bag.of_message(task.inputs) if task.HasField("inputs") else EMPTY
