@@ -37,12 +37,14 @@ class Fate(StrEnum):
 class CountingExecutor(SimulatedExecutor):
     """Notes what it starts; a second launch of an attempt starts nothing."""
 
-    def __init__(self, stuck: str = "") -> None:
-        """`stuck`: tasks whose path begins so do not end here but by being cancelled."""
+    def __init__(self, stuck: str = "", cpu: float | None = None) -> None:
+        """`stuck`: tasks whose path begins so do not end here but by being cancelled. `cpu`: what there is of it."""
         super().__init__()
+        self.cpu = cpu
+        self.most = 0  # attempts at the same time
         self.started: list[tuple[str, int]] = []
         self.stuck = stuck
-        self._waiting: list[Launch] = []
+        self._waiting: dict[AttemptId, Launch] = {}
 
     async def launch(self, launch: Launch) -> None:
         attempt = launch.attempt
@@ -50,12 +52,16 @@ class CountingExecutor(SimulatedExecutor):
             self.started.append((attempt.path, attempt.number))
         if self.stuck and attempt.path.startswith(self.stuck):
             launch = replace(launch, env={"SIMULATE": '{"seconds": 3600}'})
-            self._waiting.append(launch)
+            self._waiting[attempt] = launch
         await super().launch(launch)
+        self.most = max(self.most, len(self._running))
+
+    def inventory(self) -> Sequence[Inventory]:
+        return (Inventory(node="simulated", cpu=self.cpu),)
 
     def end_stuck(self) -> None:
         """Let all that is stuck come to its end."""
-        for launch in self._waiting:
+        for launch in self._waiting.values():
             self._running.pop(launch.attempt).cancel()
             self._end(launch.attempt, succeeded(dict.fromkeys(launch.output_parameters, "freed")))
         self.stuck = ""

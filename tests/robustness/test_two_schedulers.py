@@ -24,8 +24,8 @@ from headrace_scheduler.engine import attempting
 WITHIN_S = 30
 
 
-def chain_and_others() -> Pipeline:
-    """A chain, and six tasks beside it."""
+def chain_and_others(others: int = 6) -> Pipeline:
+    """A chain, and tasks beside it."""
     behaviour = {"seconds": 0.05, "outputs": {"Output": "{{$.inputs.parameters['x']}}."}}
     quick = container(
         ["true"], inputs={"x": "STRING"}, outputs={"Output": "STRING"}, env={"SIMULATE": json.dumps(behaviour)}
@@ -33,7 +33,7 @@ def chain_and_others() -> Pipeline:
     flow = pipeline().task("t0", quick, {"x": ""}, cache=False)
     for number in range(1, 12):
         flow.task(f"t{number}", quick, {"x": output(f"t{number - 1}")}, cache=False)
-    for number in range(6):
+    for number in range(others):
         flow.task(f"w{number}", quick, {"x": f"{number}"}, cache=False)
     return flow.returns("end", "t11")
 
@@ -87,17 +87,19 @@ async def test_a_scheduler_that_cannot_reach_the_store_for_a_while_goes_on(
 ):
     monkeypatch.setattr(replica, "RENEW_EVERY_S", 0.1)
     monkeypatch.setattr(claiming, "UNCONFIRMED_S", 0.3)
-    run_id = await unscheduled.submit(chain_and_others())
-    life, executor = Life(Fate.NEVER), CountingExecutor(stuck="w")
+    run_id = await unscheduled.submit(chain_and_others(12))
+    life, executor = Life(Fate.NEVER), CountingExecutor(stuck="w", cpu=3.5)  # seven at a time
     async with alive(unscheduled.settings, executor, life) as one:
-        await until(lambda: len(executor.started) > 7)
+        await until(lambda: one.driver.holds(run_id))
+        # six that hang and the chain, or seven that hang: durably launched
+        await until(lambda: sum(bool(handle) for *_, handle in one.driver._drives[run_id].state.in_flight()) >= 6)
         life.away = True
         await until(lambda: not one.driver.holds(run_id))
         assert len(executor.running()) >= 6, "nobody else may have them yet"
         if expired:  # as Postgres's clock would have it
             await unscheduled.store.OpenSession(rs.OpenSessionRequest(holder="nobody", take_over=True))
         life.away = False
-        await until(lambda: one.driver.holds(run_id))
+        await until(lambda: one.driver.holds(run_id) and (one.admission.waiting or executor.most > 7))
         executor.end_stuck()
         async with asyncio.timeout(WITHIN_S):
             events = await unscheduled.events(run_id)
@@ -106,3 +108,4 @@ async def test_a_scheduler_that_cannot_reach_the_store_for_a_while_goes_on(
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert sorted(executor.started) == sorted(set(executor.started))
     assert {number for _, number in executor.started} == {1}, "no attempt was lost"
+    assert executor.most == 7, "what went on had its slots"

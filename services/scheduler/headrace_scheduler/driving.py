@@ -25,10 +25,10 @@ from headrace_scheduler.admitting import Admission
 from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.drives import Advance, Drive, advance
-from headrace_scheduler.engine import pending
+from headrace_scheduler.engine import in_flight, pending
 from headrace_scheduler.engine.commands import Admit, AskCache, CancelAttempt, Command, StartAttempt, WakeAt
 from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
-from headrace_scheduler.executors.port import AttemptId, Executor
+from headrace_scheduler.executors.port import AttemptId, Executor, Launch
 from headrace_scheduler.failing import failed_run
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.settings import SchedulerSettings
@@ -120,6 +120,8 @@ class Driver:
     def adopt(self, drive: Drive, commands: Iterable[Command]) -> None:
         """A run that was loaded: from now on it is driven here."""
         self._drives[drive.run_id] = drive
+        for launch in in_flight(drive.state):
+            self._hold(launch)
         self._carry_out(drive, commands)
         self._touch(drive.run_id)
 
@@ -390,9 +392,7 @@ class Driver:
                     self._unasked[drive.run_id] = None  # another replica may hold the shard by now
                     continue
                 if isinstance(command, StartAttempt):
-                    self._roots[command.launch.attempt] = command.launch.task_root
-                    held = self._executor.place(command.launch.request).granted
-                    self._admission.hold((drive.run_id, command.path), held)
+                    self._hold(command.launch)
                 self._dispatcher.dispatch(drive.run_id, command)
         for fact in self._ask_admission(drive.run_id, asked):
             self.tell(drive.run_id, fact)
@@ -403,6 +403,12 @@ class Driver:
         for drive in [self._drives[run_id] for run_id in unasked if run_id in self._drives]:
             logger.info("run %s: the session was not confirmed in time; asking again for what is pending", drive.run_id)
             self._carry_out(drive, pending(drive.plan, drive.state, self._clock()))
+
+    def _hold(self, launch: Launch) -> None:
+        """An attempt has its slots, and writes below its root."""
+        self._roots[launch.attempt] = launch.task_root
+        held = self._executor.place(launch.request).granted
+        self._admission.hold((launch.attempt.run_id, launch.attempt.path), held)
 
     def _ask_admission(self, run_id: str, asked: Sequence[Admit]) -> list[Fact]:
         facts: list[Fact] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine.beginning import prepared_of
 from headrace_scheduler.engine.indexing import PlanIndex
@@ -9,6 +11,7 @@ from headrace_scheduler.engine.launching import ingredients, launch
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
+from headrace_scheduler.executors.port import Launch
 
 SETTLE_FOR_US = 60_000_000  # as long as a reservation lives
 
@@ -55,6 +58,14 @@ def pending(plan: PlanIndex, state: RunState, now_us: int) -> tuple[c.Command, .
     if state.has_work:
         found.append(c.WakeAt(now_us))
     return tuple(found)
+
+
+def in_flight(state: RunState) -> Iterator[Launch]:
+    """What runs already, of a state that was loaded: its slots are taken, and it may still write where it publishes."""
+    for path in state.active():
+        row = state.known(path)
+        if row.stage is Stage.FLIGHT:
+            yield launch(state, row, prepared_of(state, row))
 
 
 def _import(state: RunState, row: Row) -> c.Import:
