@@ -15,6 +15,7 @@ from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference,
 
 EXIT = {"SUCCEEDED": 0, "FAILED": 1, "CANCELED": 3}
 LOG_LINES = 20
+LONGEST_TREE = 1_000  # lines
 
 
 def exit_code(state: str) -> int:
@@ -172,8 +173,8 @@ def failures(run: Run, tasks: Sequence[Task]) -> list[str]:
 
 
 def shown(run: Run, tasks: Sequence[Task], width: int, style: Style, now: datetime) -> list[str]:
-    """`runs get`: the run with all of its tasks as a tree, and its outputs."""
-    height = sum(node.size for node in forest(tasks)) or 1
+    """`runs get`: the run with its tasks as a tree, folded where there are very many, and its outputs."""
+    height = min(sum(node.size for node in forest(tasks)), LONGEST_TREE) or 1
     lines = [summary(run, tasks, style, now)]
     if run.display_name:
         lines.append(f"  {one_line(run.display_name)}")

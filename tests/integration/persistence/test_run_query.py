@@ -199,3 +199,14 @@ async def test_the_trace_has_every_phase(persistence: Persistence, scheduler: Sc
         "running": (41, 60),
         "publishing": (60, 70),
     }
+
+
+async def test_the_trace_of_a_very_wide_run_has_its_groups_and_the_first_iterations(
+    persistence: Persistence, scheduler: Scheduler
+) -> None:
+    run_id = await scheduler.create()
+    loop = [created("wide", ev.LOOP), started("wide", iteration_count=2_000)]
+    items = [created(f"wide[{number}]", ev.LOOP_ITERATION, iteration=number) for number in range(2_000)]
+    await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), *loop, *items, created("after")])
+    trace = await persistence.query.GetTrace(rq.GetTraceRequest(run_id=run_id))
+    assert {span.path for span in trace.spans} == {"", "wide", "after", *(f"wide[{number}]" for number in range(100))}

@@ -23,3 +23,12 @@ def test_json_shows_a_reference_where_the_value_was_not_fetched():
     reference = {"uri": "file:///v", "size": 40_000, "digest": "sha256:0", "type": "LIST"}
     assert told["outputs"] == {"big": reference, "n": [1]}
     assert told["tasks"][0]["outputs"] == {"big": reference}
+
+
+def test_the_tree_of_a_very_wide_run_is_folded():
+    tasks = [Task("wide", "RUNNING", kind="LOOP", iteration_count=5_000)]
+    tasks += [
+        Task(f"wide[{number}]", "RUNNING", "wide", kind="LOOP_ITERATION", iteration=number) for number in range(5_000)
+    ]
+    lines = shown(RUN, tasks, 200, Style(), datetime(2026, 1, 2, tzinfo=UTC))
+    assert len(lines) < 1_010

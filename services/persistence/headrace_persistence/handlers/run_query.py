@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from headrace_persistence.notifying import Hub
 from headrace_persistence.stores.querying import Runs
@@ -12,6 +12,9 @@ from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc
+
+WIDE: Final = 2_000  # tasks; the trace of a run with more has the first 100 iterations of each of its loops
+TRACED: Final = 200_000  # events that one trace is made of, at most
 
 
 class RunQuery(run_query_pb2_grpc.RunQueryServicer):
@@ -65,8 +68,9 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
     async def GetTrace(self, request: rq.GetTraceRequest, context: Any) -> rq.GetTraceResponse:  # noqa: N802
         run = await self._runs.get(request.run_id)
         events: list[ev.Event] = []
-        while True:
-            read = await self._runs.events(request.run_id, run.id, events[-1].seq if events else 0)
+        wide = run.tasks_total > WIDE
+        while len(events) < TRACED:
+            read = await self._runs.events(request.run_id, run.id, events[-1].seq if events else 0, wide=wide)
             events += read.events
             if not read.events or events[-1].seq >= read.revision:
                 break
