@@ -308,7 +308,9 @@ class Model:
             return False
         if result.state != "SUCCEEDED" or done.state != "SUCCEEDED":
             return False
-        as_many = (f"{path}[{len(children)}]" in self.resumed.results) is False
+        # iterations without an item any more, since a retry of the origin, do not count
+        more = self.resumed.results.get(f"{path}[{len(children)}]")
+        as_many = more is None or more.reason.startswith("the loop has ")
         return as_many and all(self._unchanged(child) for child in children)
 
     def _unchanged(self, path: str) -> bool:

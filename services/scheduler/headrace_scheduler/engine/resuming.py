@@ -58,7 +58,10 @@ def group_origin(state: RunState, row: Row) -> str:
         return ""
     if origin.runs_again(row.path):
         return ""
-    return done.made_by if all(_unchanged(state, state.known(path)) for path in state.children(row)) else ""
+    children = list(state.children(row))
+    if row.kind == ev.LOOP:
+        del children[row.iteration_count :]  # what a retry left without an item
+    return done.made_by if all(_unchanged(state, state.known(path)) for path in children) else ""
 
 
 def _unchanged_before(state: RunState, row: Row) -> bool:
