@@ -758,7 +758,7 @@ class TaskReset(google.protobuf.message.Message):
     """and the numbers that were given"""
     @property
     def created(self) -> global___TaskCreated:
-        """of what is inside a group that ended well, and runs again from its start: what it was made as"""
+        """of what is inside a group that runs again from its start: what it was made as"""
 
     def __init__(
         self,

@@ -534,7 +534,7 @@ class RunSnapshot(google.protobuf.message.Message):
     def resume(self) -> global___Resume: ...
     @property
     def inside(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
-        """what is inside groups that are SUCCEEDED or SKIPPED: path, kind, dag, task, iteration, attempts"""
+        """what tasks leaves out, of each path, kind, dag, task, iteration and attempts"""
 
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:

@@ -330,3 +330,22 @@ def test_a_group_is_put_back_in_parts_and_survives_a_crash_between_them():
     resets = [one.path for one in world.events if one.HasField("task_reset")]
     assert len(resets) == len(set(resets)) == 2 * MANY + 4
     assert {one.attempts for path, one in world.rows.tasks.items() if path.endswith("work")} == {2}
+
+
+def test_a_group_that_was_put_back_and_did_not_open_is_put_back_again():
+    """In the first retry the loop has no list to go over; in the second it has."""
+    body = dag({"item": "STRING"}).task("use", taking(x="STRING"), {"x": dag_input("item")}).input("given", "LIST")
+    flow = pipeline().task("work", STEP)
+    flow.task("make", container(outputs={"Output": "LIST"}), after=["work"], on_completion=True)
+    flow.task("loop", body, {"given": output("make")}, over="given", after=["work"], on_completion=True)
+    world = World(flow, results={"work": failed(), "make": items_of(2)}).run()
+    assert world.states["loop[1]/use"] == "SUCCEEDED"
+    retried(world, work=failed(), make=failed())
+    states = {path: state for path, state in world.states.items() if path.startswith("loop")}
+    assert states.pop("loop") == "FAILED"
+    assert set(states.values()) == {"SKIPPED"}
+    assert len(states) == 4
+    retried(world, make=items_of(2))
+    assert world.outcome == "SUCCEEDED"
+    assert set(world.states.values()) == {"SUCCEEDED"}
+    assert "loop[0]/use#2" in world.launches

@@ -178,8 +178,9 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
         _know_again(state, event)
         return
     row = state.edit(event.path)
-    if row.kind in GROUPS and row.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED):
-        row.created = row.open = row.failed = row.canceled = row.skipped = 0  # nothing in it is known any more
+    if row.kind in GROUPS and not event.task_reset.reopen:
+        state.drop_inside(row)  # what is in it is reset too, and known again then
+        row.created = row.open = row.failed = row.canceled = row.skipped = row.failed_at_us = 0
     _tell_parent(state, row, -1)
     _tell_dependents(state, row, 1)
     row.outputs, row.error, row.waiting_on = EMPTY, NO_ERROR, None
@@ -200,7 +201,7 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
 
 
 def _know_again(state: RunState, event: ev.Event) -> None:
-    """What is inside a group that ended well, and runs again from its start."""
+    """What is inside a group that runs again from its start."""
     reset = event.task_reset
     row = _add_child(state, event.path, reset.created)
     row.attempts = reset.attempts

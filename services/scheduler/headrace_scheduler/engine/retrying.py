@@ -59,9 +59,11 @@ def _resets(state: RunState) -> list[Reset]:
     found: list[Reset] = []
     groups = [(state.known(""), False)]
     while groups:
-        for row, anew in _in_group(state, *groups.pop()):
+        group, whole = groups.pop()
+        for row, anew in _in_group(state, group, whole):
             if row.state in TASK_FINAL:
-                found.append((row.path, row.kind in GROUPS and row.started_at_us > 0 and not anew, None))
+                reopen = row.kind in GROUPS and row.started_at_us > 0 and not anew
+                found.append((row.path, reopen, _known(row) if whole else None))
             if row.kind not in GROUPS:
                 continue
             groups.append((row, anew))
@@ -71,26 +73,38 @@ def _resets(state: RunState) -> list[Reset]:
 
 
 def _in_group(state: RunState, group: Row, whole: bool) -> list[tuple[Row, bool]]:
-    """What of a group is to run again, in topological order, and which groups of it anew: something before them runs again.
-    Between two steps of a retry, only what it has reset is open; a group that is PENDING with something in it was put back.
+    """What of a group is to run again, in topological order, and which groups of it anew: something before them runs again, or
+    they were put back before and did not open. Between two steps of a retry, only what it has reset is open.
     """
     children = [row for path in state.children(group) if (row := state.row(path)) is not None]
     if whole:
         return [(row, True) for row in children]
     if group.kind == ev.LOOP:
-        return [(row, False) for row in children if _runs_again(row)]
+        return [(row, not row.started_at_us) for row in children if _runs_again(row)]
     again: set[int] = set()
     found: list[tuple[Row, bool]] = []
     for row in children:
         follows = any(needed in again for needed in row.task.dependencies)
         if follows or _runs_again(row):
             again.add(row.task.index)
-            found.append((row, follows or (row.state == ev.TASK_PENDING and row.created > 0)))
+            found.append((row, follows or not row.started_at_us))
     return found
 
 
+def _known(row: Row) -> TaskSnapshot:
+    """What is known of a task in a group that begins anew: the group's reset makes the engine forget it."""
+    return TaskSnapshot(
+        path=row.path,
+        kind=ev.TaskKind.ValueType(row.kind),
+        dag=row.task.dag,
+        task=row.task.index,
+        iteration=row.iteration,
+        attempts=row.attempts,
+    )
+
+
 def _add_unknown(state: RunState, group: str, found: list[Reset]) -> None:
-    """What is inside a group that ended well has no row: all of it begins anew."""
+    """What is inside a group that ended well, or was put back, has no row: all of it begins anew."""
     waiting = [group]
     while waiting:
         for task in state.header.inside.get(waiting.pop(), ()):
