@@ -22,6 +22,7 @@ from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Header, Row, Stage
 from headrace_scheduler.engine.turns import count_turns
 
 T = TypeVar("T", bool, int)
+M = TypeVar("M", ev.Values, ev.WaitingOn, ev.Error)
 ENDED_WELL = frozenset({ev.TASK_SUCCEEDED, ev.TASK_SKIPPED})
 
 
@@ -402,8 +403,8 @@ def _by_group(tasks: Iterable[TaskSnapshot]) -> dict[str, list[TaskSnapshot]]:
 def _row(plan: PlanIndex, task: TaskSnapshot) -> Row:
     row = new_row(task.path, parent_path(task.path), plan.dags[task.dag].tasks[task.task], task.kind, task.iteration)
     row.state = task.state
-    row.inputs = Bag.of_message(task.inputs) if task.HasField("inputs") else EMPTY
-    row.outputs = Bag.of_message(task.outputs) if task.HasField("outputs") else EMPTY
+    row.inputs = Bag.of_message(_own(ev.Values(), task.inputs)) if task.HasField("inputs") else EMPTY
+    row.outputs = Bag.of_message(_own(ev.Values(), task.outputs)) if task.HasField("outputs") else EMPTY
     row.iteration_count = task.iteration_count
     row.attempts = task.attempts
     row.user_failures = task.user_failures
@@ -411,8 +412,9 @@ def _row(plan: PlanIndex, task: TaskSnapshot) -> Row:
     row.attempt_state = task.attempt_state
     row.handle = task.handle
     row.retry_at_us = task.retry_at_us
-    row.waiting_on = task.waiting_on if task.HasField("waiting_on") and task.waiting_on.cause else None
-    row.error = task.error if task.HasField("error") else NO_ERROR
+    waits = task.HasField("waiting_on") and task.waiting_on.cause
+    row.waiting_on = _own(ev.WaitingOn(), task.waiting_on) if waits else None
+    row.error = _own(ev.Error(), task.error) if task.HasField("error") else NO_ERROR
     row.cached = task.cached
     row.linked = task.linked
     row.cache_key = task.cache_key
@@ -422,6 +424,12 @@ def _row(plan: PlanIndex, task: TaskSnapshot) -> Row:
     if row.kind in GROUPS and row.state in ENDED_WELL:
         keep_little(row)
     return row
+
+
+def _own(copy_of: M, part: M) -> M:
+    """PART on its own: a part of a message keeps the whole of it, and a snapshot may have 100,000 tasks."""
+    copy_of.CopyFrom(part)
+    return copy_of
 
 
 def _merged(layers: list[dict[str, bool]]) -> list[str]:
