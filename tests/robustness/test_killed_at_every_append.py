@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from builders.chaos import dump
 from builders.mortal_replicas import CountingExecutor, Fate, Life, alive
 from builders.specs import Pipeline, container, dag, dag_input, final_status, output, pipeline
 from fixtures.fix_unscheduled import Unscheduled
+from headrace_ir import references
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_query_pb2 as rq
@@ -80,10 +82,16 @@ async def run_with_deaths(
     return deaths, started + executor.started
 
 
-@pytest.mark.parametrize("attempts_survive", [True, False], ids=["attempts go on", "attempts die too"])
+@pytest.mark.parametrize(
+    ("attempts_survive", "inline_bytes"),
+    [(True, references.INLINE_BYTES), (False, references.INLINE_BYTES), (True, 200)],
+    ids=["attempts go on", "attempts die too", "values by reference"],
+)
 async def test_a_run_comes_to_its_end_whenever_its_schedulers_die(
-    unscheduled: Unscheduled, attempts_survive: bool, monkeypatch: pytest.MonkeyPatch
+    unscheduled: Unscheduled, attempts_survive: bool, inline_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
+    usual = references.INLINE_BYTES
+    monkeypatch.setattr(references, "INLINE_BYTES", inline_bytes)
     monkeypatch.setattr(attempting, "PLATFORM_BACKOFF_S", 0.0)  # of lost attempts: there are hundreds
     flow = two_hundred_tasks()
     run_id = await unscheduled.submit(flow)
@@ -95,7 +103,11 @@ async def test_a_run_comes_to_its_end_whenever_its_schedulers_die(
 
     assert run.state == ev.RUN_SUCCEEDED
     assert run.outputs.parameters["end"].json == json.dumps("." * CHAIN)
-    assert json.loads(run.outputs.parameters["collected"].json) == [f"item {number}..." for number in range(ITEMS)]
+    collected = run.outputs.parameters["collected"]
+    assert bool(collected.uri) is (inline_bytes < usual)
+    assert json.loads(Path(collected.uri.removeprefix("file://")).read_text() if collected.uri else collected.json) == [
+        f"item {number}..." for number in range(ITEMS)
+    ]
     assert len(tasks) >= 200
     assert min(deaths[kind] for kind in KINDS) >= (40 if attempts_survive else 5)
 
