@@ -60,6 +60,8 @@ class Submitter:
         self._backends = backends
         self._roots = roots
         self._fixed = fixed
+        self._to_wake: set[int] = set()
+        self._waking: asyncio.Task[None] | None = None
         self._default_experiment = ""  # it can never be deleted, so its id is good for ever
 
     async def create(self, submission: Submission) -> str:
@@ -133,15 +135,23 @@ class Submitter:
         )
         with tracing.within(trace):
             delivered: run_store_pb2.DeliverResponse = await self._backends.run_store.Deliver(request)
-            await self._wake(delivered.shard)
+            self._wake_soon(delivered.shard)
         return delivered.run_id or request.run_id
 
-    async def _wake(self, shard: int) -> None:
-        """Only a hint: the holder of the shard also finds the item by itself."""
-        try:
-            await self._backends.scheduler.Wake(scheduler_pb2.WakeRequest(shards=[shard]), timeout=HINT)
-        except ServiceError as missed:
-            logger.info("the scheduler was not woken for shard %d: %s", shard, missed)
+    def _wake_soon(self, shard: int) -> None:
+        """Only a hint, so nobody waits for it: the holder of the shard also finds the item by itself."""
+        self._to_wake.add(shard)
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._wake(), name="wake the scheduler")
+
+    async def _wake(self) -> None:
+        """One call at a time: deliveries that come meanwhile share the next one."""
+        while self._to_wake:
+            shards, self._to_wake = sorted(self._to_wake), set()
+            try:
+                await self._backends.scheduler.Wake(scheduler_pb2.WakeRequest(shards=shards), timeout=HINT)
+            except ServiceError as missed:
+                logger.info("the scheduler was not woken for shards %s: %s", shards, missed)
 
     async def _experiment(self, experiment_id: str) -> str:
         if not experiment_id:
