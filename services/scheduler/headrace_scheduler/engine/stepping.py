@@ -41,7 +41,7 @@ from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.turns import held_by
 
-EXPANSION = 1500  # of a step's events: creating children comes before everything else, but not instead of it
+EXPANSION = 1800  # of a step's events: creating children comes before everything else, but not instead of it
 
 
 @dataclass(frozen=True, slots=True)
