@@ -194,17 +194,25 @@ def combined(files: list[tuple[str, int, str]], *, is_folder: bool) -> Stored:
 def copy_privately(source: Path, target: Path) -> None:
     """A writable copy of a file or folder, sharing blocks where the file system can."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=_copy_file, dirs_exist_ok=True)
-    else:
+    if not source.is_dir():
         _copy_file(str(source), str(target))
+        return
+    if target.resolve().is_relative_to(source.resolve()):  # it would copy its own copies until a path is too long
+        raise OSError(errno.EINVAL, "the folder holds the platform's own data; give one that does not")
+    try:
+        shutil.copytree(source, target, copy_function=_copy_file, dirs_exist_ok=True)
+    except shutil.Error as error:
+        failed = error.args[0]
+        raise OSError(errno.EIO, failed[0][2] + (f" (and {len(failed) - 1} more)" if failed[1:] else "")) from error
 
 
 def _copy_file(source: str, target: str) -> None:
     # Not blocking: the name may be a FIFO's, in a folder that is not ours.
+    if not stat.S_ISREG(os.stat(source).st_mode):  # a socket cannot even be opened
+        raise shutil.SpecialFileError(f"{source} is no regular file")
     with open(source, "rb", opener=_without_waiting) as reading, open(target, "wb") as writing:
         if not stat.S_ISREG(os.fstat(reading.fileno()).st_mode):
-            raise OSError(errno.EINVAL, f"{source} is no regular file", source)
+            raise shutil.SpecialFileError(f"{source} is no regular file")
         if not _clone(reading.fileno(), writing.fileno()):
             shutil.copyfileobj(reading, writing, 1 << 20)
 

@@ -121,3 +121,9 @@ def test_an_object_whose_name_leaves_the_folder_is_refused(pages, tmp_path: Path
     with pytest.raises(FetchFailed, match=r"holds '\.\./\.\./escaped', which would lie outside its folder"):
         fetch(tmp_path, "s3://evil/set/", environ)
     assert not (tmp_path.parent / "escaped").exists()
+
+
+def test_a_store_that_is_not_known_is_named(tmp_path: Path) -> None:
+    said = r"s3://bucket/a cannot be fetched: the host nowhere\.invalid is not known; correct the address of its store"
+    with pytest.raises(FetchFailed, match=said):
+        fetch(tmp_path, "s3://bucket/a", {"AWS_ENDPOINT_URL_S3": "http://nowhere.invalid"})

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import socket
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -119,3 +120,22 @@ async def test_what_is_no_file_is_not_read(watched: Watched, store: FolderStore,
     result = await watched.run(reading(store, f"file://{tmp_path}/fifo"))
     assert result.error.reason == "MissingInput"
     assert "fifo is no regular file" in result.error.message
+
+
+async def test_a_folder_with_what_cannot_be_copied(watched: Watched, store: FolderStore, tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    os.mkfifo(folder / "fifo")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "sock"))
+        result = await watched.run(reading(store, f"file://{folder}"))
+    assert result.error.reason == "MissingInput"
+    text = f"input artifact 'data' could not be copied from file://{folder}: {folder}"
+    ends = ("/fifo is no regular file (and 1 more)", "/sock is no regular file (and 1 more)")
+    assert result.error.message in [text + end for end in ends]
+
+
+async def test_a_folder_round_the_platforms_own(watched: Watched, store: FolderStore, tmp_path: Path) -> None:
+    result = await watched.run(reading(store, f"file://{tmp_path}"))
+    assert result.error.reason == "MissingInput"
+    assert result.error.message.endswith(": the folder holds the platform's own data; give one that does not")

@@ -90,14 +90,15 @@ class HttpSource:
             pool = manager(at, self._ambient, self._limits.silence_s)
             return pool.request("GET", at, headers=sent, redirect=False, retries=False, preload_content=False)
         except (HTTPError, LocationParseError) as error:
-            raise no_answer(error, asked) from error
+            raise no_answer(error, asked, at) from error
 
 
-def no_answer(error: Exception, uri: str) -> Exception:
-    """Why nobody answered, as Broken where another try may help."""
-    host = urlsplit(uri).hostname or "the host"
+def no_answer(error: Exception, uri: str, at: str) -> Exception:
+    """Why nobody answered `at`, which is where `uri` is to be found; Broken where another try may help."""
+    host = urlsplit(at).hostname or "the host"
     if isinstance(error, NameResolutionError):
-        return FetchFailed(f"{shown(uri)} cannot be fetched: the host {host} is not known; correct the URI")
+        wrong = "the URI" if uri.startswith("http") else "the address of its store, or the network"
+        return FetchFailed(f"{shown(uri)} cannot be fetched: the host {host} is not known; correct {wrong}")
     if isinstance(error, NewConnectionError):
         return Broken(f"{shown(uri)} cannot be fetched: {host} does not accept the connection")
     if isinstance(error, SSLError):

@@ -147,7 +147,7 @@ class ObjectSource:
             return Broken(f"{uri} cannot be fetched: {error}")
         if isinstance(error, HTTPError):
             reason = getattr(error, "reason", None)
-            return no_answer(reason if isinstance(reason, Exception) else error, self._endpoint(uri)[0])
+            return no_answer(reason if isinstance(reason, Exception) else error, uri, self._endpoint(uri)[0])
         return FetchFailed(f"{uri} cannot be fetched: {error}")
 
 
