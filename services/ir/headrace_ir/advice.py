@@ -18,8 +18,9 @@ from headrace_ir.model import Executor, Source, Spec, Task
 from headrace_ir.problems import nearest
 
 MAX_ADVICE: Final = 100
-_PLACEHOLDER: Final = re.compile(r"\{\{\$\.([A-Za-z_][\w.]*)\}\}")
+_PLACEHOLDER: Final = re.compile(r"\{\{\$\.([A-Za-z_][^{}]{0,200})\}\}")
 _CHANNEL: Final = re.compile(r"\{\{channel:task=[^{}]*;name=([^{};]*);[^{}]*\}\}")
+_SIDES: Final = ("inputs.parameters", "inputs.artifacts", "outputs.parameters", "outputs.artifacts")
 PLATFORM: Final = (
     "pipeline_job_name",
     "pipeline_job_resource_name",
@@ -94,6 +95,14 @@ def _is_repaired(condition: str) -> bool:
         return False
 
 
+def _meant(name: str) -> str | None:
+    head, bracket, rest = name.partition("[")
+    if not bracket:
+        return nearest(name, PLATFORM)
+    side = nearest(head, _SIDES)
+    return None if side is None or side == head else f"{side}[{rest}"
+
+
 def _placeholders(path: str, value: Any) -> Iterator[str]:
     """Placeholders that are none here: those of other platforms, and what the SDK fails to replace in f-strings."""
     if isinstance(value, str):
@@ -104,7 +113,7 @@ def _placeholders(path: str, value: Any) -> Iterator[str]:
             )
         for name in _PLACEHOLDER.findall(value) if "{{$." in value else ():
             if name not in PLATFORM and not NAMED.fullmatch(f"{{{{$.{name}}}}}"):
-                meant = nearest(name, PLATFORM)
+                meant = _meant(name)
                 end = f"; did you mean '{{{{$.{meant}}}}}'?" if meant else ""
                 yield f"{path}: '{{{{$.{name}}}}}' has no value here and stays as it is{end}"
     elif isinstance(value, dict):

@@ -88,7 +88,13 @@ def test_nothing_is_said_about_an_ordinary_pipeline():
 
 def test_settings_without_effect_are_named():
     flow = pipeline()
-    flow.task("a", container(args=["{{$.pipeline_job_nam}}"]), cache_key="k", parallelism=2, on_completion=True)
+    flow.task(
+        "a",
+        container(args=["{{$.pipeline_job_nam}}", "{{$.input.parameters['x']}}"]),
+        cache_key="k",
+        parallelism=2,
+        on_completion=True,
+    )
     flow.task("i", importer("s3://b/x", metadata={"p": "{{$.pipeline_google_cloud_project_id}}"}), {"uri": "unused"})
     flow.tasks["a"][1]["cachingOptions"] = {"cacheKey": "k"}
 
@@ -107,6 +113,8 @@ def test_settings_without_effect_are_named():
             f"{executors}.exec-a.container.lifecycle: a pre-cache check has no effect",
             f"{executors}.exec-a.container.args[0]: '{{{{$.pipeline_job_nam}}}}' has no value here and stays as it is; "
             "did you mean '{{$.pipeline_job_name}}'?",
+            f"{executors}.exec-a.container.args[1]: '{{{{$.input.parameters['x']}}}}' has no value here and stays as it is; "
+            "did you mean '{{$.inputs.parameters['x']}}'?",
             f"platforms.kubernetes.{executors}.exec-i: has no effect, because an importer runs no container",
             f"{executors}.exec-i.importer.metadata.p: '{{{{$.pipeline_google_cloud_project_id}}}}' has no value here and "
             "stays as it is",

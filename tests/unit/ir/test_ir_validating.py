@@ -242,6 +242,10 @@ def given(name, source):
             f"{T}.train.triggerPolicy.condition: the task has no input parameter 'txt'; did you mean 'text'?",
         ),
         (
+            lambda t: t.update(triggerPolicy={"condition": "inputs.parameter_values['q'] == 'a'"}),
+            f"{T}.train.triggerPolicy.condition: the task has no input parameter 'q'; the input parameters here are 'text', 'lr'",
+        ),
+        (
             lambda t: t["inputs"]["parameters"]["text"].update(parameterExpressionSelector="parseJson("),
             f"{T}.train.inputs.parameters.text.parameterExpressionSelector: cannot be read: ",
         ),

@@ -55,4 +55,4 @@ def _faults(path: str, found: Expression | ConditionProblem, fields: Fields, *, 
 def _mentioned(path: str, names: Iterable[str], known: list[str], kind: str) -> Iterator[Problem]:
     for name in sorted(names):
         if name not in known:
-            yield Problem(path, f"the task has no {kind} '{name}'; {hint(name, known, kind=f'{kind}s')}")
+            yield Problem(path, f"the task has no {kind} '{name}'; {hint(name, dict.fromkeys(known), kind=f'{kind}s')}")
