@@ -9,6 +9,8 @@ from typing import Any
 
 from headrace.errors import BadInput
 
+_ENDPOINT = "the platform's REST address (default: the one up on this machine)"
+
 
 def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentParser:
     """SERVER_VERBS: name → help, of the installed server commands."""
@@ -103,7 +105,7 @@ def _runs(verbs: Any) -> None:
     logs.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
     logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
-    logs.add_argument("--endpoint", metavar="URL")
+    logs.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
     terminate = runs.add_parser("terminate", help="end a run")
     terminate.add_argument(
         "--run-exit-tasks",
@@ -124,9 +126,7 @@ def _about_run(verb: argparse.ArgumentParser) -> None:
 
 
 def _connection(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--endpoint", metavar="URL", help="the platform's REST address (default: the one up on this machine)"
-    )
+    verb.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
     verb.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how results are printed")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -62,17 +63,22 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "parameters": values,
         "text_parameters": texts,
-        "root_artifacts": {name: _located(uri) for name, uri in parsing.artifacts(options.artifact).items()},
+        "root_artifacts": {name: located(name, uri) for name, uri in parsing.artifacts(options.artifact).items()},
         "enable_cache": options.cache,
         "display_name": options.name,
         "experiment_id": options.experiment,
     }
 
 
-def _located(given: str) -> str:
+def located(name: str, given: str) -> str:
     """An artifact's URI; a file or folder of this machine may be given by its path."""
-    path = Path(given)
-    return path.absolute().as_uri() if "://" not in given and path.exists() else given
+    if "://" in given:
+        return given
+    if not os.path.exists(given):  # unlike Path.exists, no error where the name is too long
+        raise BadInput(
+            f"-a {name}: there is no file or folder {given[:200]}; give a path, or a URI such as s3://bucket/x"
+        )
+    return Path(given).absolute().as_uri()
 
 
 async def _somewhere(submit: Submit, options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from headrace.cli import main, parsing
 from headrace.cli.results import exit_code
+from headrace.cli.running import located
 from headrace.errors import BadInput, NoPlatform, PlatformUnreachable
 from headrace.finding import checked, find, is_local, platform_up, reachable
 
@@ -48,6 +49,17 @@ def test_artifacts():
         parsing.artifacts(["data="])
     with pytest.raises(BadInput, match="-a d is given twice"):
         parsing.artifacts(["d=x://a", "d=x://b"])
+
+
+def test_artifacts_by_path(tmp_path):
+    (tmp_path / "a b").touch()
+    assert located("data", f"{tmp_path}/a b") == f"file://{tmp_path}/a%20b"
+    assert located("data", "s3://b/k") == "s3://b/k"
+    for path in ("/nope", "x" * 5000):
+        with pytest.raises(BadInput) as caught:
+            located("data", path)
+        end = "give a path, or a URI such as s3://bucket/x"
+        assert str(caught.value) == f"-a data: there is no file or folder {path[:200]}; {end}"
 
 
 def test_resume_and_terminate():
