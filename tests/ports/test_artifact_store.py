@@ -101,6 +101,7 @@ def test_what_is_not_there(store: ArtifactStore, source: Path) -> None:
             work("run/nothing")
     with pytest.raises(ObjectMissing):
         store.stage("run/nothing", source / "copy")
+    assert not store.exists("/".join(["n" * 200] * 30))
 
 
 def test_a_log_is_readable_while_it_grows(store: ArtifactStore) -> None:

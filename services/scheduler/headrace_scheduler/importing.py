@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import stat
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,9 +76,14 @@ def _folder_problem(uri: str, local: bool) -> str:
     folder = folder_of_uri(uri)
     if folder is None or "\0" in str(folder):
         return f"cannot import {uri!r}: write file:///absolute/path"
-    if not folder.exists():
+    try:
+        mode = folder.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return f"cannot import {uri!r}: there is no file or folder {folder} on this machine"
-    if not folder.is_file() and not folder.is_dir():
+    except (OSError, ValueError) as error:  # not to be reached by us, too long, no text of the file system's
+        said = error.strerror if isinstance(error, OSError) else error
+        return f"cannot import {uri[:200]!r}: {said}"
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         return f"cannot import {uri!r}: {folder} is neither a file nor a folder"
     return ""
 

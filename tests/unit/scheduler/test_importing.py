@@ -100,6 +100,8 @@ async def test_importers_wait_for_persistence(monkeypatch):
         ("FILE:///data", "system.Dataset", "write file:///absolute/path"),
         ("file:///dev/zero", "system.Dataset", "/dev/zero is neither a file nor a folder"),
         ("file:///no/such/file", "system.Dataset", "there is no file or folder /no/such/file on this machine"),
+        ("file:///dev/null/a", "system.Dataset", "there is no file or folder /dev/null/a on this machine"),
+        (f"file:///{'a' * 300}", "system.Dataset", "aaa': File name too long"),
     ],
 )
 async def test_what_cannot_be_imported_says_why(uri, schema, sentence):
