@@ -5,7 +5,7 @@ Costs in proportion to the events, never to the size of the run; final answers c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from headrace.models import Attempt, Progress, Task, WaitingOn
@@ -135,12 +135,3 @@ def _attempt(before: Attempt, kind: str, event: events_pb2.Event) -> Attempt:
         return replace(before, state="RUNNING", warnings=tuple(launched.warnings), log_uri=launched.log_uri)
     done = event.attempt_finished
     return replace(before, state=attempt_state(done.state), error=failure(done.error), finished_at=time(event.time_us))
-
-
-def count_states(tasks: Mapping[str, Task]) -> dict[str, int]:
-    """How many tasks that run user code are in each state."""
-    counts: dict[str, int] = {}
-    for task in tasks.values():
-        if task.kind in ("RUNTIME", "IMPORTER"):
-            counts[task.state] = counts.get(task.state, 0) + 1
-    return counts

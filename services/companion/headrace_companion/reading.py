@@ -18,9 +18,8 @@ from headrace_companion.outputs import ArtifactEntry, OutputRefused, collect_par
 from headrace_companion.results import Reason
 from headrace_companion.store import StoreError
 
-LARGE: Final = (
-    4 << 20
-)  # bytes that are parsed in a few hundredths of a second; more than that is another process's work
+LARGE: Final = 4 << 20
+"""Bytes that are parsed in a few hundredths of a second; more than that is another process's work."""
 
 
 @dataclass(frozen=True, slots=True)

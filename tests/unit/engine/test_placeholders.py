@@ -26,7 +26,6 @@ from headrace_scheduler.engine.placeholders import (
     constant,
     constant_parts,
     expand_argv,
-    expand_argv_now,
     late_constants,
     late_texts,
     substitute,
@@ -199,7 +198,7 @@ def test_any_text_without_known_names_is_a_template(pieces):
 def test_one_phase_use_resolves_late_references_at_once():
     scope = Scope({"int": 3}, output_parameters=frozenset({"o"}), late=RESOLVER)
     assert substitute("{{$.inputs.parameters['int']}} {{$.outputs.parameters['o'].output_file}}", scope) == "3 /tmp/o"
-    assert expand_argv_now(["{{$.outputs.output_file}}"], scope) == ["/tmp/output_metadata.json"]
+    assert substitute("{{$.outputs.output_file}}", scope) == "/tmp/output_metadata.json"
 
 
 def test_values_are_filled_recursively_and_may_keep_their_type():
@@ -322,7 +321,7 @@ def test_structures(structure, expected):
 
 def test_a_value_that_looks_like_a_structure_is_text():
     scope = Scope({"a": '{"Concat": ["x", "y"]}'})
-    assert expand_argv_now(["{{$.inputs.parameters['a']}}"], scope) == ['{"Concat": ["x", "y"]}']
+    assert expand_argv(["{{$.inputs.parameters['a']}}"], scope) == [[text_part('{"Concat": ["x", "y"]}')]]
 
 
 def test_json_that_is_no_structure_is_text():

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORM = "FROM=TO pairs of URI prefixes, separated by spaces"
-
 
 @dataclass(frozen=True, slots=True)
 class Rewrites:

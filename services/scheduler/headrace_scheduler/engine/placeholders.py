@@ -208,11 +208,6 @@ def expand_argv(elements: Iterable[str], scope: Scope) -> list[Parts]:
     return argv
 
 
-def expand_argv_now(elements: Iterable[str], scope: Scope) -> list[str]:
-    """`expand_argv` where nothing is late, or `scope.late` is there."""
-    return [join(parts, scope.late or _refuse) for parts in expand_argv(elements, scope)]
-
-
 # --- flat placeholders ------------------------------------------------------------------------------------------------
 
 
