@@ -37,6 +37,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
+TURNS_TO_SEND = 10  # of the event loop: a call passes through interceptors, each a task of its own, before it is sent
 TICK_BYTES = 4_000_000  # of events in one append, more or less: a message has a limit
 FREEING = frozenset({"attempt_finished", "task_finished"})
 
@@ -86,6 +87,7 @@ class Driver:
         self._queue: deque[tuple[Drive, Advance]] = deque()  # steps to append, in their order
         self._queued = 0  # events of them
         self._appending: asyncio.Task[None] | None = None
+        self._departing = 0  # turns of the loop that a new append needs until it is sent
 
     def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
         """Who carries out the commands, and who loads runs again that an append refused."""
@@ -160,6 +162,7 @@ class Driver:
                 await self._wait()
                 if self._appending is not None and self._appending.done():
                     self._appending.result()
+                await self._let_depart()
                 if self._session.confirmed:
                     self._ask_again()
                     self.tick()
@@ -169,6 +172,12 @@ class Driver:
         finally:
             for task in (*self._storing, *([self._appending] if self._appending is not None else ())):
                 task.cancel()
+
+    async def _let_depart(self) -> None:
+        """A step may take the loop for long; an append that has just begun must be on its way first, or nothing is overlapped."""
+        while self._departing:
+            self._departing -= 1
+            await asyncio.sleep(0)
 
     async def _wait(self) -> None:
         late = (self._timers[0][0] - self._clock()) / 1e6 if self._timers else self._settings.queue_notice_s
@@ -243,6 +252,7 @@ class Driver:
                     batch.append((drive, step))
                     count, size = count + len(step.events), size + step.size
             self._signal.set()  # there is room for steps again
+            self._departing = TURNS_TO_SEND
             await self._append(batch)
 
     def _store_first(self, drive: Drive, step: Advance) -> None:
