@@ -80,6 +80,8 @@ def _task(spec: Spec, task: Task) -> Iterator[str]:
         yield f"{task.path}.iteratorPolicy: has no effect without an iterator"
     if task.cache_key and not task.cache:
         yield f"{task.path}.cachingOptions.cacheKey: has no effect without 'enableCache'"
+    if "{{$" in task.cache_key:
+        yield f"{task.path}.cachingOptions.cacheKey: placeholders in it are not filled, so every run has the same key"
     if task.condition and _is_repaired(task.condition):
         place = f"{task.path}.triggerPolicy.condition"
         yield f"{place}: holds a quote or line end that is not escaped; read as the SDK means it"

@@ -86,6 +86,12 @@ def test_nothing_is_said_about_an_ordinary_pipeline():
     assert advised(pipeline().task("a", made, {"x": "{{$.pipeline_root}}"}, cache=True, cache_key="k")) == []
 
 
+def test_placeholders_in_a_cache_key_are_not_filled():
+    keyed = pipeline().task("a", container(), cache=True, cache_key="{{$.inputs.parameters['x']}}")
+    place = f"{T}.a.cachingOptions.cacheKey"
+    assert advised(keyed) == [f"{place}: placeholders in it are not filled, so every run has the same key"]
+
+
 def test_settings_without_effect_are_named():
     flow = pipeline()
     flow.task(
