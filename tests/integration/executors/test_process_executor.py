@@ -302,6 +302,13 @@ async def test_a_command_that_is_not_there(watched: Watched, store: FolderStore)
     assert "No such file" in result.error.message
 
 
+async def test_a_command_whose_first_word_is_empty(watched: Watched, store: FolderStore) -> None:
+    result = await watched.run(launch(store, "", "a"))
+    assert (result.error.reason, result.error.exit_code) == ("UserError", 127)
+    assert "headrace: cannot run '': the command's first word is empty" in result.error.message
+    assert "Traceback" not in result.error.message
+
+
 WRITES = "OUT={{$.outputs.parameters['x'].output_file}}"
 
 

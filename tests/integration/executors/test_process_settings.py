@@ -143,6 +143,7 @@ async def test_a_python_component_gets_them_too(watched: Watched, store: FolderS
             "put it into the file {home}/configmaps/modes/none",
         ),
         (secret("P", name="../login"), "'../login' cannot be the name of a secret"),
+        (secret("P", name="n" * 254), f"a secret's name has at most 253 characters, '{'n' * 40}'… has 254"),
         (secret("P", key="../../x"), "'../../x' cannot be a key of the secret 'login'"),
         (
             secret("P", key="binary"),

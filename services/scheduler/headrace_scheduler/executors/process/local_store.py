@@ -24,6 +24,7 @@ FOLDERS: Final = {
     MountKind.CLAIM: "volumes",
 }
 OTHERS_MAY_READ: Final = 0o077
+LONGEST_NAME: Final = 253  # as on Kubernetes
 
 
 class NotHere(Exception):  # noqa: N818 - read as a statement
@@ -40,6 +41,8 @@ class LocalStore:
         """Where an object of that name is, or would be."""
         if not name or name in (".", "..") or "/" in name or "\0" in name or not name.isprintable():
             raise NotHere(f"{name!r} cannot be the name of a {kind}")
+        if len(name) > LONGEST_NAME:
+            raise NotHere(f"a {kind}'s name has at most {LONGEST_NAME} characters, {name[:40]!r}… has {len(name)}")
         return self.home / FOLDERS[kind] / name
 
     def value(self, kind: MountKind, name: str, key: str) -> str | None:

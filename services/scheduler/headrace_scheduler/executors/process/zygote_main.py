@@ -335,8 +335,9 @@ def execute(request: dict[str, Any]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvpe(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - a literal command, never a shell line
-    except OSError as error:
-        os.write(2, f"headrace: cannot run {request['argv'][0]!r}: {error.strerror}\n".encode())
+    except (OSError, ValueError) as error:  # ValueError: an empty name, which a placeholder may have left
+        said = error.strerror if isinstance(error, OSError) else "the command's first word is empty"
+        os.write(2, f"headrace: cannot run {request['argv'][0]!r}: {said}\n".encode())
         os._exit(126 if isinstance(error, PermissionError) else 127)
 
 
