@@ -147,6 +147,8 @@ def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:
                 values[name] = json.loads(value)
             except ValueError as wrong:
                 raise BadInput(f"-p {name}:= is not JSON: {wrong}") from None
+            except RecursionError:
+                raise BadInput(f"-p {name}:= is nested too deep: a value has at most 100 levels") from None
         else:
             texts[name] = _sendable("-p", name, value)
     return texts, values

@@ -34,6 +34,7 @@ def test_parameters():
         (["=1"], "-p =1: expected name=value, or name:=json"),
         (["a=1", "a:=2"], "-p a is given twice"),
         (["a:={"], "-p a:= is not JSON"),
+        (["a:=" + "[" * 50_000], "-p a:= is nested too deep: a value has at most 100 levels"),
         (["a=\udcff"], "-p 'a' is not UTF-8 text"),
     ],
 )
