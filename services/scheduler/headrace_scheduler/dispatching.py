@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from headrace_scheduler.caching import RENEW_EVERY_S, CacheClient
@@ -25,11 +25,13 @@ from headrace_scheduler.engine.commands import (
 from headrace_scheduler.engine.facts import CacheAnswered, CacheSettled, Fact, ValuesRead
 from headrace_scheduler.executors.port import AttemptId, Executor
 from headrace_scheduler.importing import Importer
+from headrace_scheduler.mishaps import fault_of
 from headrace_scheduler.storing import Contents
 from headrace_servicekit.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+C = TypeVar("C", AskCache, Import, ReadValues)
 Told = Callable[[str, Fact], None]
 COMMIT_AGAIN_S = 2.0
 SETTLE_WITHIN_S = 2.0
@@ -103,13 +105,14 @@ class Dispatcher:
         while True:
             asked = await _batch(self._asks)
             self._settled_lately.clear()
-            for run_id, fact in await self._cache.ask(asked):
+            for run_id, fact in await _answers(self._cache.ask, asked):
                 self._told(run_id, fact)
-                self._note(run_id, fact)
+                if isinstance(fact, CacheAnswered):
+                    self._note(run_id, fact)
 
     async def _importing(self) -> None:
         while True:
-            for run_id, fact in await self._importer.ask(await _batch(self._imports)):
+            for run_id, fact in await _answers(self._importer.ask, await _batch(self._imports)):
                 self._told(run_id, fact)
 
     def _note(self, run_id: str, fact: CacheAnswered) -> None:
@@ -132,15 +135,23 @@ class Dispatcher:
         while True:
             for run_id, command in await _batch(self._starts):
                 attempt = AttemptId(run_id, command.path, command.number)
-                if isinstance(command, StartAttempt):
-                    await self._executor.launch(command.launch)
-                else:
-                    await self._executor.cancel(attempt)
+                try:
+                    if isinstance(command, StartAttempt):
+                        await self._executor.launch(command.launch)
+                    else:
+                        await self._executor.cancel(attempt)
+                except Exception as fault:  # see mishaps.py
+                    logger.exception("run %s: %s could not be carried out", run_id, attempt)
+                    if isinstance(command, StartAttempt):
+                        self._told(run_id, fault_of(command, fault))
 
     async def _reading(self) -> None:
         while True:
-            run_id, command = await self._reads.get()
-            self._told(run_id, ValuesRead(command.path, await self._contents.read(command.refs)))
+            for run_id, fact in await _answers(self._read, [await self._reads.get()]):
+                self._told(run_id, fact)
+
+    async def _read(self, asked: Sequence[tuple[str, ReadValues]]) -> list[tuple[str, ValuesRead]]:
+        return [(run, ValuesRead(c.path, await self._contents.read(c.refs))) for run, c in asked]
 
     async def _settling(self) -> None:
         while True:
@@ -151,6 +162,9 @@ class Dispatcher:
                 except ServiceError as down:
                     logger.warning("the cache does not answer, %d results wait: %s", len(self._unsettled), down)
                     await asyncio.sleep(COMMIT_AGAIN_S)
+                except Exception:  # see mishaps.py; without these entries tasks run again, and reservations expire
+                    logger.exception("%d results are not told to the cache", len(self._unsettled))
+                    self._unsettled = []
 
     async def _settle(self) -> None:
         """Tell the cache what has ended; what is acknowledged is no longer in `_unsettled`."""
@@ -171,8 +185,24 @@ class Dispatcher:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
                 await self._cache.renew()
-            except ServiceError as down:
-                logger.warning("cannot renew cache reservations: %s", down)
+            except Exception as failed:  # they expire, and identical tasks may run twice: no reason to stop
+                logger.warning(
+                    "cannot renew cache reservations: %s", failed, exc_info=not isinstance(failed, ServiceError)
+                )
+
+
+async def _answers(
+    ask: Callable[[Sequence[tuple[str, C]]], Awaitable[Sequence[tuple[str, Fact]]]], asked: Sequence[tuple[str, C]]
+) -> list[tuple[str, Fact]]:
+    """The answers of ASK; where it meets a fault of ours, those it can give one by one, and the fault to the others."""
+    try:
+        return list(await ask(asked))
+    except Exception as fault:  # see mishaps.py
+        if len(asked) > 1:
+            return [answer for one in asked for answer in await _answers(ask, [one])]
+        run_id, command = asked[0]
+        logger.exception("run %s: %s of '%s' could not be carried out", run_id, type(command).__name__, command.path)
+        return [(run_id, fault_of(command, fault))]
 
 
 async def _batch(queue: asyncio.Queue[T]) -> list[T]:

@@ -19,6 +19,7 @@ from headrace_scheduler.engine.facts import Missing
 logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
 READ_TRIES = 20
+PATIENCE_S = 600.0
 
 
 class Unstorable(Exception):  # noqa: N818 - read as a statement
@@ -30,14 +31,16 @@ class Unstorable(Exception):  # noqa: N818 - read as a statement
 
 
 class Contents:
-    """The large values of all runs, in STORE."""
+    """The large values of all runs, in STORE. A store that cannot be written for PATIENCE_S seconds fails the run."""
 
-    def __init__(self, store: ArtifactStore) -> None:
+    def __init__(self, store: ArtifactStore, patience_s: float = PATIENCE_S) -> None:
         self._store = store
+        self._patience_s = patience_s
 
     async def put(self, contents: Mapping[str, Content]) -> None:
         """Return when all of it is stored. Raises Unstorable."""
         last = ""
+        until = asyncio.get_running_loop().time() + self._patience_s
         while True:
             try:
                 await asyncio.to_thread(self._put, contents)
@@ -45,6 +48,11 @@ class Contents:
                 sentence = f"a list cannot be collected, because an element is gone: {missing}"
                 raise Unstorable(sentence, "MissingInput") from missing
             except (StoreError, OSError) as failed:
+                if asyncio.get_running_loop().time() >= until:
+                    sentence = (
+                        f"its values cannot be stored: {why(failed)}; retry the run once the store can be written"
+                    )
+                    raise Unstorable(sentence, "Internal") from failed
                 if why(failed) != last:
                     last = why(failed)
                     logger.warning("cannot store the values of a run, trying again: %s", last)
