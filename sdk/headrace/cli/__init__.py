@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace import __version__
-from headrace.errors import BadInput, HeadraceError, NotFound, PlatformUnreachable, WrongState
+from headrace.errors import BadInput, HeadraceError, NotFound, PlatformUnreachable, Problem, WrongState
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -154,7 +154,7 @@ def _complain(failed: BaseException) -> int:
             return _complain(first)
         raise failed
     if isinstance(failed, BadInput) and failed.problems:
-        print("\n".join(str(problem) for problem in failed.problems), file=sys.stderr)
+        print("\n".join(_line(problem) for problem in failed.problems), file=sys.stderr)
         count = len(failed.problems)
         print(f"headrace: {count} problem{'' if count == 1 else 's'}; nothing was created", file=sys.stderr)
         return BAD_INPUT
@@ -162,3 +162,8 @@ def _complain(failed: BaseException) -> int:
     if isinstance(failed, BadInput | NotFound | WrongState):
         return BAD_INPUT
     return UNREACHABLE if isinstance(failed, PlatformUnreachable) else FAILED
+
+
+def _line(problem: Problem) -> str:
+    """A problem with its place; one with --from names the task itself, and the request's field would say it twice."""
+    return problem.message if problem.path == "from_tasks" else str(problem)

@@ -98,7 +98,7 @@ def _runs(verbs: Any) -> None:
         dest="action", metavar="ACTION", required=True
     )
     listing = runs.add_parser("list", help="the newest runs")
-    listing.add_argument("--limit", type=int, default=20, help="how many (default 20; 0 = all)")
+    listing.add_argument("--limit", type=_limit, default=20, help="how many (default 20; 0 = all)")
     _connection(listing)
     _about_run(runs.add_parser("get", help="a run with its tasks"))
     logs = runs.add_parser("logs", help="the logs of a run's tasks")
@@ -118,6 +118,16 @@ def _runs(verbs: Any) -> None:
         ("delete", "end and delete a run"),
     ):
         _about_run(runs.add_parser(name, help=text))
+
+
+def _limit(text: str) -> int:
+    try:
+        limit = int(text)
+    except ValueError:
+        limit = -1
+    if limit < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of runs; give one from 1 up, or 0 for all")
+    return limit
 
 
 def _about_run(verb: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Progress on standard error: a tree redrawn in place on a terminal, else a line for each change. The shell round tree.py."""
+"""Progress on standard error: a tree redrawn in place on a terminal, else lines. The shell round tree.py and lines.py."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import time
 from datetime import UTC, datetime
 from typing import TextIO
 
+from headrace.cli.lines import Digest
 from headrace.cli.texts import Style, one_line
-from headrace.cli.tree import describe, render
-from headrace.models import Progress, Task
+from headrace.cli.tree import render
+from headrace.models import Progress
 
 FRAME = 0.1  # seconds between two frames at least
 HEARTBEAT = 1.0  # seconds between two frames where nothing happened: elapsed times go on
@@ -33,18 +34,15 @@ def say(sentence: str) -> None:
 
 
 class Lines:
-    """One line for each change of a task's state, of its attempt or of what it waits for."""
+    """Lines for the changes of the run, one after the other."""
 
     def __init__(self) -> None:
-        self._said: dict[str, str] = {}
+        self._digest = Digest()
 
     def show(self, progress: Progress) -> None:
         """What the last events changed."""
-        for task in progress.changed:
-            line = change_line(task)
-            if self._said.get(task.path) != line:
-                self._said[task.path] = line
-                say(line)
+        for line in self._digest.lines(progress):
+            say(line)
 
     async def draw(self) -> None:
         """Nothing is drawn again."""
@@ -52,14 +50,6 @@ class Lines:
 
     def close(self) -> None:
         """Nothing is on the screen that has to go."""
-
-
-def change_line(task: Task) -> str:
-    """`train  RUNNING  attempt 2`."""
-    words = describe(task, task.created_at or datetime.now(UTC)) if task.ended or task.waiting_on else ""
-    attempt = f"attempt {task.attempts[-1].number}" if len(task.attempts) > 1 and not task.ended else ""
-    state = "" if words.startswith(task.state.lower()) else task.state.lower()
-    return "  ".join(one_line(part) for part in (task.path, state, attempt, words) if part)
 
 
 class Tree:

@@ -52,7 +52,7 @@ def _starts(run_id: str, wanted: str) -> bool:
 
 
 async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
-    runs = await client.runs.list(limit=max(options.limit, 0))
+    runs = await client.runs.list(limit=options.limit)
     if options.output == "json":
         print(results.printed([results.run_object(run) for run in runs]))
         return 0

@@ -15,10 +15,10 @@ import sys
 
 import pytest
 
-from headrace.cli import main, parsing
+from headrace.cli import _complain, main, parsing
 from headrace.cli.results import exit_code
 from headrace.cli.running import located
-from headrace.errors import BadInput, NoPlatform, PlatformUnreachable
+from headrace.errors import BadInput, InvalidSpec, NoPlatform, PlatformUnreachable, Problem
 from headrace.finding import checked, find, is_local, platform_up, reachable
 
 
@@ -151,6 +151,22 @@ def test_bad_calls_are_sentences(tmp_path, capsys):
         said, ["there is no file", "is a folder", "is empty", "compile it first", "no platform answers"], strict=True
     ):
         assert words in line
+
+
+@pytest.mark.parametrize("limit", ["-1", "many"])
+def test_a_limit_that_is_no_number_of_runs_is_refused(capsys, limit):
+    with pytest.raises(SystemExit) as ended:
+        main(["runs", "list", "--limit", limit])
+    assert ended.value.code == 2
+    sentence = f"argument --limit: {limit} is no number of runs; give one from 1 up, or 0 for all"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(sentence)
+
+
+def test_a_wrong_from_is_said_once(capsys):
+    problems = [Problem("from_tasks", "from task 'x': there is none"), Problem("root.dag", "is empty")]
+    assert _complain(InvalidSpec("wrong", problems)) == 2
+    said = ["from task 'x': there is none", "root.dag: is empty", "headrace: 2 problems; nothing was created"]
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_the_version(capsys):

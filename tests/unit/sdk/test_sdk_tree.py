@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headrace.cli.screen import change_line
+from headrace.cli.lines import change_line
 from headrace.cli.texts import Style, cells, clean, duration, fit, fit_end
 from headrace.cli.tree import render
 from headrace.models import Attempt, Failure, Task, WaitingOn
