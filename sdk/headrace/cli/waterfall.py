@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from headrace.cli.chain import longest_chain
 from headrace.cli.texts import Style, between, cells, duration, fit, fit_end, one_line
 from headrace.models import Span
 
@@ -111,18 +112,3 @@ def _legend(rows: dict[str, list[Span]], style: Style) -> str:
     if taken:
         words.append(f"{style.paint('=', 'green')} {' or '.join(sorted(taken))}")
     return "  ".join(words)
-
-
-def longest_chain(spans: Sequence[Span], now: datetime) -> list[Span]:
-    """Back from the task that ended last: each time the one that ended last before this one began. By time alone."""
-    leaves = [span for span in spans if span.phase == "attempt"]
-    chain: list[Span] = []
-    limit: datetime | None = None
-    while True:
-        before = [one for one in leaves if limit is None or (one.end or now) <= limit]
-        if not before:
-            return list(reversed(chain))
-        last = max(before, key=lambda one: (one.end or now, one.start))
-        chain.append(last)
-        limit = last.start
-        leaves = [one for one in before if one is not last]
