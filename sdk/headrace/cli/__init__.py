@@ -101,14 +101,14 @@ def _verb(options: Namespace) -> Coroutine[Any, Any, int]:
         from headrace.cli import running
 
         return running.resume(options)
-    from headrace.cli import verbs
+    from headrace.cli import logs, verbs
 
     if options.verb in ("trace", "validate"):
         return verbs.perform({"trace": verbs.trace, "validate": verbs.validate}[options.verb], options)
     actions = {
         "list": verbs.list_runs,
         "get": verbs.get_run,
-        "logs": verbs.logs,
+        "logs": logs.logs,
         "terminate": verbs.terminate,
         "retry": verbs.retry,
         "delete": verbs.delete,

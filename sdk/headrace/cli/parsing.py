@@ -101,7 +101,7 @@ def _runs(verbs: Any) -> None:
     listing.add_argument("--limit", type=_limit, default=20, help="how many (default 20; 0 = all)")
     _connection(listing)
     _about_run(runs.add_parser("get", help="a run with its tasks"))
-    logs = runs.add_parser("logs", help="the logs of a run's tasks")
+    logs = runs.add_parser("logs", help="the logs of a run's tasks (of very many: 100, those that failed first)")
     logs.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
     logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")

@@ -1,4 +1,4 @@
-"""The verbs about runs that exist: list, get, logs, terminate, retry, delete, trace, and validate by a platform."""
+"""The verbs about runs that exist: list, get, terminate, retry, delete, trace (logs.py has logs), and validate by a platform."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headrace.async_client import AsyncClient, read_package
 from headrace.cli import results
 from headrace.cli.screen import say, style_of
 from headrace.errors import BadInput, NotFound
-from headrace.models import Run, Task
+from headrace.models import Run
 
 Verb = Callable[[AsyncClient, argparse.Namespace], Awaitable[int]]
 
@@ -144,53 +144,3 @@ async def validate(client: AsyncClient, options: argparse.Namespace) -> int:
         if not found.problems:
             print(f"{path} is valid")
     return 2 if found.problems else 0
-
-
-async def logs(client: AsyncClient, options: argparse.Namespace) -> int:
-    """One task's log as it is, or all tasks' logs with each line's task before it."""
-    run = await find_run(client, options.run)
-    if options.task:
-        async for data in client.logs(run.run_id, options.task, follow=options.follow):
-            _write(data)
-        return 0
-    if options.follow and not run.ended:
-        await _follow_all(client, run.run_id)
-        return 0
-    for task in await client.tasks(run.run_id):
-        if _has_log(task):
-            await _copy(client, run.run_id, task.path, follow=False)
-    return 0
-
-
-def _has_log(task: Task) -> bool:
-    return bool(task.attempts)
-
-
-async def _follow_all(client: AsyncClient, run_id: str) -> None:
-    """Each task's log from its first attempt on, side by side; a line is never torn."""
-    async with asyncio.TaskGroup() as group:
-        started: set[str] = set()
-        async for seen in client.watch(run_id):
-            for task in seen.changed:
-                if task.attempts and task.path not in started:
-                    started.add(task.path)
-                    group.create_task(_copy(client, run_id, task.path, follow=True))
-
-
-async def _copy(client: AsyncClient, run_id: str, path: str, *, follow: bool) -> None:
-    """The task's log with its path before each line."""
-    before, rest = f"{path}  ".encode(), b""
-    try:
-        async for data in client.logs(run_id, path, follow=follow):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                _write(before + line + b"\n")
-    except NotFound:
-        return  # an attempt that never came to write
-    if rest:
-        _write(before + rest + b"\n")
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
