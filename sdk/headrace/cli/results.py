@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headrace.cli.texts import STATE_COLOURS, Style, between, clean, fit, one_line
-from headrace.cli.tree import forest, render
+from headrace.cli.tree import drawn_in, fold_loops, forest
 from headrace.cli.waterfall import waterfall
 from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference, WaitingOn
 
 EXIT = {"SUCCEEDED": 0, "FAILED": 1, "CANCELED": 3}
 LOG_LINES = 20
 LONGEST_TREE = 1_000  # lines
+LONGEST_LOOP = 20  # iterations, above which a loop's are counted
+MOST_FAILURES = 20  # tasks whose failure is told in full
+MOST_ARTIFACTS = 100
 
 
 def exit_code(state: str) -> int:
@@ -116,11 +119,11 @@ def as_text(
         lines += ["outputs", *(f"  {one_line(name)} = {_value(value, width)}" for name, value in run.outputs.items())]
     if artifacts:
         lines.append("artifacts")
-        lines += [
-            one_line(f"{one.task}/{one.name} ({one.type.removeprefix('system.')})  {one.uri}") for one in artifacts
-        ]
-        first = len(lines) - len(artifacts)
-        lines[first:] = [f"  {line}" for line in lines[first:]]
+        for one in artifacts[:MOST_ARTIFACTS]:
+            kind = one.type.removeprefix("system.")
+            lines.append(f"  {one_line(f'{one.task}/{one.name} ({kind})  {one.uri}')}")
+        if (more := len(artifacts) - MOST_ARTIFACTS) > 0:
+            lines.append(f"  {style.ellipsis} and {more:,} more; all: headrace runs get {run.run_id} --output json")
     lines += warning_lines(tasks)
     if picture := waterfall(trace.spans, now, width, style):
         lines += ["trace", *(f"  {line}" for line in picture)]
@@ -159,14 +162,16 @@ def summary(run: Run, tasks: Sequence[Task], style: Style, now: datetime) -> str
 
 
 def failures(run: Run, tasks: Sequence[Task]) -> list[str]:
-    """Each task that failed by itself, with its reason, message and the last lines of its log."""
+    """Each task that failed by itself, with its reason, message and the last lines of its log; of very many the first."""
     lines: list[str] = []
-    for task in tasks:
-        if task.state != "FAILED" or task.error is None or task.error.reason == "TaskFailed":
-            continue
-        lines.append(one_line(f"{task.path} FAILED: {task.error.reason}: {task.error.message}"))
-        tail = task.error.log_tail.splitlines()[-LOG_LINES:]
+    failed = [(task, task.error) for task in tasks if task.state == "FAILED" and task.error is not None]
+    own = [(task, error) for task, error in failed if error.reason != "TaskFailed"]
+    for task, error in own[:MOST_FAILURES]:
+        lines.append(one_line(f"{task.path} FAILED: {error.reason}: {error.message}"))
+        tail = error.log_tail.splitlines()[-LOG_LINES:]
         lines += [f"  | {clean(line)}" for line in tail]
+    if (more := len(own) - MOST_FAILURES) > 0:
+        lines.append(f"and {more:,} more tasks FAILED; all: headrace runs get {run.run_id} --output json")
     if not lines and run.error is not None:
         lines.append(one_line(f"run {run.run_id} {run.state}: {run.error.reason}: {run.error.message}"))
     return lines
@@ -174,11 +179,15 @@ def failures(run: Run, tasks: Sequence[Task]) -> list[str]:
 
 def shown(run: Run, tasks: Sequence[Task], width: int, style: Style, now: datetime) -> list[str]:
     """`runs get`: the run with its tasks as a tree, folded where there are very many, and its outputs."""
-    height = min(sum(node.size for node in forest(tasks)), LONGEST_TREE) or 1
+    roots = forest(tasks)
+    folded = fold_loops(roots, LONGEST_LOOP)
+    height = sum(node.size for node in roots) or 1
     lines = [summary(run, tasks, style, now)]
     if run.display_name:
         lines.append(f"  {one_line(run.display_name)}")
-    lines += [f"  {line}" for line in render(tasks, now, width - 2, height, style)]
+    lines += [f"  {line}" for line in drawn_in(roots, now, width - 2, min(height, LONGEST_TREE), style)]
+    if folded or height > LONGEST_TREE:
+        lines.append(f"  not every task is shown; all: headrace runs get {run.run_id} --output json")
     if run.outputs:
         lines += ["outputs", *(f"  {one_line(name)} = {_value(value, width)}" for name, value in run.outputs.items())]
     return lines

@@ -26,13 +26,38 @@ class Node:
     size: int = 1  # lines of the whole subtree
     counts: dict[str, int] = field(default_factory=dict)  # leaves by state
     rank: int = 9  # the most urgent state below
+    left_out: dict[str, int] = field(default_factory=dict)  # iterations that are only counted, by state
 
 
 def render(tasks: Iterable[Task], now: datetime, width: int, height: int, style: Style = PLAIN) -> list[str]:
     """At most HEIGHT lines of at most WIDTH columns."""
+    return drawn_in(forest(tasks), now, width, height, style)
+
+
+def drawn_in(roots: list[Node], now: datetime, width: int, height: int, style: Style = PLAIN) -> list[str]:
+    """The same of a forest."""
     drawn: list[str] = []
-    _lines(forest(tasks), max(height, 1), "", drawn, _Frame(now, max(width, 10), style))
+    _lines(roots, max(height, 1), "", drawn, _Frame(now, max(width, 10), style))
     return drawn
+
+
+def fold_loops(roots: list[Node], most: int) -> bool:
+    """Loops of more than MOST iterations keep those that failed or run, at most that many; the others are only counted.
+    Whether there was such a loop.
+    """
+    order = list(roots)
+    for node in order:  # grows: from the roots down
+        if len(node.children) > most and node.children[0].task.path.endswith("]"):  # a loop has iterations alone
+            urgent = [child for child in node.children if child.rank <= ORDER["RUNNING"]]
+            names = {one.task.path for one in sorted(urgent, key=lambda one: one.rank)[:most]}
+            for one in node.children:
+                if one.task.path not in names:
+                    node.left_out[one.task.state] = node.left_out.get(one.task.state, 0) + 1
+            node.children = [child for child in node.children if child.task.path in names]
+        order += node.children
+    for node in reversed(order):
+        node.size = 1 + sum(child.size for child in node.children) + bool(node.left_out)
+    return any(node.left_out for node in order)
 
 
 def forest(tasks: Iterable[Task]) -> list[Node]:
@@ -83,13 +108,23 @@ def _lines(nodes: list[Node], room: int, indent: str, drawn: list[str], frame: _
                 hidden[state] = hidden.get(state, 0) + count
     for node in shown:
         budget = given[node.task.path]
-        folded = budget < 2 and bool(node.children)
-        drawn.append(_line(node, indent, folded, frame))
-        if node.children and budget >= 2:
-            _lines(node.children, budget - 1, indent + "  ", drawn, frame)
+        inside = bool(node.children or node.left_out)
+        drawn.append(_line(node, indent, budget < 2 and inside, frame))
+        if inside and budget >= 2:
+            counts = bool(node.left_out) and budget > 2
+            if node.children:
+                _lines(node.children, budget - 1 - counts, indent + "  ", drawn, frame)
+            if counts or not node.children:
+                drawn.append(_left_out(node, indent + "  ", frame))
     if hidden and len(shown) < room:
         text = f"{indent}{frame.style.ellipsis} and {counted(hidden)}"
         drawn.append(frame.style.paint(fit(text, frame.width, frame.style.ellipsis), "dim"))
+
+
+def _left_out(node: Node, indent: str, frame: _Frame) -> str:
+    count, more = sum(node.left_out.values()), " more" if node.children else ""
+    text = f"{indent}{frame.style.ellipsis} {count:,}{more} iterations: {counted(node.left_out)}"
+    return frame.style.paint(fit(text, frame.width, frame.style.ellipsis), "dim")
 
 
 def _share(nodes: list[Node], room: int) -> dict[str, int]:
