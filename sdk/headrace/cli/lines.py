@@ -57,8 +57,15 @@ class _Loop:
             self.failed += task.state == "FAILED"
 
     @property
+    def behind(self) -> bool:
+        """Whether it has had its share of lines, and something has ended since the last summary."""
+        return self.said >= SHARE and self.counted != (len(self.iterations), self.tasks)
+
+    @property
     def due(self) -> bool:
         """Whether enough has ended since the last summary."""
+        if not self.behind:
+            return False
         iterations, tasks = self.counted
         step = max(self.total // SUMMARIES, 1)
         if len(self.iterations) // step > iterations // step:
@@ -90,11 +97,13 @@ class Digest:
             if loop is not None:
                 loop.note(task)
                 touched[loop.path] = loop
+            if task.ended and (over := self._loops.get(task.path)) is not None and over.behind:
+                lines.append(over.summary())  # before the loop's own end
             if loop is None or loop.said < SHARE:
                 lines += self._change(task, loop)
             elif task.state == "FAILED" and task.error is not None and task.error.reason != "TaskFailed":
                 lines += self._failure(task, loop)
-        lines += [loop.summary() for loop in touched.values() if loop.said >= SHARE and loop.due]
+        lines += [loop.summary() for loop in touched.values() if loop.due]
         return lines
 
     def _loop(self, task: Task, progress: Progress) -> _Loop | None:

@@ -83,22 +83,23 @@ def test_a_long_loop_within_a_loop_is_not_silent():
 
 
 def test_what_is_in_no_iteration_is_always_said():
-    told = Told(each=1_000)
-    for index in range(1_000):
+    told = Told(each=1_009)
+    for index in range(1_009):
         told.iterate("each", index)
     told.tell("each", "SUCCEEDED")
     told.tell("after", "RUNNING")
     told.tell("odd[name", "RUNNING")
+    assert told.lines[-4] == "each  1,009 of 1,009 iterations ended"
     assert told.lines[-3:] == ["each  succeeded", "after  running", "odd[name  running"]
 
 
 def test_one_batch_of_events_has_one_count():
     digest = Digest()
-    loop = Task("each", "RUNNING", kind="LOOP", iteration_count=1_000)
+    loop = Task("each", "SUCCEEDED", kind="LOOP", iteration_count=1_000)
     changed = tuple(Task(f"each[{index}]", "SUCCEEDED", parent="each") for index in range(1_000))
     tasks = {task.path: task for task in (loop, *changed)}
-    lines = digest.lines(Progress("r", "RUNNING", tasks, changed))
-    assert lines[SHARE + 1 :] == ["each  1,000 of 1,000 iterations ended"]
+    lines = digest.lines(Progress("r", "RUNNING", tasks, (*changed, loop)))
+    assert lines[SHARE + 1 :] == ["each  1,000 of 1,000 iterations ended", "each  succeeded  1000 iterations"]
 
 
 def test_an_iteration_that_runs_again_has_not_ended():
