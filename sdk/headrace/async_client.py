@@ -85,24 +85,19 @@ class AsyncClient:
         request_id: str = "",
     ) -> Run:
         """Create a run of PACKAGE: a path, a file's bytes or a spec. TEXT_PARAMETERS are parsed by their declared types."""
-        from headrace import reading
         from headrace_protos.v1 import runs_pb2
 
         request = runs_pb2.SubmitRequest(
-            request_id=request_id or str(uuid.uuid4()),
-            **await _source(package, filename),
             pipeline_version_id=pipeline_version_id,
             display_name=display_name,
             description=description,
             experiment_id=experiment_id,
-            parameters_json=json.dumps(dict(parameters)) if parameters else "",
             text_parameters=dict(text_parameters or {}),
             root_artifacts=dict(root_artifacts or {}),
             pipeline_root=pipeline_root,
+            request_id=request_id,
         )
-        if enable_cache is not None:
-            request.enable_cache = enable_cache
-        return reading.run(await self._call("Submit", request))
+        return await self._create("Submit", request, await _source(package, filename), parameters, enable_cache)
 
     async def resume(
         self,
@@ -126,27 +121,41 @@ class AsyncClient:
         and so does what FROM_TASKS name (`train`, `for-loop-1[3]/train`, `for-loop-1`) with all that follows it. What is not
         given is as it was there.
         """
-        from headrace import reading
         from headrace_protos.v1 import runs_pb2
 
-        source = await _source(package, filename) if package is not None else {}
         request = runs_pb2.ResumeRequest(
             run_id=run_id,
             from_tasks=list(from_tasks),
-            request_id=request_id or str(uuid.uuid4()),
-            **source,
             pipeline_version_id=pipeline_version_id,
             display_name=display_name,
             description=description,
             experiment_id=experiment_id,
-            parameters_json=json.dumps(dict(parameters)) if parameters else "",
             text_parameters=dict(text_parameters or {}),
             root_artifacts=dict(root_artifacts or {}),
             pipeline_root=pipeline_root,
+            request_id=request_id,
         )
+        return await self._create("Resume", request, await _source(package, filename), parameters, enable_cache)
+
+    async def _create(
+        self,
+        method: str,
+        request: Any,
+        source: Mapping[str, Any],
+        parameters: Mapping[str, Any] | None,
+        enable_cache: bool | None,
+    ) -> Run:
+        """What all ways to create a run have in common; SOURCE are the fields that say what runs."""
+        from headrace import reading
+
+        for name, value in source.items():
+            setattr(request, name, value)
+        request.request_id = request.request_id or str(uuid.uuid4())
+        if parameters:
+            request.parameters_json = json.dumps(dict(parameters))
         if enable_cache is not None:
             request.enable_cache = enable_cache
-        return reading.run(await self._call("Resume", request))
+        return reading.run(await self._call(method, request))
 
     async def validate(self, package: Package, *, filename: str = "") -> Validation:
         """Check PACKAGE without creating anything."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-from headrace_ir.checks.placeholders import NAMED, texts
+from headrace_ir.checks.placeholders import NAMED, PLATFORM, texts
 from headrace_ir.checks.scopes import all_components, dependencies, scopes
 from headrace_ir.conditions import ConditionProblem, parse
 from headrace_ir.model import Executor, Source, Spec, Task
@@ -21,19 +21,7 @@ MAX_ADVICE: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{\{\$\.([A-Za-z_][^{}]{0,200})\}\}")
 _CHANNEL: Final = re.compile(r"\{\{channel:task=[^{}]*;name=([^{};]*);[^{}]*\}\}")
 _SIDES: Final = ("inputs.parameters", "inputs.artifacts", "outputs.parameters", "outputs.artifacts")
-PLATFORM: Final = (
-    "pipeline_job_name",
-    "pipeline_job_resource_name",
-    "pipeline_job_uuid",
-    "pipeline_task_name",
-    "pipeline_task_uuid",
-    "pipeline_job_create_time_utc",
-    "pipeline_job_schedule_time_utc",
-    "pipeline_root",
-    "workspace_path",
-    "outputs.output_file",
-    "outputMetadataUri",
-)
+_KNOWN: Final = (*PLATFORM, "outputs.output_file", "outputMetadataUri")
 
 
 def advice(spec: Spec) -> list[str]:
@@ -100,7 +88,7 @@ def _is_repaired(condition: str) -> bool:
 def _meant(name: str) -> str | None:
     head, bracket, rest = name.partition("[")
     if not bracket:
-        return nearest(name, PLATFORM)
+        return nearest(name, _KNOWN)
     side = nearest(head, _SIDES)
     return None if side is None or side == head else f"{side}[{rest}"
 
@@ -114,7 +102,7 @@ def _placeholders(path: str, value: Any) -> Iterator[str]:
                 "text; give the value as an input of the component"
             )
         for name in _PLACEHOLDER.findall(value) if "{{$." in value else ():
-            if name not in PLATFORM and not NAMED.fullmatch(f"{{{{$.{name}}}}}"):
+            if name not in _KNOWN and not NAMED.fullmatch(f"{{{{$.{name}}}}}"):
                 meant = _meant(name)
                 end = f"; did you mean '{{{{$.{meant}}}}}'?" if meant else ""
                 yield f"{path}: '{{{{$.{name}}}}}' has no value here and stays as it is{end}"

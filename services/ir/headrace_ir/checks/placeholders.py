@@ -15,6 +15,18 @@ from headrace_ir.checks.structures import StructureProblem, asked_inputs
 from headrace_ir.model import Component, Container, Executor, Source, Spec, Task
 from headrace_ir.problems import Problem, hint
 
+# The platform's own texts; any other name stays as it is (Vertex has more).
+PLATFORM: Final = (
+    "pipeline_job_name",
+    "pipeline_job_resource_name",
+    "pipeline_job_uuid",
+    "pipeline_task_name",
+    "pipeline_task_uuid",
+    "pipeline_job_create_time_utc",
+    "pipeline_job_schedule_time_utc",
+    "pipeline_root",
+    "workspace_path",
+)
 NAMED: Final = re.compile(r"""\{\{\$\.(inputs|outputs)\.(parameters|artifacts)\[(?:'([^']*)'|"([^"]*)")\][^{}]*\}\}""")
 _ANY: Final = "parameters or artifacts"
 

@@ -30,24 +30,10 @@ from headrace_companion.templates import (
     parse_reference,
     text_part,
 )
+from headrace_ir.checks.placeholders import PLATFORM
 from headrace_ir.references import Held, ValueRef
 from headrace_ir.values import Value, encode, text_of
 
-# Platform placeholders and who may lack them: all come in Scope.platform as texts; others stay as they are (Vertex
-# has more).
-PLATFORM: Final = frozenset(
-    {
-        "pipeline_job_name",
-        "pipeline_job_resource_name",
-        "pipeline_job_uuid",
-        "pipeline_task_name",
-        "pipeline_task_uuid",
-        "pipeline_job_create_time_utc",
-        "pipeline_job_schedule_time_utc",
-        "pipeline_root",
-        "workspace_path",
-    }
-)
 _STRUCTURE: Final = re.compile(r'\s*\{\s*"(?:IfPresent|Concat)"\s*:')
 _MAX_DEPTH: Final = 50
 
