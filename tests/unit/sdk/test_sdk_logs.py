@@ -48,14 +48,15 @@ class FakeRuns(RunsServicer):
 
     async def Logs(self, request, context):  # noqa: N802
         self.asked.append(request.path)
+        index = int(request.path[1:])
+        # Not counted as open: the caller may have its answer, and ask for the next, before what follows an abort here has run.
+        if index in self.gone:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no log")
+        if index == self.broken:
+            await context.abort(grpc.StatusCode.INTERNAL, "the disk is gone")
         self.open += 1
         self.most = max(self.most, self.open)
-        index = int(request.path[1:])
         try:
-            if index in self.gone:
-                await context.abort(grpc.StatusCode.NOT_FOUND, "no log")
-            if index == self.broken:
-                await context.abort(grpc.StatusCode.INTERNAL, "the disk is gone")
             for part in (b"one\nt", b"wo", b"\nthree"):
                 yield runs_pb2.LogsResponse(data=part, attempt=1)
         finally:
@@ -75,24 +76,24 @@ async def served(fake):
         await server.stop(None)
 
 
-async def printed(fake, capfdbinary) -> tuple[list[str], str]:
+async def printed(fake, capsysbinary) -> tuple[list[str], str]:
     async with served(fake) as client:
         assert await logs(client, argparse.Namespace(run=RUN_ID, task=None, follow=False)) == 0
-    out, err = capfdbinary.readouterr()
+    out, err = capsysbinary.readouterr()
     return out.decode().splitlines(), err.decode()
 
 
-async def test_every_log_of_a_small_run_in_the_order_of_its_tasks(capfdbinary):
+async def test_every_log_of_a_small_run_in_the_order_of_its_tasks(capsysbinary):
     fake = FakeRuns(20, failed=(7,), gone=(3,))
-    lines, said = await printed(fake, capfdbinary)
+    lines, said = await printed(fake, capsysbinary)
     assert lines == [f"t{index}  {word}" for index in range(20) if index != 3 for word in ("one", "two", "three")]
     assert said == ""
     assert 1 <= fake.most <= AHEAD
 
 
-async def test_of_very_many_those_that_failed_come_first(capfdbinary):
+async def test_of_very_many_those_that_failed_come_first(capsysbinary):
     fake = FakeRuns(1_234, failed=(900, 1_000))
-    lines, said = await printed(fake, capfdbinary)
+    lines, said = await printed(fake, capsysbinary)
     wanted = ["t900", "t1000", *(f"t{index}" for index in range(MOST - 2))]
     assert list(dict.fromkeys(line.split()[0] for line in lines)) == wanted
     assert sorted(fake.asked) == sorted(wanted)
@@ -102,10 +103,10 @@ async def test_of_very_many_those_that_failed_come_first(capfdbinary):
     )
 
 
-async def test_a_log_that_cannot_be_read_ends_the_command(capfdbinary):
+async def test_a_log_that_cannot_be_read_ends_the_command(capsysbinary):
     with pytest.RaisesGroup(pytest.RaisesExc(HeadraceError, match="the disk is gone")):
         async with asyncio.timeout(20):
-            await printed(FakeRuns(50, broken=30), capfdbinary)
+            await printed(FakeRuns(50, broken=30), capsysbinary)
 
 
 def test_more_that_failed_than_are_shown():
