@@ -1,0 +1,1 @@
+"""The DSL: what pipeline authors write. (The public names are listed here.)"""
