@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from headrace.errors import BadInput, PlatformUnreachable, WaitTimeout
 from headrace.finding import Address, find
@@ -25,7 +25,10 @@ from headrace.models import RUN_ENDED, Artifact, Progress, Run, Task, Trace, Val
 if TYPE_CHECKING:
     import grpc
 
-Package = str | Path | bytes | Mapping[str, Any]
+    from headrace.compiler.package import Package as CompiledPackage
+    from headrace.dsl.components import Component
+
+Package: TypeAlias = "str | Path | bytes | Mapping[str, Any] | CompiledPackage | Component"
 DEADLINE: Final = 60.0  # seconds for one call; streams have none
 PATIENCE: Final = 60.0  # seconds that wait() goes on asking a platform that does not answer
 PAUSE: Final = 0.25  # seconds between two tries
@@ -84,7 +87,9 @@ class AsyncClient:
         pipeline_root: str = "",
         request_id: str = "",
     ) -> Run:
-        """Create a run of PACKAGE: a path, a file's bytes or a spec. TEXT_PARAMETERS are parsed by their declared types."""
+        """Create a run of PACKAGE: a pipeline function, a path, a file's bytes or a spec. TEXT_PARAMETERS are parsed by their
+        declared types.
+        """
         from headrace_protos.v1 import runs_pb2
 
         request = runs_pb2.SubmitRequest(
@@ -358,8 +363,27 @@ async def _source(package: Package | None, filename: str = "") -> dict[str, Any]
         return {"package": package, "filename": filename or "pipeline.yaml"}
     if isinstance(package, Mapping):
         return {"spec_json": json.dumps(package)}
+    if not isinstance(package, str | Path):
+        return {"spec_json": json.dumps(_documents(package))}
     path = Path(package)
     return {"package": await asyncio.to_thread(read_package, path), "filename": filename or path.name}
+
+
+def _documents(given: CompiledPackage | Component) -> Mapping[str, Any]:
+    """Both documents under their names, or the spec alone."""
+    from headrace.compiler.package import Package as Compiled
+
+    compiled = (
+        given if isinstance(given, Compiled) else getattr(getattr(given, "implementation", None), "package", None)
+    )
+    if not isinstance(compiled, Compiled):
+        raise BadInput(
+            f"{type(given).__name__} is no pipeline; give a function decorated with @dsl.pipeline, a path, "
+            "the file's bytes or a spec"
+        )
+    if compiled.platform is None:
+        return compiled.spec
+    return {"pipeline_spec": compiled.spec, "platform_spec": compiled.platform}
 
 
 def read_package(path: Path) -> bytes:

@@ -19,6 +19,8 @@ from google.rpc import error_details_pb2, status_pb2
 import headrace
 from headrace import errors
 from headrace.async_client import AsyncClient
+from headrace.compiler.package import Package
+from headrace.dsl.components import Component, GraphImplementation
 from headrace.finding import Address
 from headrace.models import ValueReference
 from headrace_protos.v1 import events_pb2 as ev
@@ -146,6 +148,21 @@ async def test_submit_carries_what_was_given(tmp_path):
     assert json.loads(second.spec_json) == {"spec": 1}
     assert not second.HasField("enable_cache")
     assert first.request_id != second.request_id
+
+
+async def test_what_the_compiler_made_is_sent_as_documents():
+    class Flow(Component):
+        implementation = GraphImplementation(Package({"root": {}}))
+
+    async with served() as (client, fake):
+        await client.submit(Package({"root": {}}, {"platforms": {}}))
+        await client.submit(Flow())
+        with pytest.raises(
+            errors.BadInput, match=r"^object is no pipeline; give a function decorated with @dsl\.pipeline"
+        ):
+            await client.submit(object())
+    both = {"pipeline_spec": {"root": {}}, "platform_spec": {"platforms": {}}}
+    assert [json.loads(one.spec_json) for one in fake.submitted] == [both, {"root": {}}]
 
 
 async def test_resume_carries_what_was_given_and_nothing_else(tmp_path):
