@@ -19,7 +19,7 @@ from bench.measuring import Row, machine
 from bench.table import table
 from fixtures.platforms import PlatformError
 
-NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading")
+NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "compiling")
 
 
 def main() -> int:
