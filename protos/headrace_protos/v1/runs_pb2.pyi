@@ -272,6 +272,136 @@ class ValueResponse(google.protobuf.message.Message):
 global___ValueResponse = ValueResponse
 
 @typing.final
+class ArtifactRef(google.protobuf.message.Message):
+    """One artifact that a task put out or was given."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
+    INPUT_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    """of the task; "" = of the run itself"""
+    name: builtins.str
+    """of the output or input"""
+    index: builtins.int
+    """in a list of artifacts"""
+    input: builtins.bool
+    """an input instead of an output"""
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+        name: builtins.str = ...,
+        index: builtins.int = ...,
+        input: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["index", b"index", "input", b"input", "name", b"name", "path", b"path", "run_id", b"run_id"]) -> None: ...
+
+global___ArtifactRef = ArtifactRef
+
+@typing.final
+class ArtifactFilesRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    @property
+    def artifact(self) -> global___ArtifactRef: ...
+    def __init__(
+        self,
+        *,
+        artifact: global___ArtifactRef | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact"]) -> None: ...
+
+global___ArtifactFilesRequest = ArtifactFilesRequest
+
+@typing.final
+class ArtifactFile(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """its path in the folder; "" = the artifact is this one file"""
+    size: builtins.int
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "size", b"size"]) -> None: ...
+
+global___ArtifactFile = ArtifactFile
+
+@typing.final
+class ArtifactFilesResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: builtins.int
+    @property
+    def files(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ArtifactFile]:
+        """in the order of their names; of a folder without files none"""
+
+    def __init__(
+        self,
+        *,
+        files: collections.abc.Iterable[global___ArtifactFile] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["files", b"files"]) -> None: ...
+
+global___ArtifactFilesResponse = ArtifactFilesResponse
+
+@typing.final
+class ReadArtifactRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    FILE_FIELD_NUMBER: builtins.int
+    OFFSET_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    file: builtins.str
+    """as ArtifactFiles names it"""
+    offset: builtins.int
+    limit: builtins.int
+    """bytes; 0 = to the end"""
+    @property
+    def artifact(self) -> global___ArtifactRef: ...
+    def __init__(
+        self,
+        *,
+        artifact: global___ArtifactRef | None = ...,
+        file: builtins.str = ...,
+        offset: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["artifact", b"artifact"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "file", b"file", "limit", b"limit", "offset", b"offset"]) -> None: ...
+
+global___ReadArtifactRequest = ReadArtifactRequest
+
+@typing.final
+class ReadArtifactResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: builtins.int
+    data: builtins.bytes
+    def __init__(
+        self,
+        *,
+        data: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
+
+global___ReadArtifactResponse = ReadArtifactResponse
+
+@typing.final
 class TerminateRunRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -80,6 +80,16 @@ class RunsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.FromString,
                 _registered_method=True)
+        self.ArtifactFiles = channel.unary_stream(
+                '/headrace.v1.Runs/ArtifactFiles',
+                request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesResponse.FromString,
+                _registered_method=True)
+        self.ReadArtifact = channel.unary_stream(
+                '/headrace.v1.Runs/ReadArtifact',
+                request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactResponse.FromString,
+                _registered_method=True)
         self.Trace = channel.unary_unary(
                 '/headrace.v1.Runs/Trace',
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
@@ -172,6 +182,21 @@ class RunsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArtifactFiles(self, request, context):
+        """The files of an artifact: one without a name, or those of a folder. Errors: NOT_FOUND (also where nothing is stored any more),
+        INVALID_INPUT (it lies outside the platform's store).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadArtifact(self, request, context):
+        """Bytes of one file of an artifact. Errors: as ArtifactFiles'.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Trace(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -256,6 +281,16 @@ def add_RunsServicer_to_server(servicer, server):
                     servicer.Value,
                     request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.SerializeToString,
+            ),
+            'ArtifactFiles': grpc.unary_stream_rpc_method_handler(
+                    servicer.ArtifactFiles,
+                    request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesResponse.SerializeToString,
+            ),
+            'ReadArtifact': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadArtifact,
+                    request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactResponse.SerializeToString,
             ),
             'Trace': grpc.unary_unary_rpc_method_handler(
                     servicer.Trace,
@@ -526,6 +561,60 @@ class Runs(object):
             '/headrace.v1.Runs/Value',
             headrace__protos_dot_v1_dot_runs__pb2.ValueRequest.SerializeToString,
             headrace__protos_dot_v1_dot_runs__pb2.ValueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArtifactFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.v1.Runs/ArtifactFiles',
+            headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_runs__pb2.ArtifactFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadArtifact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.v1.Runs/ReadArtifact',
+            headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_runs__pb2.ReadArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -145,11 +145,14 @@ class ReadRequest(google.protobuf.message.Message):
     OFFSET_FIELD_NUMBER: builtins.int
     LIMIT_FIELD_NUMBER: builtins.int
     FOLLOW_FIELD_NUMBER: builtins.int
+    FILE_FIELD_NUMBER: builtins.int
     uri: builtins.str
     offset: builtins.int
     limit: builtins.int
     """bytes; 0 = to the end"""
     follow: builtins.bool
+    file: builtins.str
+    """of a folder: its path in there"""
     def __init__(
         self,
         *,
@@ -157,8 +160,9 @@ class ReadRequest(google.protobuf.message.Message):
         offset: builtins.int = ...,
         limit: builtins.int = ...,
         follow: builtins.bool = ...,
+        file: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["follow", b"follow", "limit", b"limit", "offset", b"offset", "uri", b"uri"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["file", b"file", "follow", b"follow", "limit", b"limit", "offset", b"offset", "uri", b"uri"]) -> None: ...
 
 global___ReadRequest = ReadRequest
 
@@ -179,6 +183,56 @@ class ReadResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["data", b"data", "truncated", b"truncated"]) -> None: ...
 
 global___ReadResponse = ReadResponse
+
+@typing.final
+class ListObjectsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URI_FIELD_NUMBER: builtins.int
+    uri: builtins.str
+    def __init__(
+        self,
+        *,
+        uri: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["uri", b"uri"]) -> None: ...
+
+global___ListObjectsRequest = ListObjectsRequest
+
+@typing.final
+class StoredObject(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """its path in the folder; "" = the URI names this one file"""
+    size: builtins.int
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "size", b"size"]) -> None: ...
+
+global___StoredObject = StoredObject
+
+@typing.final
+class ListObjectsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OBJECTS_FIELD_NUMBER: builtins.int
+    @property
+    def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StoredObject]: ...
+    def __init__(
+        self,
+        *,
+        objects: collections.abc.Iterable[global___StoredObject] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["objects", b"objects"]) -> None: ...
+
+global___ListObjectsResponse = ListObjectsResponse
 
 @typing.final
 class PutRequest(google.protobuf.message.Message):

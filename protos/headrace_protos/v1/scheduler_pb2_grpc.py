@@ -204,6 +204,11 @@ class ArtifactAccessStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ReadRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ReadResponse.FromString,
                 _registered_method=True)
+        self.List = channel.unary_stream(
+                '/headrace.v1.ArtifactAccess/List',
+                request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsResponse.FromString,
+                _registered_method=True)
         self.Put = channel.unary_unary(
                 '/headrace.v1.ArtifactAccess/Put',
                 request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.PutRequest.SerializeToString,
@@ -228,6 +233,13 @@ class ArtifactAccessServicer(object):
     def Read(self, request, context):
         """Bytes of one object from offset on, in chunks; with `follow`, goes on while the object grows, until `attempt` has ended.
         Errors: NOT_FOUND, INVALID_INPUT (a URI outside the store).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def List(self, request, context):
+        """The files at a URI: one without a name, or those of a folder. Errors: as Read's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,6 +273,11 @@ def add_ArtifactAccessServicer_to_server(servicer, server):
                     servicer.Read,
                     request_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ReadRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ReadResponse.SerializeToString,
+            ),
+            'List': grpc.unary_stream_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsResponse.SerializeToString,
             ),
             'Put': grpc.unary_unary_rpc_method_handler(
                     servicer.Put,
@@ -306,6 +323,33 @@ class ArtifactAccess(object):
             '/headrace.v1.ArtifactAccess/Read',
             headrace__protos_dot_v1_dot_scheduler__pb2.ReadRequest.SerializeToString,
             headrace__protos_dot_v1_dot_scheduler__pb2.ReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.v1.ArtifactAccess/List',
+            headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_scheduler__pb2.ListObjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

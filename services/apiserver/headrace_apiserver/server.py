@@ -23,6 +23,7 @@ from headrace_apiserver.gateway.logs import RunLog
 from headrace_apiserver.gateway.uploads import Uploads
 from headrace_apiserver.handlers import not_built
 from headrace_apiserver.handlers.experiments import Experiments
+from headrace_apiserver.handlers.headrace_pipelines import HeadracePipelines
 from headrace_apiserver.handlers.headrace_runs import HeadraceRuns
 from headrace_apiserver.handlers.pipelines import Pipelines
 from headrace_apiserver.handlers.runs import Runs
@@ -33,6 +34,7 @@ from headrace_protos.kfp.v2beta1.experiment_pb2_grpc import add_ExperimentServic
 from headrace_protos.kfp.v2beta1.pipeline_pb2_grpc import add_PipelineServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.run_pb2_grpc import add_RunServiceServicer_to_server
 from headrace_protos.v1 import runs_pb2
+from headrace_protos.v1.pipelines_pb2_grpc import add_PipelinesServicer_to_server
 from headrace_protos.v1.runs_pb2_grpc import add_RunsServicer_to_server
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import Served, channel, check_address, serve
@@ -52,6 +54,7 @@ class Handlers:
     pipelines: Pipelines
     runs: Runs
     headrace_runs: HeadraceRuns
+    headrace_pipelines: HeadracePipelines
 
     def bound(self) -> list[Bound]:
         """For the gateway, with what is declared and not built."""
@@ -70,17 +73,20 @@ class Handlers:
             Served(f"{KFP}.PipelineService", partial(add_PipelineServiceServicer_to_server, self.pipelines)),
             Served(f"{KFP}.RunService", partial(add_RunServiceServicer_to_server, self.runs)),
             Served("headrace.v1.Runs", partial(add_RunsServicer_to_server, self.headrace_runs)),
+            Served("headrace.v1.Pipelines", partial(add_PipelinesServicer_to_server, self.headrace_pipelines)),
         ]
 
 
 def handlers(reached: Backends, *, fixed: bool = False) -> Handlers:
     """The handler objects over these stubs."""
     submitter = Submitter(reached, fixed=fixed)
+    pipelines = Pipelines(reached)
     return Handlers(
         experiments=Experiments(reached),
-        pipelines=Pipelines(reached),
+        pipelines=pipelines,
         runs=Runs(reached, submitter),
         headrace_runs=HeadraceRuns(reached, submitter),
+        headrace_pipelines=HeadracePipelines(pipelines),
     )
 
 

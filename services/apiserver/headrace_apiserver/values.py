@@ -64,7 +64,7 @@ def shown_parameters(parameters: Mapping[str, Held]) -> str:
 
 async def value_of(backends: Backends, request: runs_pb2.ValueRequest) -> AsyncIterator[runs_pb2.ValueResponse]:
     """The text of one parameter, in chunks."""
-    values = await _values(backends, request)
+    values = await values_at(backends, request.run_id, request.path, inputs=request.input)
     where = f"task {request.path}" if request.path else f"run {request.run_id}"
     kind = "input" if request.input else "output"
     if request.name not in values.parameters:
@@ -82,13 +82,14 @@ async def value_of(backends: Backends, request: runs_pb2.ValueRequest) -> AsyncI
         call.cancel()  # a reader that leaves ends the stream behind; no effect on one that has ended
 
 
-async def _values(backends: Backends, request: runs_pb2.ValueRequest) -> events_pb2.Values:
-    if request.path:
-        task = await task_of(backends, request.run_id, request.path)
-        return task.inputs if request.input else task.outputs
-    if request.input:
-        asked = run_query_pb2.GetSpecRequest(run_id=request.run_id)
+async def values_at(backends: Backends, run_id: str, path: str, *, inputs: bool) -> events_pb2.Values:
+    """What a task was given or put out; of path "" the run."""
+    if path:
+        task = await task_of(backends, run_id, path)
+        return task.inputs if inputs else task.outputs
+    if inputs:
+        asked = run_query_pb2.GetSpecRequest(run_id=run_id)
         spec: run_query_pb2.GetSpecResponse = await backends.run_query.GetSpec(asked)
         return spec.inputs
-    run: run_query_pb2.Run = await backends.run_query.GetRun(run_query_pb2.GetRunRequest(run_id=request.run_id))
+    run: run_query_pb2.Run = await backends.run_query.GetRun(run_query_pb2.GetRunRequest(run_id=run_id))
     return run.outputs

@@ -134,7 +134,10 @@ class FolderStore:
         for folder, _, names in os.walk(top):
             for name in names:
                 path = Path(folder, name)
-                found.append(Listed(self._key_of(path), path.stat().st_size))
+                with contextlib.suppress(FileNotFoundError):  # a link to nothing, in a folder that is not ours
+                    state = path.stat()
+                    if stat.S_ISREG(state.st_mode):
+                        found.append(Listed(self._key_of(path), state.st_size))
         return sorted(found, key=lambda listed: listed.key)
 
     def size(self, key: str) -> int:
@@ -145,7 +148,10 @@ class FolderStore:
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         try:
-            with self.path(key).open("rb") as file:
+            # Not blocking: the name may be a FIFO's, in a folder that is not ours.
+            with open(self.path(key), "rb", opener=_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise StoreError(f"{self.uri(key)} is no regular file")
                 file.seek(offset)
                 return file.read() if length is None else file.read(length)
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -15,7 +15,7 @@ import pytest
 from builders.specs import container, dag_input, pipeline
 from headrace_apiserver.server import ApiserverSettings, running
 from headrace_protos.kfp.v2beta1 import run_pb2, run_pb2_grpc
-from headrace_protos.v1 import events_pb2, run_query_pb2, runs_pb2, runs_pb2_grpc
+from headrace_protos.v1 import events_pb2, pipelines_pb2, pipelines_pb2_grpc, run_query_pb2, runs_pb2, runs_pb2_grpc
 from headrace_servicekit.errors import ServiceError
 
 API = "/apis/v2beta1"
@@ -243,6 +243,39 @@ async def test_grpc_serves_the_same_objects(api):
         with pytest.raises(grpc.aio.AioRpcError) as wrong:
             await ours.Submit(runs_pb2.SubmitRequest(package=b"print(1)", filename="x.py"))
         assert "compile it first" in wrong.value.details()
+
+
+async def test_a_package_is_uploaded_whole_over_grpc(api):
+    flow = document()
+    flow["root"]["inputDefinitions"]["parameters"]["lr"] = {
+        "parameterType": "NUMBER_INTEGER",
+        "defaultValue": 2**62 + 1,
+        "isOptional": True,
+    }
+    flow["components"]["comp-train"]["inputDefinitions"]["parameters"]["lr"] = {"parameterType": "NUMBER_INTEGER"}
+    async with grpc.aio.insecure_channel(api.grpc_address) as channel:
+        ours = pipelines_pb2_grpc.PipelinesStub(channel)
+        first = await ours.Upload(pipelines_pb2.UploadRequest(spec_json=json.dumps(flow), name="big", tags={"a": "b"}))
+        package = json.dumps(document()).encode()
+        again = pipelines_pb2.UploadRequest(pipeline_id=first.pipeline_id, package=package, filename="v2.json")
+        second = await ours.Upload(again)
+        assert second.pipeline_id == first.pipeline_id
+        asked = pipelines_pb2.VersionSpecRequest(
+            pipeline_id=first.pipeline_id, pipeline_version_id=first.pipeline_version_id
+        )
+        assert json.loads((await ours.Spec(asked)).spec_json) == flow
+        shown = await api("GET", f"/pipelines/{first.pipeline_id}/versions/{second.pipeline_version_id}")
+        assert (shown["name"], shown["pipeline_spec"]["pipelineInfo"]) == ("v2.json", {"name": "demo"})
+        assert (await api("GET", f"/pipelines/{first.pipeline_id}"))["tags"] == {"a": "b"}
+        for wrong, code, says in (
+            (pipelines_pb2.UploadRequest(name="x"), "INVALID_ARGUMENT", "give one of package and spec_json"),
+            (again, "ALREADY_EXISTS", "The name v2.json already exists; choose another"),
+            (pipelines_pb2.UploadRequest(spec_json="{}"), "INVALID_ARGUMENT", "neither a pipeline spec"),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await ours.Upload(wrong)
+            assert refused.value.code().name == code
+            assert says in refused.value.details()
 
 
 async def test_a_port_in_use_says_what_to_do(api, persistence, tmp_path):

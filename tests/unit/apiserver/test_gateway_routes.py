@@ -28,7 +28,9 @@ BASE = "/apis/v2beta1"
 def test_every_rpc_has_a_route_but_the_streams_of_ours():
     routed = {(route.service, route.rpc) for route in TABLE.routes}
     declared = {(s.full_name, m.name) for s in SERVICES for m in s.methods}
-    assert declared - routed == {("headrace.v1.Runs", rpc) for rpc in ("Watch", "Logs", "Value")}
+    assert declared - routed == {
+        ("headrace.v1.Runs", rpc) for rpc in ("Watch", "Logs", "Value", "ArtifactFiles", "ReadArtifact")
+    }
 
 
 @pytest.mark.parametrize(

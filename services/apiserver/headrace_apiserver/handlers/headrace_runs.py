@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from headrace_apiserver.artifacts import bytes_of, files_of
 from headrace_apiserver.backends import Backends
 from headrace_apiserver.following import follow_log
 from headrace_apiserver.names import NAMESPACE, RUN_NAME, check_id, check_name, check_text
@@ -119,6 +120,22 @@ class HeadraceRuns(RunsServicer):
         """One parameter whole."""
         request.run_id = check_id("Run", request.run_id)
         async for chunk in value_of(self._backends, request):
+            yield chunk
+
+    async def ArtifactFiles(
+        self, request: runs_pb2.ArtifactFilesRequest, context: Any
+    ) -> AsyncIterator[runs_pb2.ArtifactFilesResponse]:
+        """What an artifact consists of."""
+        request.artifact.run_id = check_id("Run", request.artifact.run_id)
+        async for page in files_of(self._backends, request.artifact):
+            yield page
+
+    async def ReadArtifact(
+        self, request: runs_pb2.ReadArtifactRequest, context: Any
+    ) -> AsyncIterator[runs_pb2.ReadArtifactResponse]:
+        """Bytes of one of its files."""
+        request.artifact.run_id = check_id("Run", request.artifact.run_id)
+        async for chunk in bytes_of(self._backends, request):
             yield chunk
 
     async def Trace(self, request: run_query_pb2.GetTraceRequest, context: Any) -> run_query_pb2.GetTraceResponse:

@@ -121,7 +121,7 @@ class Pipelines(PipelineServiceServicer):
 
     async def GetPipelineVersion(self, request: kfp.GetPipelineVersionRequest, context: Any) -> kfp.PipelineVersion:
         """With its spec."""
-        return convert.version(await self._version(request.pipeline_id, request.pipeline_version_id))
+        return convert.version(await self.version(request.pipeline_id, request.pipeline_version_id))
 
     async def ListPipelineVersions(
         self, request: kfp.ListPipelineVersionsRequest, context: Any
@@ -140,7 +140,7 @@ class Pipelines(PipelineServiceServicer):
 
     async def DeletePipelineVersion(self, request: kfp.DeletePipelineVersionRequest, context: Any) -> Empty:
         """Runs made from it keep their copy of the spec."""
-        version = await self._version(request.pipeline_id, request.pipeline_version_id)
+        version = await self.version(request.pipeline_id, request.pipeline_version_id)
         await self._catalog.DeletePipelineVersion(catalog_pb2.GetByIdRequest(id=version.pipeline_version_id))
         return Empty()
 
@@ -155,26 +155,36 @@ class Pipelines(PipelineServiceServicer):
     ) -> kfp.PipelineVersion:
         """display_name where not empty, tags where given."""
         asked = request.pipeline_version
-        version = await self._version(asked.pipeline_id, asked.pipeline_version_id)
+        version = await self.version(asked.pipeline_id, asked.pipeline_version_id)
         update = _update("PipelineVersion", version.pipeline_version_id, asked, VERSION_NAME, context)
         return convert.version(await self._catalog.UpdatePipelineVersion(update))
 
     async def upload(self, upload: Upload) -> kfp.Pipeline:
         """A file as a new pipeline with its first version, which share name and description."""
-        compiled = await asyncio.to_thread(compiled_file, upload.data, upload.filename)
+        return convert.pipeline((await self.add(upload, await self._read(upload))).pipeline)
+
+    async def add(self, upload: Upload, compiled: Compiled) -> catalog_pb2.CreatePipelineResponse:
+        """The same of what is compiled already, with both ids."""
         name = upload.name or upload.display_name or upload.filename
         asked = kfp.Pipeline(
             name=name, display_name=upload.display_name, description=upload.description, tags=upload.tags
         )
         pipeline = _pipeline(asked)
-        return await self._create(pipeline, _version_of(pipeline, compiled, upload.code_source_url))
+        return await self._store(pipeline, _version_of(pipeline, compiled, upload.code_source_url))
 
     async def upload_version(self, upload: Upload) -> kfp.PipelineVersion:
         """A file as a new version of a pipeline."""
+        check_id("Pipeline", upload.pipeline_id)  # before the work of reading
+        return await self.add_version(upload, await self._read(upload))
+
+    async def _read(self, upload: Upload) -> Compiled:
+        return await asyncio.to_thread(compiled_file, upload.data, upload.filename)
+
+    async def add_version(self, upload: Upload, compiled: Compiled) -> kfp.PipelineVersion:
+        """The same of what is compiled already."""
         pipeline_id = check_id("Pipeline", upload.pipeline_id)
         given = upload.name or upload.display_name or upload.filename
         name, display_name = _names("PipelineVersion.Name", given, upload.display_name, VERSION_NAME)
-        compiled = await asyncio.to_thread(compiled_file, upload.data, upload.filename)
         version = catalog_pb2.PipelineVersion(
             pipeline_id=pipeline_id,
             name=name,
@@ -188,10 +198,15 @@ class Pipelines(PipelineServiceServicer):
     async def _create(
         self, pipeline: catalog_pb2.Pipeline, version: catalog_pb2.PipelineVersion | None
     ) -> kfp.Pipeline:
+        return convert.pipeline((await self._store(pipeline, version)).pipeline)
+
+    async def _store(
+        self, pipeline: catalog_pb2.Pipeline, version: catalog_pb2.PipelineVersion | None
+    ) -> catalog_pb2.CreatePipelineResponse:
         with unique(pipeline.name):
             request = catalog_pb2.CreatePipelineRequest(pipeline=pipeline, version=version)
-            created = await self._catalog.CreatePipeline(request)
-        return convert.pipeline(created.pipeline)
+            created: catalog_pb2.CreatePipelineResponse = await self._catalog.CreatePipeline(request)
+        return created
 
     async def _create_version(self, version: catalog_pb2.PipelineVersion, compiled: Compiled) -> kfp.PipelineVersion:
         version.spec_json = compiled.spec_json
@@ -201,7 +216,7 @@ class Pipelines(PipelineServiceServicer):
             created = await self._catalog.CreatePipelineVersion(request)
         return convert.version(created)
 
-    async def _version(self, pipeline_id: str, version_id: str) -> catalog_pb2.PipelineVersion:
+    async def version(self, pipeline_id: str, version_id: str) -> catalog_pb2.PipelineVersion:
         """A version; of another pipeline counts as not found."""
         wanted = check_id("Pipeline", pipeline_id)
         request = _by_id("PipelineVersion", version_id)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
-from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing
+from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, StoreError, checked_key
 from headrace_protos.v1 import scheduler_pb2 as pb
 from headrace_protos.v1 import scheduler_pb2_grpc
 from headrace_servicekit.errors import Reason, ServiceError
 
+T = TypeVar("T")
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 CHUNK = 256 * 1024
+PAGE = 1_000  # files in one answer of a listing
 FOLLOW_EVERY_S = 0.15
 
 
@@ -27,7 +29,7 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
 
     async def Read(self, request: pb.ReadRequest, context: Context) -> AsyncIterator[pb.ReadResponse]:  # noqa: N802
         """Chunks from `offset`; with `follow` until the attempt that writes it has ended."""
-        key = self._key(request.uri)
+        key = self._file_key(request)
         offset, left = request.offset, request.limit or None
         while left is None or left > 0:
             growing = request.follow and self._growing(request.uri)
@@ -40,6 +42,16 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
                 await asyncio.sleep(FOLLOW_EVERY_S)
             else:
                 return
+
+    async def List(  # noqa: N802
+        self, request: pb.ListObjectsRequest, context: Context
+    ) -> AsyncIterator[pb.ListObjectsResponse]:
+        """The one file, or those of the folder."""
+        key = self._key(request.uri)
+        found = await self._refusing(key, lambda: listed(self._store, key))
+        for start in range(0, len(found), PAGE):
+            page = [pb.StoredObject(name=name, size=size) for name, size in found[start : start + PAGE]]
+            yield pb.ListObjectsResponse(objects=page)
 
     async def Put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse:  # noqa: N802
         """Write a small object whole."""
@@ -58,13 +70,27 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
 
     async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:
         try:
-            return await asyncio.to_thread(self._store.read, key, offset, length)
-        except ObjectMissing:
-            if missing_ok:
+            return await self._refusing(key, lambda: self._store.read(key, offset, length))
+        except ServiceError as error:
+            if missing_ok and error.reason == Reason.NOT_FOUND:
                 return b""
+            raise
+
+    async def _refusing(self, key: str, call: Callable[[], T]) -> T:
+        """CALL in a thread; what the store refuses is the caller's mistake."""
+        try:
+            return await asyncio.to_thread(call)
+        except ObjectMissing:
             raise ServiceError(Reason.NOT_FOUND, f"nothing is stored at {self._store.uri(key)}") from None
-        except KeyRefused as refused:
+        except StoreError as refused:
             raise ServiceError(Reason.INVALID_INPUT, str(refused)) from refused
+
+    def _file_key(self, request: pb.ReadRequest) -> str:
+        key = self._key(request.uri)
+        try:
+            return checked_key(f"{key}/{request.file}") if request.file else key
+        except KeyRefused as refused:
+            raise ServiceError(Reason.INVALID_INPUT, str(refused)) from None
 
     def _own_key(self, uri: str) -> str:
         """Of what may be changed: a folder that a run named, or an importer, is its owner's to change."""
@@ -75,8 +101,24 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
     def _key(self, uri: str) -> str:
         key = self._store.key(uri)
         if key is None:
-            raise ServiceError(Reason.INVALID_INPUT, f"{uri!r} is not in the artifact store {self._store.root}")
+            raise ServiceError(
+                Reason.INVALID_INPUT, f"{uri!r} is not in the artifact store {self._store.root}; read it where it lies"
+            )
         return key
+
+
+def listed(store: ArtifactStore, key: str) -> list[tuple[str, int]]:
+    """(path in the folder, size) of each file, or ("", size) of the one that the key names."""
+    if not store.exists(key):
+        raise ObjectMissing(key)
+    beneath = store.listing(key)
+    if beneath:
+        return sorted((one.key[len(key) + 1 :], one.size) for one in beneath)
+    try:
+        store.read(key, 0, 0)
+    except StoreError:  # a folder without files
+        return []
+    return [("", store.size(key))]
 
 
 async def exists(store: ArtifactStore, uris: Sequence[str]) -> list[bool]:
