@@ -36,3 +36,10 @@ def test_the_same_warning_of_several_tasks_is_one_line(platform: Platform, tmp_p
     lines = [line for line in said.stdout.splitlines() if "alpine:3.19" in line]
     assert len(lines) == 1
     assert " and 1 more: the image alpine:3.19 is not used" in lines[0]
+
+
+def test_what_has_no_effect_in_a_package_is_a_line_each(platform: Platform, tmp_path):
+    said = run(platform, tmp_path, pipeline("idle").task("a", container(["true"]), parallelism=3))
+    assert said.code == 0, said.stderr
+    warned = [line for line in said.stderr.splitlines() if line.startswith("warning: ")]
+    assert warned == ["warning: root.dag.tasks.a.iteratorPolicy: has no effect without an iterator"]

@@ -1,31 +1,32 @@
 """The command `headrace`. Client verbs are here; server verbs come by the entry-point group `headrace.commands`.
 
-Exit codes: 0 succeeded or submitted, 1 failed, 2 bad input, 3 canceled, 4 platform unreachable, 130 interrupted.
+Exit codes: 0 succeeded or submitted, 1 failed or different, 2 bad input, 3 canceled, 4 platform unreachable, 130 interrupted;
+docs/reference/cli.md has them all. Imports are inside functions: what a verb does not need is not loaded.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from headrace import __version__
-from headrace.errors import BadInput, HeadraceError, NotFound, PlatformUnreachable, Problem, WrongState
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Coroutine, Sequence
     from importlib.metadata import EntryPoint
+    from typing import Any
+
+    from headrace.errors import Problem
 
 FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED = 1, 2, 4, 130
 GROUP: Final = "headrace.commands"
 SERVER_VERBS: Final = {
     "up": "run the whole platform in the foreground",
     "serve": "run one service in the foreground",
-    "validate": "check a pipeline file and print every problem with its place",
 }
+CHECKS: Final = "validate"  # a server command that the verb of this name calls for its verdict (checking.py)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,31 +50,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    commands = _server_commands()
     verb = arguments[0] if arguments else ""
-    if verb in commands and not (verb == "validate" and _names_platform(arguments)):
+    if verb == "--version":
+        print(f"headrace {__version__}")
+        return 0
+    from headrace.cli.parsing import OWN_VERBS, parser
+    from headrace.errors import HeadraceError
+
+    commands = {} if verb in OWN_VERBS else _server_commands()
+    if verb in commands:
         return _serve(commands[verb], arguments[1:])
-    if verb in SERVER_VERBS and verb not in commands and verb != "validate":
+    if verb in SERVER_VERBS:
         print(f'headrace {verb} needs the platform: pip install "headrace[server]"', file=sys.stderr)
         return BAD_INPUT
-    from headrace.cli.parsing import parser
-
-    helps = {name: SERVER_VERBS.get(name, f"from {entry.value}") for name, entry in commands.items()}
-    options = parser(__version__, helps).parse_args(arguments)
+    options = parser(__version__, _helps(commands)).parse_args(arguments)
     try:
-        return _run(_verb(options))
+        done = _verb(options)
+        return done if isinstance(done, int) else _run(done)
     except HeadraceError as failed:
         return _complain(failed)
 
 
-def _names_platform(arguments: Sequence[str]) -> bool:
-    return any(one == "--endpoint" or one.startswith("--endpoint=") for one in arguments)
+def _helps(commands: dict[str, EntryPoint]) -> dict[str, str]:
+    return {name: SERVER_VERBS.get(name, f"from {entry.value}") for name, entry in commands.items()}
 
 
 def _server_commands() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name != CHECKS}
 
 
 def _serve(entry: EntryPoint, arguments: Sequence[str]) -> int:
@@ -92,19 +97,22 @@ def _serve(entry: EntryPoint, arguments: Sequence[str]) -> int:
         return BAD_INPUT
 
 
-def _verb(options: Namespace) -> Coroutine[Any, Any, int]:
-    if options.verb == "run":
+def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
+    """What the verb comes to, or what there is to await for it. Users' files are imported here, before there is a loop."""
+    if options.verb in ("run", "resume"):
         from headrace.cli import running
 
-        return running.run(options)
-    if options.verb == "resume":
-        from headrace.cli import running
+        return {"run": running.run, "resume": running.resume}[options.verb](options)
+    if options.verb in ("compile", "components", "diff", "validate"):
+        from headrace.cli import authoring
 
-        return running.resume(options)
+        return getattr(authoring, options.verb)(options)  # type: ignore[no-any-return]  # four functions of one kind
+    if options.verb == "completion":
+        return _completion(options.shell)
     from headrace.cli import logs, verbs
 
-    if options.verb in ("trace", "validate"):
-        return verbs.perform({"trace": verbs.trace, "validate": verbs.validate}[options.verb], options)
+    if options.verb == "trace":
+        return verbs.perform(verbs.trace, options)
     actions = {
         "list": verbs.list_runs,
         "get": verbs.get_run,
@@ -116,8 +124,39 @@ def _verb(options: Namespace) -> Coroutine[Any, Any, int]:
     return verbs.perform(actions[options.action], options)
 
 
+def _completion(shell: str) -> int | Coroutine[Any, Any, int]:
+    from headrace.cli.completing import read
+    from headrace.cli.completion import run_ids, script
+    from headrace.cli.parsing import parser
+
+    if shell == "runs":
+
+        async def told() -> int:
+            print("\n".join(await run_ids()))
+            return 0
+
+        return told()
+    commands = _server_commands()
+    print(script(shell, read(parser(__version__, _helps(commands), _below(commands)))))
+    return 0
+
+
+def _below(commands: dict[str, EntryPoint]) -> dict[str, ArgumentParser]:
+    """The parsers of the server's commands, whose module names them in PARSERS."""
+    import importlib
+
+    found: dict[str, ArgumentParser] = {}
+    for name, entry in commands.items():
+        makers = getattr(importlib.import_module(entry.module), "PARSERS", {})
+        if name in makers:
+            found[name] = makers[name]()
+    return found
+
+
 def _run(work: Coroutine[Any, Any, int]) -> int:
     """Ctrl-C, SIGTERM and a closed terminal cancel the work, so that a platform of our own is ended too."""
+    import asyncio
+    import signal
 
     # gRPC's own log is about connections, which our sentences tell of
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -145,6 +184,8 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
 
 def _complain(failed: BaseException) -> int:
     """Prints the sentence, every problem on a line of its own; the exit code."""
+    from headrace.errors import BadInput, HeadraceError, NotFound, PlatformUnreachable, WrongState
+
     if isinstance(failed, BaseExceptionGroup):
         first = failed.exceptions[0]
         if isinstance(first, BrokenPipeError):
@@ -158,7 +199,7 @@ def _complain(failed: BaseException) -> int:
         count = len(failed.problems)
         print(f"headrace: {count} problem{'' if count == 1 else 's'}; nothing was created", file=sys.stderr)
         return BAD_INPUT
-    print(f"headrace: {failed}", file=sys.stderr)
+    print(f"{getattr(failed, 'shown', '')}headrace: {failed}", file=sys.stderr)
     if isinstance(failed, BadInput | NotFound | WrongState):
         return BAD_INPUT
     return UNREACHABLE if isinstance(failed, PlatformUnreachable) else FAILED

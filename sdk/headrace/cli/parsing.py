@@ -10,11 +10,28 @@ from typing import Any
 from headrace.errors import BadInput
 
 _ENDPOINT = "the platform's REST address (default: the one up on this machine)"
+_PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or tar.gz"
 
 
-def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentParser:
-    """SERVER_VERBS: name → help, of the installed server commands."""
-    top = argparse.ArgumentParser(prog="headrace", description="Run ML pipelines on this machine or on a platform.")
+SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
+OWN_VERBS = ("run", "runs", "resume", "trace", "validate", "compile", "diff", "components", "completion")
+
+
+class _Columns(argparse.HelpFormatter):
+    """Commands and what they do in two columns, however long a name is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = 16
+
+
+def parser(
+    version: str, server_verbs: Mapping[str, str], below: Mapping[str, argparse.ArgumentParser] | None = None
+) -> argparse.ArgumentParser:
+    """SERVER_VERBS: name → help, of the installed server commands; BELOW: the parsers of those that show theirs."""
+    top = argparse.ArgumentParser(
+        prog="headrace", description="Run ML pipelines on this machine or on a platform.", formatter_class=_Columns
+    )
     top.add_argument("--version", action="version", version=f"headrace {version}")
     verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     _run(verbs)
@@ -22,18 +39,77 @@ def parser(version: str, server_verbs: Mapping[str, str]) -> argparse.ArgumentPa
     _resume(verbs)
     trace = verbs.add_parser("trace", help="show a run's waterfall")
     _about_run(trace)
-    validate = verbs.add_parser("validate", help="check a pipeline file and print every problem with its place")
-    validate.add_argument("file", help="IR YAML or JSON, zip or tar.gz")
-    _connection(validate)
+    _validate(verbs)
+    _compile(verbs)
+    _diff(verbs)
+    _components(verbs)
+    completion = verbs.add_parser("completion", help="print the script that completes commands in a shell")
+    completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"{', '.join(SHELLS[:3])}")
     for name, text in server_verbs.items():
-        if name != "validate":
-            verbs.add_parser(name, help=text, add_help=False)
+        parents = [below[name]] if below and name in below else []  # which have their own --help
+        verbs.add_parser(name, help=text, add_help=False, parents=parents)
     return top
 
 
+def _validate(verbs: Any) -> None:
+    validate = verbs.add_parser("validate", help="check a pipeline file and print every problem with its place")
+    validate.add_argument("file", metavar="FILE", help=_PIPELINE)
+    _python_file(validate)
+    _connection(validate)
+
+
+def _compile(verbs: Any) -> None:
+    one = verbs.add_parser("compile", help="compile a Python file's pipelines to IR")
+    one.add_argument("file", metavar="FILE", help="FILE.py, or FILE.py:PIPELINE")
+    one.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="where to write it: .yaml, .yml or .json, a folder, or - for standard output "
+        "(default: beside the file, FILE.yaml, or FILE_PIPELINE.yaml of several)",
+    )
+    _python_file(one, component=True)
+    one.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 where what is there is not what would be written"
+    )
+
+
+def _diff(verbs: Any) -> None:
+    diff = verbs.add_parser("diff", help="compare two pipelines by what they mean")
+    diff.add_argument("a", metavar="A", help=_PIPELINE)
+    diff.add_argument("b", metavar="B", help="the same")
+    _as_kfp(diff)
+    _output(diff)
+
+
+def _components(verbs: Any) -> None:
+    components = verbs.add_parser("components", help="list what a file defines, with inputs and outputs")
+    components.add_argument("file", metavar="FILE", help=_PIPELINE)
+    _as_kfp(components)
+    _output(components)
+
+
+def _python_file(verb: argparse.ArgumentParser, *, component: bool = False) -> None:
+    which = verb.add_mutually_exclusive_group()
+    which.add_argument(
+        "--pipeline", metavar="NAME", default="", help="which pipeline of a Python file (default: the only one)"
+    )
+    if component:
+        which.add_argument(
+            "--component", metavar="NAME", default="", help="a single component as a pipeline of one task"
+        )
+    _as_kfp(verb)
+
+
+def _as_kfp(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--as-kfp", action="store_true", help="the Python file imports kfp: Headrace answers for KFP's SDK, unchanged"
+    )
+
+
 def _run(verbs: Any) -> None:
-    run = verbs.add_parser("run", help="run a pipeline file and wait for its end")
-    run.add_argument("file", metavar="FILE", help="IR YAML or JSON, zip or tar.gz")
+    run = verbs.add_parser("run", help="run a pipeline and wait for its end")
+    run.add_argument("file", metavar="FILE", help=_PIPELINE)
     _new_run(run)
 
 
@@ -42,7 +118,9 @@ def _resume(verbs: Any) -> None:
     resume.add_argument(
         "run", metavar="RUN", help="the run that has ended: its id, a unique beginning of it, or `latest`"
     )
-    resume.add_argument("file", metavar="FILE", nargs="?", help="the pipeline as it is now (default: as it was)")
+    resume.add_argument(
+        "file", metavar="FILE", nargs="?", help=f"the pipeline as it is now (default: as it was): {_PIPELINE}"
+    )
     resume.add_argument(
         "--from",
         dest="from_tasks",
@@ -56,6 +134,7 @@ def _resume(verbs: Any) -> None:
 
 
 def _new_run(run: Any) -> None:
+    _python_file(run)
     run.add_argument(
         "-p",
         "--parameter",
@@ -137,7 +216,13 @@ def _about_run(verb: argparse.ArgumentParser) -> None:
 
 def _connection(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
-    verb.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how results are printed")
+    _output(verb)
+
+
+def _output(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "-o", "--output", choices=("text", "json", "yaml"), default="text", help="how results are printed"
+    )
 
 
 def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:

@@ -99,8 +99,12 @@ def _waiting_object(on: WaitingOn | None) -> dict[str, Any] | None:
     }
 
 
-def printed(value: object) -> str:
-    """JSON that any terminal and any parser takes: ASCII, and never a NaN."""
+def printed(value: object, output: str = "json") -> str:
+    """JSON, or where OUTPUT says so YAML, that any terminal and any parser takes: ASCII, and never a NaN."""
+    if output == "yaml":
+        import yaml
+
+        return yaml.safe_dump(value, sort_keys=False).rstrip("\n")
     return json.dumps(value, indent=2)
 
 

@@ -7,14 +7,16 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from headrace.async_client import AsyncClient, read_package
+from headrace.async_client import AsyncClient
 from headrace.cli import parsing, results
+from headrace.cli.authoring import read, warn
 from headrace.cli.own import Local, local_platform
 from headrace.cli.screen import progress_on, say, style_of
 from headrace.cli.verbs import find_run
@@ -23,39 +25,35 @@ from headrace.finding import Address, find, home_folder
 from headrace.models import Run
 
 Submit = Callable[[AsyncClient], Awaitable[Run]]
+Given: TypeAlias = tuple[bytes, str] | None  # a package's bytes and file name; None where a resume gives none
 
 
-async def run(options: argparse.Namespace) -> int:
-    """`headrace run`; the exit code."""
-    package, name = await _package(options.file)
+def run(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """`headrace run`: reads what is given, and gives what there is to await; the exit code."""
+    data, name = read(options.file, options.pipeline, as_kfp=options.as_kfp)
     asked = _asked(options)
 
     async def submit(client: AsyncClient) -> Run:
-        return await client.submit(package, filename=name, **asked)
+        return await client.submit(data, filename=name, **asked)
 
-    return await _somewhere(submit, options)
+    return _somewhere(submit, (data, name), options)
 
 
-async def resume(options: argparse.Namespace) -> int:
-    """`headrace resume`; the exit code."""
-    package, name = await _package(options.file) if options.file else (None, "")
+def resume(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    """`headrace resume`; the same."""
+    given = None
+    if options.file:
+        given = read(options.file, options.pipeline, as_kfp=options.as_kfp)
+    elif options.pipeline or options.as_kfp:
+        raise BadInput("--pipeline and --as-kfp say how FILE is read, and no FILE is given")
     asked = _asked(options)
 
     async def submit(client: AsyncClient) -> Run:
         origin = await find_run(client, options.run)
-        return await client.resume(origin.run_id, package, filename=name, from_tasks=options.from_tasks, **asked)
+        data, name = given or (None, "")
+        return await client.resume(origin.run_id, data, filename=name, from_tasks=options.from_tasks, **asked)
 
-    return await _somewhere(submit, options)
-
-
-async def _package(file: str) -> tuple[bytes, str]:
-    path = Path(file)
-    package = await asyncio.to_thread(read_package, path)
-    if path.suffix == ".py":
-        raise BadInput(
-            f"{path} is Python; compile it first and give the YAML, such as {path.with_suffix('.yaml').name}"
-        )
-    return package, path.name
+    return _somewhere(submit, given, options)
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
@@ -81,15 +79,15 @@ def located(name: str, given: str) -> str:
     return Path(given).absolute().as_uri()
 
 
-async def _somewhere(submit: Submit, options: argparse.Namespace) -> int:
+async def _somewhere(submit: Submit, given: Given, options: argparse.Namespace) -> int:
     """On the platform that is named or up, else on one of our own."""
     address = await asyncio.to_thread(_named, options.endpoint)
     if address is not None:
-        return await _on(Local(address), submit, options)
+        return await _on(Local(address), submit, given, options)
     async with local_platform(say) as local:
         if options.no_wait and local.child is not None:
             raise BadInput("--no-wait needs a platform that stays: start one with `headrace up`, or give --endpoint")
-        return await _on(local, submit, options)
+        return await _on(local, submit, given, options)
 
 
 def _named(endpoint: str | None) -> Address | None:
@@ -99,19 +97,32 @@ def _named(endpoint: str | None) -> Address | None:
     return find(endpoint) if endpoint or os.environ.get("HEADRACE_ENDPOINT") else None
 
 
-async def _on(local: Local, submit: Submit, options: argparse.Namespace) -> int:
+async def _on(local: Local, submit: Submit, given: Given, options: argparse.Namespace) -> int:
     async with AsyncClient.at(local.address) as client:
         created = await submit(client)
         say(f"run {created.run_id}  {local.address.http}/#/runs/details/{created.run_id}")
         if options.no_wait:
-            print(results.printed(results.run_object(created)) if options.output == "json" else created.run_id)
+            await _advise(client, given)
+            print(
+                results.printed(results.run_object(created), options.output)
+                if options.output != "text"
+                else created.run_id
+            )
             return 0
         try:
+            await _advise(client, given)
             ended = await _follow(client, created, local)
         except asyncio.CancelledError:
             say(interrupted(created.run_id, own=local.child is not None))
             raise
         return await _report(client, ended, options)
+
+
+async def _advise(client: AsyncClient, given: Given) -> None:
+    """What the platform's checks say of the package, whose run is created: a lost answer is no reason to leave the run alone."""
+    if given is not None:
+        with suppress(PlatformUnreachable):
+            warn((await client.validate(given[0], filename=given[1])).warnings)
 
 
 def interrupted(run_id: str, *, own: bool) -> str:
@@ -152,9 +163,9 @@ async def _report(client: AsyncClient, run: Run, options: argparse.Namespace) ->
     tasks, artifacts = await client.tasks(run.run_id), await client.artifacts(run.run_id)
     for line in results.failures(run, tasks):
         say(line)
-    if options.output == "json":
+    if options.output != "text":
         run = replace(run, outputs=await client.outputs(run))
-        print(results.printed(results.as_object(run, tasks, artifacts)))
+        print(results.printed(results.as_object(run, tasks, artifacts), options.output))
     else:
         trace = await client.trace(run.run_id)
         width = shutil.get_terminal_size().columns

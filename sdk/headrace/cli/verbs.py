@@ -1,17 +1,15 @@
-"""The verbs about runs that exist: list, get, terminate, retry, delete, trace (logs.py has logs), and validate by a platform."""
+"""The verbs about runs that exist: list, get, terminate, retry, delete, trace (logs.py has logs)."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from headrace.async_client import AsyncClient, read_package
+from headrace.async_client import AsyncClient
 from headrace.cli import results
 from headrace.cli.screen import say, style_of
 from headrace.errors import BadInput, NotFound
@@ -53,8 +51,8 @@ def _starts(run_id: str, wanted: str) -> bool:
 
 async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
     runs = await client.runs.list(limit=options.limit)
-    if options.output == "json":
-        print(results.printed([results.run_object(run) for run in runs]))
+    if options.output != "text":
+        print(results.printed([results.run_object(run) for run in runs], options.output))
         return 0
     if not runs:
         say("there are no runs yet; start one with `headrace run FILE`")
@@ -66,9 +64,9 @@ async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
 async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     tasks = await client.tasks(run.run_id)
-    if options.output == "json":
+    if options.output != "text":
         run = replace(run, outputs=await client.outputs(run))
-        print(results.printed(results.as_object(run, tasks, await client.artifacts(run.run_id))))
+        print(results.printed(results.as_object(run, tasks, await client.artifacts(run.run_id)), options.output))
         return 0
     width = max(shutil.get_terminal_size().columns, 80)
     print("\n".join(results.shown(run, tasks, width, style_of(sys.stdout), datetime.now(UTC))))
@@ -89,13 +87,17 @@ async def retry(client: AsyncClient, options: argparse.Namespace) -> int:
 async def delete(client: AsyncClient, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     await client.runs.delete(run.run_id)
-    print(results.printed({"run_id": run.run_id}) if options.output == "json" else f"{run.run_id} is deleted")
+    print(
+        results.printed({"run_id": run.run_id}, options.output)
+        if options.output != "text"
+        else f"{run.run_id} is deleted"
+    )
     return 0
 
 
 def _told(run: Run, options: argparse.Namespace) -> int:
-    json = options.output == "json"
-    print(results.printed(results.run_object(run)) if json else f"{run.run_id} is {run.state}")
+    object_ = options.output != "text"
+    print(results.printed(results.run_object(run), options.output) if object_ else f"{run.run_id} is {run.state}")
     return 0
 
 
@@ -104,7 +106,7 @@ async def trace(client: AsyncClient, options: argparse.Namespace) -> int:
 
     run = await find_run(client, options.run)
     found = await client.trace(run.run_id)
-    if options.output == "json":
+    if options.output != "text":
         spans = [
             {
                 "span_id": span.span_id,
@@ -120,27 +122,10 @@ async def trace(client: AsyncClient, options: argparse.Namespace) -> int:
             }
             for span in found.spans
         ]
-        print(results.printed({"trace_id": run.trace_id, "spans": spans}))
+        print(results.printed({"trace_id": run.trace_id, "spans": spans}, options.output))
         return 0
     style, now = style_of(sys.stdout), datetime.now(UTC)
     print("\n".join(waterfall(found.spans, now, shutil.get_terminal_size().columns, style)))
     tasks = await client.tasks(run.run_id)
     print(results.summary(run, tasks, style, now))
     return 0
-
-
-async def validate(client: AsyncClient, options: argparse.Namespace) -> int:
-    path = Path(options.file)
-    package = await asyncio.to_thread(read_package, path)
-    found = await client.validate(package, filename=path.name)
-    if options.output == "json":
-        problems = [{"path": one.path, "message": one.message} for one in found.problems]
-        print(results.printed({"valid": not problems, "problems": problems, "warnings": list(found.warnings)}))
-    else:
-        for problem in found.problems:
-            print(problem)
-        for warning in found.warnings:
-            say(f"warning: {warning}")
-        if not found.problems:
-            print(f"{path} is valid")
-    return 2 if found.problems else 0

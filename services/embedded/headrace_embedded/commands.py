@@ -29,16 +29,7 @@ SERVICES = ("apiserver", "scheduler", "persistence", "cache", "postgres")
 
 def up(argv: Sequence[str]) -> int:
     """Run the whole platform in the foreground."""
-    parser = argparse.ArgumentParser(prog="headrace up", description=up.__doc__)
-    parser.add_argument("--home", help="data folder (HEADRACE_HOME; default ~/.local/share/headrace)")
-    parser.add_argument(
-        "--http", metavar="HOST:PORT", help="REST address (default 127.0.0.1:8888; port 0 = a free one)"
-    )
-    parser.add_argument(
-        "--grpc", metavar="HOST:PORT", help="gRPC address (default 127.0.0.1:8887; port 0 = a free one)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    options = parser.parse_args(argv)
+    options = _up_parser().parse_args(argv)
     environ = dict(os.environ)
     given = {
         "HEADRACE_HOME": options.home,
@@ -68,9 +59,7 @@ def up(argv: Sequence[str]) -> int:
 
 def serve(argv: Sequence[str]) -> int:
     """Run one service in the foreground."""
-    parser = argparse.ArgumentParser(prog="headrace serve", description=serve.__doc__)
-    parser.add_argument("name", choices=SERVICES, help="which one")
-    options = parser.parse_args(argv)
+    options = _serve_parser().parse_args(argv)
     environ = dict(os.environ)
     start = _starter(options.name)
 
@@ -96,6 +85,28 @@ def validate(argv: Sequence[str]) -> int:
     from headrace_embedded.validating import validate_file
 
     return validate_file(options.file, as_json=options.output == "json")
+
+
+def _up_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headrace up", description=up.__doc__)
+    parser.add_argument("--home", metavar="FOLDER", help="data folder (HEADRACE_HOME; default ~/.local/share/headrace)")
+    parser.add_argument(
+        "--http", metavar="HOST:PORT", help="REST address (default 127.0.0.1:8888; port 0 = a free one)"
+    )
+    parser.add_argument(
+        "--grpc", metavar="HOST:PORT", help="gRPC address (default 127.0.0.1:8887; port 0 = a free one)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    return parser
+
+
+def _serve_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headrace serve", description=serve.__doc__)
+    parser.add_argument("name", metavar="SERVICE", choices=SERVICES, help=f"which one: {', '.join(SERVICES)}")
+    return parser
+
+
+PARSERS = {"up": _up_parser, "serve": _serve_parser}  # what completes commands in shells reads them
 
 
 @asynccontextmanager
