@@ -1,4 +1,4 @@
-"""A compiled pipeline: the documents of an IR package as plain JSON-like objects. Pure.
+"""A compiled pipeline: the documents of an IR package as plain JSON-like objects. Pure; PyYAML is imported only to read YAML.
 
 Made by the compiler and by whoever loads a package; taken by the client, `headrace.local`, the CLI and `comparing`.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from headrace.errors import BadInput
 
 Json = dict[str, Any]
 
@@ -20,3 +22,71 @@ class Package:
 
     spec: Mapping[str, Any]
     platform: Mapping[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return str(self.spec["pipelineInfo"]["name"])
+
+    def to_yaml(self, description: str | None = None) -> str:
+        """The package as YAML: one document, or two. The comment at its top has DESCRIPTION; without it, the pipeline's own."""
+        from headrace.compiler.comments import comment
+        from headrace.compiler.yaml_writing import YamlWriter
+
+        if description is None:
+            description = str(self.spec["pipelineInfo"].get("description", ""))
+        writer = YamlWriter()
+        text = comment(self.spec, description) + writer.document(self.spec)
+        return text if self.platform is None else text + "---\n" + writer.document(self.platform)
+
+    def to_json(self) -> str:
+        """The pipeline as JSON, which holds one document only."""
+        from headrace.compiler.yaml_writing import as_json
+
+        if self.platform is not None:
+            raise BadInput(
+                f"{self.name!r} has settings of a platform, and JSON holds one document only; write it to a .yaml file."
+            )
+        return as_json(self.spec)
+
+    @classmethod
+    def from_text(cls, text: str) -> Package:
+        """The package that TEXT holds, as YAML or JSON."""
+        spec, platform = None, None
+        for document in _documents(text):
+            if not isinstance(document, dict):
+                raise BadInput("The text is no compiled pipeline: a document in it is not a mapping.")
+            if "pipelineInfo" in document or "root" in document:
+                if spec is not None:
+                    raise BadInput("The text holds two pipelines; keep one of them.")
+                spec = document
+            elif "platforms" in document:
+                if platform is not None:
+                    raise BadInput("The text holds two documents with settings of platforms; keep one of them.")
+                platform = document
+            else:
+                keys = ", ".join(sorted(map(str, document))[:5])
+                raise BadInput(
+                    f"The text holds a document that is neither a pipeline nor settings of platforms (keys: {keys})."
+                )
+        if spec is None or not isinstance(spec.get("root"), dict) or not isinstance(spec.get("pipelineInfo"), dict):
+            raise BadInput("The text holds no compiled pipeline; compile one with `headrace compile FILE.py`.")
+        return cls(spec, platform)
+
+
+def _documents(text: str) -> list[Any]:
+    """The documents of TEXT that hold anything."""
+    if text.lstrip().startswith("{"):
+        import json
+
+        try:
+            return [json.loads(text)]
+        except ValueError:
+            pass  # YAML may begin so too
+    import yaml
+
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return [document for document in yaml.load_all(text, loader) if document is not None]
+    except yaml.YAMLError as error:
+        raise BadInput(f"The text is not YAML: {' '.join(str(error).split())}") from None

@@ -1,0 +1,38 @@
+"""Names in the IR: of components, executors and what is handed across a group's boundary; how duplicates are told apart. Pure.
+
+They equal KFP's, so that a pipeline keeps its components' names (and its caches) when it moves over. Called by the other passes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+HANDED: Final = "pipelinechannel--"
+
+_OTHERS = re.compile("[^-0-9a-z]+")
+_DASHES = re.compile("-+")
+
+
+def clean(name: str) -> str:
+    """NAME in lower case letters, digits and single dashes."""
+    return _DASHES.sub("-", _OTHERS.sub("-", name.lower())).strip("-")
+
+
+class Taken:
+    """The names that are given away; each is given once. Constant time for each, however many share a name."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """NAME where it is free, else the first free one of NAME-2, NAME-3, …; it is taken from now on."""
+        free = name
+        number = self._next.get(name, 2)
+        while free in self._names:
+            free = f"{name}-{number}"
+            number += 1
+        self._next[name] = number
+        self._names.add(free)
+        return free
