@@ -47,9 +47,15 @@ if TYPE_CHECKING:
     from headrace.dsl.constants import PIPELINE_TASK_ID_PLACEHOLDER as PIPELINE_TASK_ID_PLACEHOLDER
     from headrace.dsl.constants import PIPELINE_TASK_NAME_PLACEHOLDER as PIPELINE_TASK_NAME_PLACEHOLDER
     from headrace.dsl.constants import WORKSPACE_PATH_PLACEHOLDER as WORKSPACE_PATH_PLACEHOLDER
+    from headrace.dsl.decorators import component as component
+    from headrace.dsl.decorators import container_component as container_component
+    from headrace.dsl.decorators import notebook_component as notebook_component
     from headrace.dsl.final_status import PipelineTaskFinalStatus as PipelineTaskFinalStatus
     from headrace.dsl.notebooks import run_notebook as run_notebook
     from headrace.dsl.pipeline_config import PipelineConfig as PipelineConfig
+    from headrace.dsl.placeholders import ConcatPlaceholder as ConcatPlaceholder
+    from headrace.dsl.placeholders import ContainerSpec as ContainerSpec
+    from headrace.dsl.placeholders import IfPresentPlaceholder as IfPresentPlaceholder
     from headrace.dsl.task_config import TaskConfig as TaskConfig
     from headrace.dsl.task_config import TaskConfigField as TaskConfigField
     from headrace.dsl.task_config import TaskConfigPassthrough as TaskConfigPassthrough

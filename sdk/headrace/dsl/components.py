@@ -1,20 +1,25 @@
 """What can be called in a pipeline: Python, container, importer and graph components, and those loaded from YAML.
 
 A component is an interface and an implementation; calling it in a pipeline makes a PipelineTask, elsewhere runs it with
-`headrace.local`. Read by tasks and the compiler.
+`headrace.local`. Made by `decorators`, `importers`, `pipelines` and `headrace.components`; read by tasks and the compiler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
-from headrace.dsl.interface import Interface
-from headrace.dsl.mistakes import NOWHERE, Where
+from headrace.dsl.interface import ArtifactInput, Interface, ParameterType
+from headrace.dsl.mistakes import NOWHERE, Where, mistake
 
 if TYPE_CHECKING:
     from headrace.compiler.package import Package
+    from headrace.dsl.tasks import PipelineTask
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,142 @@ Implementation = ContainerImplementation | ImporterImplementation | GraphImpleme
 
 
 class Component:
-    """`name` as in the IR (`print-op`)."""
+    """`name` as in the IR (`print-op`). `implementation` may be given as a function that makes it when it is first asked for."""
 
-    name: str
-    description: str
-    interface: Interface
-    implementation: Implementation
-    where: Where = NOWHERE
+    def __init__(
+        self,
+        name: str,
+        interface: Interface,
+        implementation: Implementation | Callable[[], Implementation],
+        description: str = "",
+        where: Where = NOWHERE,
+    ) -> None:
+        self.name = name
+        self.interface = interface
+        self.description = description
+        self.where = where
+        self._implementation = implementation
+
+    @property
+    def implementation(self) -> Implementation:
+        """How it is done: what the compiler writes into the executor."""
+        if callable(self._implementation):
+            self._implementation = self._implementation()
+        return self._implementation
+
+    @property
+    def required_inputs(self) -> list[str]:
+        """Inputs that every call gives."""
+        return [name for name, each in self.interface.inputs.items() if not each.optional]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> PipelineTask:
+        """A task of the pipeline that is being defined; with no pipeline about, the component runs with `headrace.local`."""
+        self._check_names(args, kwargs)
+        task: PipelineTask = importlib.import_module("headrace.dsl.context").call(self, kwargs)
+        return task
+
+    def execute(self, **kwargs: Any) -> Any:
+        """The component's function, called right here; only Python components have one."""
+        raise NotImplementedError(f"{self.name} runs in a container; call it, with headrace.local, to run it.")
+
+    def _check_names(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        takes = [name for name, each in self.interface.inputs.items() if not _is_system(each)]
+        if args:
+            names = ", ".join(f"{name}=…" for name in takes[: len(args)]) or "nothing"
+            raise mistake(f"{self.name}() takes its inputs by name; write {self.name}({names}).")
+        for name in kwargs:
+            if name not in takes:
+                raise mistake(f"{self.name}() takes no input {name!r}; {_offer(name, takes)}.")
+        missing = [name for name in self.required_inputs if name not in kwargs]
+        if missing:
+            raise mistake(f"{self.name}() is not given {_listed(missing)}; give every input that has no default.")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class PythonComponent(Component, Generic[P]):
+    """A component whose container runs a Python function."""
+
+    def __init__(
+        self,
+        name: str,
+        interface: Interface,
+        implementation: Implementation | Callable[[], Implementation],
+        python_func: Callable[P, Any],
+        description: str = "",
+        where: Where = NOWHERE,
+    ) -> None:
+        super().__init__(name, interface, implementation, description, where)
+        self.python_func = python_func
+        self.__doc__ = python_func.__doc__
+        self.__name__ = python_func.__name__
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PipelineTask: ...
+
+    def execute(self, **kwargs: Any) -> Any:
+        """Calls the function itself, in this process."""
+        return self.python_func(**kwargs)  # type: ignore[call-arg]  # names are checked by Python
+
+
+class ContainerComponent(Component, Generic[P]):
+    """A component that runs a container of the author's. `pipeline_func`: the function that said how."""
+
+    def __init__(
+        self,
+        name: str,
+        interface: Interface,
+        implementation: Implementation,
+        pipeline_func: Callable[P, Any],
+        description: str = "",
+        where: Where = NOWHERE,
+    ) -> None:
+        super().__init__(name, interface, implementation, description, where)
+        self.pipeline_func = pipeline_func
+        self.__doc__ = pipeline_func.__doc__
+        self.__name__ = pipeline_func.__name__
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PipelineTask: ...
+
+
+class ImporterComponent(Component):
+    """What `dsl.importer` makes a task of."""
+
+
+class YamlComponent(Component):
+    """A component, or a whole pipeline, that was loaded. `component_yaml`: the text."""
+
+    def __init__(
+        self,
+        name: str,
+        interface: Interface,
+        implementation: Implementation,
+        component_yaml: str,
+        description: str = "",
+    ) -> None:
+        super().__init__(name, interface, implementation, description)
+        self.component_yaml = component_yaml
+
+
+def _is_system(each: Any) -> bool:
+    """Whether the platform gives it, so that no call does."""
+    return not isinstance(each, ArtifactInput) and each.type in (
+        ParameterType.TASK_FINAL_STATUS,
+        ParameterType.TASK_CONFIG,
+    )
+
+
+def _offer(name: str, takes: list[str]) -> str:
+    close = difflib.get_close_matches(name, takes, 1)
+    if close:
+        return f"did you mean {close[0]!r}?".removesuffix("?")
+    return f"it takes {_listed(takes)}" if takes else "it takes none"
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
