@@ -34,7 +34,7 @@ def warn(told: Iterable[str]) -> None:
 
 def packaged(component: Component) -> Package:
     """COMPONENT compiled; a single one becomes a pipeline of one task."""
-    from headrace.compiler.compiling import compile_component  # type: ignore[import-not-found,unused-ignore]
+    from headrace.compiler.compiling import compile_component
 
     package: Package = compile_component(component)
     return package
@@ -132,9 +132,7 @@ def written(package: Package, place: Path | None) -> str:
     """The text of the file."""
     if place is not None and place.suffix == ".json":
         return f"{json.dumps(json.loads(as_json(package)), indent=2, sort_keys=True)}\n"
-    from headrace.compiler.writing import as_yaml  # type: ignore[import-not-found,unused-ignore]
-
-    return str(as_yaml(package))
+    return package.to_yaml()
 
 
 def _judge(package: Package, name: str) -> None:

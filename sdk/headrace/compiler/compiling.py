@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headrace.compiler.binding import Binder
+from headrace.compiler.checks import check
 from headrace.compiler.crossing import Handed, handed_to_groups
 from headrace.compiler.executors import container_ir
 from headrace.compiler.interfaces import definitions, interface_ir
@@ -37,6 +38,7 @@ NO_CACHING: Final = "KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT"
 
 def compile_definition(definition: PipelineDefinition) -> Package:
     """The package of DEFINITION."""
+    check(definition)
     return _Assembly(definition).package()
 
 

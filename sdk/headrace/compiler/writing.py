@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from headrace.compiler.checks import check_workspace
 from headrace.compiler.manifests import KubernetesManifestOptions, manifests
 from headrace.compiler.overriding import overridden
 from headrace.compiler.package import Package
@@ -50,7 +51,7 @@ class Compiler:
                 "the first of them no dash."
             )
         package = overridden(package_of(component), pipeline_name, pipeline_display_name, pipeline_parameters or {})
-        _need_workspace(package)
+        check_workspace(package)
         description = component.description or ""
         if kubernetes_manifest_format:
             text = _as_manifests(package, kubernetes_manifest_options or KubernetesManifestOptions(), description)
@@ -107,16 +108,3 @@ def _as_json(package: Package, path: Path) -> str:
             f"{package.name!r} has settings of a platform, which JSON has no place for; write {str(path.with_suffix('.yaml'))!r}."
         )
     return package.to_json()
-
-
-def _need_workspace(package: Package) -> None:
-    executors = package.spec.get("deploymentSpec", {}).get("executors", {})
-    platforms = (package.platform or {}).get("platforms", {})
-    if any("workspace" in one.get("pipelineConfig", {}) for one in platforms.values()):
-        return
-    for label, executor in executors.items():
-        if executor.get("importer", {}).get("downloadToWorkspace"):
-            raise mistake(
-                f"{label.removeprefix('exec-')!r} downloads to the workspace, but {package.name!r} has none; give the pipeline "
-                "pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size='1Gi'))."
-            )

@@ -1,0 +1,87 @@
+"""What only the whole definition shows to be wrong: a workspace that is not there, settings that nothing would apply. Pure.
+
+Called by `compiling` before it compiles. What one call or setter shows is checked where it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from headrace.compiler.package import Package
+from headrace.dsl.components import ContainerImplementation
+from headrace.dsl.constants import WORKSPACE_MOUNT_PATH, WORKSPACE_PATH_PLACEHOLDER
+from headrace.dsl.definition import PipelineDefinition
+from headrace.dsl.mistakes import mistake
+from headrace.dsl.tasks import PipelineTask
+
+# what is passed through → the settings of KubernetesExecutorConfig that are part of it
+_KUBERNETES: Final = {
+    "KUBERNETES_TOLERATIONS": ("tolerations",),
+    "KUBERNETES_NODE_SELECTOR": ("nodeSelector",),
+    "KUBERNETES_AFFINITY": ("nodeAffinity", "podAffinity"),
+    "KUBERNETES_VOLUMES": ("pvcMount", "secretAsVolume", "configMapAsVolume"),
+}
+_WORKSPACE: Final = "pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceConfig(size='1Gi'))"
+
+
+def check(definition: PipelineDefinition) -> None:
+    """A mistake for the first thing that is wrong with DEFINITION."""
+    workspace = getattr(definition.config, "workspace", None)
+    for task in definition.tasks.values():
+        if workspace is None and _uses_workspace(task):
+            raise mistake(
+                f"{task.name!r} is given a path in the workspace, but {definition.name!r} has none; give the pipeline "
+                f"{_WORKSPACE}.",
+                task.where,
+            )
+        _check_passthroughs(task)
+
+
+def check_workspace(package: Package) -> None:
+    """A mistake where an importer of PACKAGE, at any depth, downloads to a workspace that the pipeline does not have."""
+    platforms = (package.platform or {}).get("platforms", {})
+    if any("workspace" in one.get("pipelineConfig", {}) for one in platforms.values()):
+        return
+    for label, executor in package.spec.get("deploymentSpec", {}).get("executors", {}).items():
+        if executor.get("importer", {}).get("downloadToWorkspace"):
+            raise mistake(
+                f"{label.removeprefix('exec-')!r} downloads to the workspace, but {package.name!r} has none; give the pipeline "
+                f"{_WORKSPACE}."
+            )
+
+
+def _uses_workspace(task: PipelineTask) -> bool:
+    return any(
+        isinstance(value, str) and (WORKSPACE_PATH_PLACEHOLDER in value or value.startswith(WORKSPACE_MOUNT_PATH))
+        for value in task.inputs.values()
+    )
+
+
+def _check_passthroughs(task: PipelineTask) -> None:
+    implementation = task.component.implementation
+    if not isinstance(implementation, ContainerImplementation) or not implementation.task_config_passthroughs:
+        return
+    passed = {str(one["field"]) for one in implementation.task_config_passthroughs}
+    for field in _set(task):
+        if field not in passed:
+            raise mistake(
+                f"{task.name!r} has settings of the kind {field}, which its component neither applies nor passes on; add {field} "
+                f"to the task_config_passthroughs of {task.component.name!r}, or remove the settings.",
+                task.where,
+            )
+
+
+def _set(task: PipelineTask) -> Iterator[str]:
+    """The kinds of settings that TASK has."""
+    settings = task.settings
+    if any((settings.cpu_request, settings.cpu_limit, settings.memory_request, settings.memory_limit)) or (
+        settings.accelerator_type or settings.accelerator_limit
+    ):
+        yield "RESOURCES"
+    if settings.env:
+        yield "ENV"
+    kubernetes = task.platform_config.get("kubernetes", {})
+    for field, names in _KUBERNETES.items():
+        if any(kubernetes.get(name) for name in names):
+            yield field
