@@ -153,7 +153,7 @@ def _without_empty(**fields: Any) -> dict[str, Any]:
 
 def _parameter_input(each: ParameterInput) -> dict[str, Any]:
     written = {"parameterType": each.type.value}
-    if not isinstance(each.default, _Missing):
+    if not isinstance(each.default, _Missing) and each.default is not None:  # left out, it is None too
         written["defaultValue"] = each.default  # type: ignore[assignment]  # any JSON
     return written | _without_empty(
         isOptional=each.optional, description=each.description, literals=list(each.literals)

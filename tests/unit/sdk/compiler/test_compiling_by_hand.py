@@ -30,7 +30,7 @@ def made(kind: type, **fields: Any) -> Any:
 def double() -> Component:
     interface = Interface({"num": ParameterInput(WHOLE)}, {"Output": ParameterOutput(WHOLE)})
     container = ContainerImplementation({"image": "python:3.11", "command": ["sh", "-c", "echo"], "args": ["{{$}}"]})
-    return made(Component, name="double", description="", interface=interface, implementation=container, where=NOWHERE)
+    return Component("double", interface, container)
 
 
 def task(root: RootGroup, name: str, num: Any) -> PipelineTask:
