@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec
 
 from headrace.dsl.interface import ArtifactInput, Interface, ParameterType
-from headrace.dsl.mistakes import NOWHERE, Where, mistake
+from headrace.dsl.mistakes import NOWHERE, Where, here, mistake
 
 if TYPE_CHECKING:
     from headrace.compiler.package import Package
@@ -82,7 +82,7 @@ class Component:
     def __call__(self, *args: Any, **kwargs: Any) -> PipelineTask:
         """A task of the pipeline that is being defined; with no pipeline about, the component runs with `headrace.local`."""
         self._check_names(args, kwargs)
-        task: PipelineTask = importlib.import_module("headrace.dsl.context").call(self, kwargs)
+        task: PipelineTask = importlib.import_module("headrace.dsl.context").new_task(self, kwargs, here())
         return task
 
     def execute(self, **kwargs: Any) -> Any:
@@ -91,15 +91,16 @@ class Component:
 
     def _check_names(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         takes = [name for name, each in self.interface.inputs.items() if not _is_system(each)]
+        called = getattr(self, "__name__", self.name.replace("-", "_"))
         if args:
-            names = ", ".join(f"{name}=…" for name in takes[: len(args)]) or "nothing"
-            raise mistake(f"{self.name}() takes its inputs by name; write {self.name}({names}).")
+            names = ", ".join(f"{name}=…" for name in takes[: len(args)])
+            raise mistake(f"{called}() takes its inputs by name; write {called}({names}).")
         for name in kwargs:
             if name not in takes:
-                raise mistake(f"{self.name}() takes no input {name!r}; {_offer(name, takes)}.")
+                raise mistake(f"{called}() takes no input {name!r}; {_offer(name, takes)}.")
         missing = [name for name in self.required_inputs if name not in kwargs]
         if missing:
-            raise mistake(f"{self.name}() is not given {_listed(missing)}; give every input that has no default.")
+            raise mistake(f"{called}() is not given {_listed(missing)}; give every input that has no default.")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -183,7 +184,7 @@ def _is_system(each: Any) -> bool:
 def _offer(name: str, takes: list[str]) -> str:
     close = difflib.get_close_matches(name, takes, 1)
     if close:
-        return f"did you mean {close[0]!r}?".removesuffix("?")
+        return f"write {close[0]!r}"
     return f"it takes {_listed(takes)}" if takes else "it takes none"
 
 

@@ -211,7 +211,7 @@ def _python_component(function: Callable[..., Any], options: _Options) -> Python
     _check_function(function, Kind.COMPONENT)
     signature = signature_of(function, Kind.COMPONENT)
     as_kfp = kfp_alias.is_on()
-    module = "" if options.target_image else _module_source(function, options, as_kfp)
+    module = (lambda: "") if options.target_image else _module_source(function, options, as_kfp)
     if any(read(each).marker == "embedded" for each in signature.annotations.values()) and options.embedded is None:
         raise mistake(
             f"{function.__name__}() takes an EmbeddedInput, but nothing is embedded; give embedded_artifact_path.",
@@ -220,7 +220,7 @@ def _python_component(function: Callable[..., Any], options: _Options) -> Python
     passthroughs = _passthroughs(options.task_config_passthroughs, function)
 
     def implementation() -> ContainerImplementation:
-        command, args = _command(function.__name__, module, options, as_kfp)
+        command, args = _command(function.__name__, module(), options, as_kfp)
         image = options.target_image or options.base_image or BASE_IMAGE
         return ContainerImplementation(
             {"image": image, "command": command, "args": args}, task_config_passthroughs=passthroughs
@@ -255,7 +255,8 @@ def _check_function(function: Any, kind: Kind) -> None:
         raise mistake(f"{name}() yields, but a {kind} returns its outputs once; return a list.", where)
 
 
-def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool) -> str:
+def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool) -> Callable[[], str]:
+    """What makes the text of the component's module; all that can be wrong with it is found here and now."""
     source = source_of(function)
     helpers = [source_of(each) for each in options.additional_funcs]
     given = GIVEN | {each.__name__ for each in options.additional_funcs} | ({"kfp"} if as_kfp else set())
@@ -264,14 +265,13 @@ def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool
         carried.add(carried_by(each, text, given))
     for each in (*options.additional_funcs, function):
         _check_names(each, given | carried.names, as_kfp)
-    made: str = _compilers("sources").module_source(
+    return lambda: _compilers("sources").module_source(
         source,
         additional=(*carried.sources, *helpers),
         imports=tuple(carried.imports),
         embedded=options.embedded,
         as_kfp=as_kfp,
     )
-    return made
 
 
 def _compilers(module: str) -> Any:
@@ -346,4 +346,4 @@ def _write(made: PythonComponent[Any], file: str) -> None:
         DeprecationWarning,
         stacklevel=4,
     )
-    _compilers("compiling").Compiler().compile(made, file)
+    _compilers("writing").Compiler().compile(made, file)

@@ -10,6 +10,7 @@ import inspect
 import typing
 from typing import Any, Dict, List, Literal, NamedTuple, Optional, TypedDict  # noqa: UP035  # forms that users write
 
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,10 @@ STRING, INT, DOUBLE, BOOL, LIST, STRUCT = (
     ParameterType[each] for each in ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
 )
 DATASET = ArtifactType("system.Dataset", "0.0.1")
+
+
+class Settings(pydantic.BaseModel):
+    rate: float = 0.5
 
 
 class Record(TypedDict):
@@ -64,7 +69,7 @@ def type_of(annotation: Any) -> ParameterType:
         (Dict, STRUCT), (Dict[str, Any], STRUCT), (dict[str, Any], STRUCT),
         (Optional[int], INT), (int | None, INT), (typing.Union[None, str], STRING), (Optional[list[int]], LIST),
         (Literal["a", "b"], STRING), (Literal[1, 2], INT), (Literal[True], BOOL), (Optional[Literal["a"]], STRING),
-        (Record, STRUCT), (dsl.InputPath(str), STRING), (dsl.InputPath("Integer"), INT),
+        (Record, STRUCT), (Settings, STRUCT), (Optional[Settings], STRUCT), ("Settings", STRUCT), (dsl.InputPath(str), STRING), (dsl.InputPath("Integer"), INT),
         ("int", INT), ("List[str]", LIST), ("Optional[Record]", STRUCT), ("JsonObject", STRUCT), ("Float", DOUBLE),
         (List["Record"], LIST),
         (dsl.PipelineTaskFinalStatus, ParameterType.TASK_FINAL_STATUS), (dsl.TaskConfig, ParameterType.TASK_CONFIG),
@@ -146,9 +151,12 @@ def test_a_default_makes_an_input_optional_and_none_is_no_value() -> None:
 def test_defaults_are_json_whatever_python_calls_them() -> None:
     def f(a: float = 1, b: int = 2.0, c: list = [{"x": 1}]): ...  # noqa: B006
 
+    def g(d: Settings = Settings(rate=1.5)): ...  # noqa: B008
+
     inputs = interface(f).inputs
     assert [inputs[name].default for name in "abc"] == [1, 2, [{"x": 1}]]
     assert isinstance(inputs["b"].default, int)
+    assert interface(g).inputs["d"].default == {"rate": 1.5}
 
 
 def test_a_default_is_taken_as_it_was_at_the_definition() -> None:
