@@ -21,6 +21,7 @@ from headrace import errors
 from headrace.async_client import AsyncClient
 from headrace.compiler.package import Package
 from headrace.dsl.components import Component, GraphImplementation
+from headrace.dsl.interface import Interface
 from headrace.finding import Address
 from headrace.models import ValueReference
 from headrace_protos.v1 import events_pb2 as ev
@@ -151,12 +152,10 @@ async def test_submit_carries_what_was_given(tmp_path):
 
 
 async def test_what_the_compiler_made_is_sent_as_documents():
-    class Flow(Component):
-        implementation = GraphImplementation(Package({"root": {}}))
-
+    flow = Component("flow", Interface(), GraphImplementation(Package({"root": {}})))
     async with served() as (client, fake):
         await client.submit(Package({"root": {}}, {"platforms": {}}))
-        await client.submit(Flow())
+        await client.submit(flow)
         with pytest.raises(
             errors.BadInput, match=r"^object is no pipeline; give a function decorated with @dsl\.pipeline"
         ):
