@@ -1,4 +1,4 @@
-"""The public exceptions of the SDK. Pure; calls are mapped to them by headrace.calling.
+"""The public exceptions of the SDK. Pure; calls are mapped to them by headrace.api.channels.
 
 HeadraceError                  everything that this package raises on purpose
 ├── BadInput                   what was given is wrong; `problems` has each one with its place
@@ -13,6 +13,7 @@ HeadraceError                  everything that this package raises on purpose
 ├── PlatformUnreachable        nothing answers, or not in time; try again later
 │   └── NoPlatform             none is up on this machine and none was named
 ├── WaitTimeout                the run went on longer than the caller wanted to wait
+├── RunFailed                  wait(check=True): the run did not end as SUCCEEDED
 └── PlatformFault              a fault of the platform; its log says more
 """
 
@@ -91,6 +92,10 @@ class NoPlatform(PlatformUnreachable):
 
 class WaitTimeout(HeadraceError):  # noqa: N818
     """The run has not ended within the time given; it goes on."""
+
+
+class RunFailed(HeadraceError):  # noqa: N818
+    """The run ended FAILED or CANCELED, and that was to be an error."""
 
 
 class PlatformFault(HeadraceError):  # noqa: N818

@@ -1,6 +1,6 @@
 """Where the platform is: a REST address, the settings, or the platform that is up on this machine.
 
-Standard library alone. Used by async_client and by the CLI. Settings: HEADRACE_ENDPOINT, HEADRACE_GRPC_ENDPOINT, HEADRACE_HOME.
+Standard library alone. Used by api.connection and by the CLI. Settings: HEADRACE_ENDPOINT, HEADRACE_GRPC_ENDPOINT, HEADRACE_HOME.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("HEADRACE_HOME") or "~/.local/share/headrace").expanduser().absolute()
 
 
-def find(endpoint: str | None, environ: Mapping[str, str] = os.environ) -> Address:
+def find(endpoint: str | None, environ: Mapping[str, str] = os.environ, *, token: str = "") -> Address:
     """The platform at ENDPOINT, else at HEADRACE_ENDPOINT, else the one up on this machine. Blocks: it may ask over HTTP."""
     endpoint = endpoint or environ.get("HEADRACE_ENDPOINT") or None
     grpc = environ.get("HEADRACE_GRPC_ENDPOINT") or None
@@ -47,7 +47,7 @@ def find(endpoint: str | None, environ: Mapping[str, str] = os.environ) -> Addre
             )
         return Address(up.http, grpc or up.grpc, up.secure)
     http = checked(endpoint)
-    return Address(http, grpc or reachable(ask_grpc(http), http), http.startswith("https://"))
+    return Address(http, grpc or reachable(ask_grpc(http, token), http), http.startswith("https://"))
 
 
 def checked(endpoint: str) -> str:
@@ -63,16 +63,21 @@ def checked(endpoint: str) -> str:
     return text.rstrip("/")
 
 
-def ask_grpc(http: str, timeout: float = 10.0) -> str:
-    """The gRPC address that the platform at HTTP names in its health answer."""
+def ask_grpc(http: str, token: str = "", timeout: float = 10.0) -> str:
+    """The gRPC address that the platform at HTTP names in its health answer. TOKEN is shown only encrypted or to this machine,
+    and to nobody that the platform redirects to.
+    """
     import urllib.error
     import urllib.request
 
     # A proxy of the environment is not for this machine's own addresses.
     handlers = [urllib.request.ProxyHandler({})] if is_local(urlsplit(http).netloc) else []
     opener = urllib.request.build_opener(*handlers)
+    request = urllib.request.Request(http + HEALTH)  # noqa: S310  # `checked` lets http and https through alone
+    if token and (http.startswith("https://") or is_local(urlsplit(http).netloc)):
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with opener.open(http + HEALTH, timeout=timeout) as answer:
+        with opener.open(request, timeout=timeout) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as refused:
         raise PlatformUnreachable(f"{http} answers {refused.code} to {HEALTH}: {_reason(refused)}") from None

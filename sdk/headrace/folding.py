@@ -1,4 +1,4 @@
-"""A run's events folded into its tasks, for showing progress. Pure. Used by async_client's wait.
+"""A run's events folded into its tasks, for showing progress. Pure. Used by api.calls, for watching.
 
 Costs in proportion to the events, never to the size of the run; final answers come from the platform's rows, not from here.
 """

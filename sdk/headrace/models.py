@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from headrace.errors import Problem
+
 RUN_ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 TASK_ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 
@@ -64,7 +66,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Something that a task put out; `task` is that task's path."""
+    """Something that a task put out; `task` is that task's path, "" of what a run itself puts out. `index`: its place in an
+    output that is a list.
+    """
 
     task: str
     name: str
@@ -74,6 +78,15 @@ class Artifact:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     size: int = 0
     digest: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file of an artifact; `name` is its path in the folder, "" where the artifact is this one file."""
+
+    name: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,7 @@ class Task:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    input_artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -112,17 +126,22 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run. `outputs`: parameters as JSON values (large ones as ValueReference), artifacts as their URI (a list of URIs for a
-    list).
+    list); `artifacts` has those outputs that are artifacts.
     """
 
     run_id: str
     state: str
     display_name: str = ""
+    description: str = ""
     pipeline_name: str = ""
+    pipeline_id: str = ""
+    pipeline_version_id: str = ""
     experiment_id: str = ""
+    archived: bool = False
     error: Failure | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
     tasks_total: int = 0
     task_counts: Mapping[str, int] = field(default_factory=dict)
     resumed_from: str = ""
@@ -178,7 +197,45 @@ class Trace:
 class Validation:
     """What the platform says of a pipeline that is only checked; no problems = valid."""
 
-    problems: tuple[Any, ...]
+    problems: tuple[Problem, ...]
     warnings: tuple[str, ...] = ()
     pipeline_name: str = ""
     tasks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named group of runs."""
+
+    experiment_id: str
+    name: str
+    description: str = ""
+    archived: bool = False
+    created_at: datetime | None = None
+    last_run_created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A stored pipeline; its versions have the specs."""
+
+    pipeline_id: str
+    name: str
+    display_name: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineVersion:
+    """One version of a stored pipeline."""
+
+    pipeline_version_id: str
+    pipeline_id: str
+    name: str
+    display_name: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    code_source_url: str = ""
+    created_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""headrace.v1 messages to the SDK's values. Pure. Used by async_client and folding."""
+"""headrace.v1 messages to the SDK's values. Pure. Used by api.calls and folding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from headrace.errors import Problem
 from headrace.models import Artifact, Attempt, Failure, Run, Span, Task, Trace, Validation, ValueReference, WaitingOn
-from headrace_protos.v1 import events_pb2, run_query_pb2, runs_pb2
+from headrace_protos.v1 import events_pb2, run_query_pb2, run_store_pb2, runs_pb2
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,14 +62,17 @@ def _value(one: events_pb2.Value) -> Any:
 
 def artifacts(values: events_pb2.Values, path: str) -> dict[str, tuple[Artifact, ...]]:
     return {
-        name: tuple(artifact(one, path) for one in many.artifacts) for name, many in sorted(values.artifacts.items())
+        name: tuple(artifact(one, path, name, index) for index, one in enumerate(many.artifacts))
+        for name, many in sorted(values.artifacts.items())
     }
 
 
-def artifact(message: events_pb2.Artifact, path: str) -> Artifact:
+def artifact(message: events_pb2.Artifact, path: str, name: str = "", index: int = 0) -> Artifact:
+    """NAME and INDEX say where in the task's outputs it is; what an artifact calls itself may be another task's word."""
     return Artifact(
         task=path,
-        name=message.name,
+        name=name or message.name,
+        index=index,
         type=message.schema_title,
         uri=message.uri,
         artifact_id=message.artifact_id,
@@ -92,11 +95,16 @@ def run(message: run_query_pb2.Run) -> Run:
         run_id=message.run_id,
         state=run_state(message.state),
         display_name=message.display_name,
+        description=message.description,
         pipeline_name=message.pipeline_name,
+        pipeline_id=message.pipeline_id,
+        pipeline_version_id=message.pipeline_version_id,
         experiment_id=message.experiment_id,
+        archived=message.storage_state == run_store_pb2.ARCHIVED,
         error=failure(message.error),
         parameters=json.loads(message.parameters_json or "{}"),
         outputs=outputs(message.outputs),
+        artifacts=artifacts(message.outputs, ""),
         tasks_total=message.tasks_total,
         task_counts=dict(message.task_counts),
         resumed_from=message.resumed_from,
@@ -138,6 +146,7 @@ def task(message: run_query_pb2.Task) -> Task:
         inputs=parameters(message.inputs),
         outputs=parameters(message.outputs),
         artifacts=artifacts(message.outputs, message.path),
+        input_artifacts=artifacts(message.inputs, message.path),
         created_at=time(message.created_at_us),
         started_at=time(message.started_at_us),
         finished_at=time(message.finished_at_us),

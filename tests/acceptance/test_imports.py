@@ -10,7 +10,7 @@ import pytest
 from builders.specs import artifact, container, importer, pipeline
 from fixtures.fix_s3 import S3
 from fixtures.platforms import Platform, running
-from headrace import Client
+from fixtures.records import Records
 
 OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
 INPUT = "{{$.inputs.artifacts['data'].path}}"
@@ -29,12 +29,12 @@ def reaching(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[Platf
 
 
 @pytest.fixture
-def client(reaching: Platform) -> Iterator[Client]:
-    with Client(reaching.url) as one:
+def client(reaching: Platform) -> Iterator[Records]:
+    with Records(reaching.url) as one:
         yield one
 
 
-def outputs(client: Client, flow: object) -> dict[str, str]:
+def outputs(client: Records, flow: object) -> dict[str, str]:
     """What each task of a run of FLOW puts out."""
     run = client.wait(client.submit(flow.build(), enable_cache=False).run_id, timeout=60)  # type: ignore[attr-defined]
     tasks = client.tasks(run.run_id)
@@ -50,7 +50,7 @@ def reader(script: str):
     )
 
 
-def test_an_object_and_a_folder_of_a_store(client: Client, s3: S3) -> None:
+def test_an_object_and_a_folder_of_a_store(client: Records, s3: S3) -> None:
     s3.bucket("acceptance", {"one.txt": b"one", "set/a.txt": b"a", "set/below/b.txt": b"b"})
     flow = pipeline("imports")
     flow.task("one", importer(), {"uri": "s3://acceptance/one.txt"})
@@ -62,13 +62,13 @@ def test_an_object_and_a_folder_of_a_store(client: Client, s3: S3) -> None:
     assert (found["read"], found["list"], found["keys"].strip()) == ("one", "ab", "0")
 
 
-def test_a_mirror_stands_in_for_a_bucket(client: Client) -> None:
+def test_a_mirror_stands_in_for_a_bucket(client: Records) -> None:
     flow = pipeline("mirrored").task("get", importer(), {"uri": "gs://public-bucket/play.txt"})
     flow.task("read", reader('cat "$1" > "$0"'), {"data": artifact("get")})
     assert outputs(client, flow)["read"] == "To be"
 
 
-def test_what_code_says_to_lie_in_a_store_is_put_there(client: Client, s3: S3, tmp_path: Path) -> None:
+def test_what_code_says_to_lie_in_a_store_is_put_there(client: Records, s3: S3, tmp_path: Path) -> None:
     s3.bucket("acceptance", {})
     uri = "s3://acceptance/models/mine"
     said = (

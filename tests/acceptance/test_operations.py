@@ -16,7 +16,7 @@ import yaml
 from builders.specs import Component, Pipeline, artifact, container, dag, dag_input, final_status, output, pipeline
 from corpus import driving
 from fixtures.platforms import Platform
-from headrace import Client
+from fixtures.records import Records
 from headrace.errors import BadInput, NotFound, WrongState
 from headrace.models import Run, Task
 
@@ -26,8 +26,8 @@ GIVEN = "{{$.inputs.parameters['x']}}"
 
 
 @pytest.fixture
-def client(platform: Platform) -> Iterator[Client]:
-    with Client(platform.url) as found:
+def client(platform: Platform) -> Iterator[Records]:
+    with Records(platform.url) as found:
         yield found
 
 
@@ -70,7 +70,7 @@ def saved(flow: Pipeline, folder: Path, name: str = "flow.yaml") -> str:
     return str(path)
 
 
-def tasks_of(client: Client, run: Run) -> dict[str, Task]:
+def tasks_of(client: Records, run: Run) -> dict[str, Task]:
     return {task.path: task for task in client.tasks(run.run_id)}
 
 
@@ -86,7 +86,7 @@ def guarded(ledger: Ledger) -> Pipeline:
     return flow.task("exit", exit_task, {"status": final_status("work")}, after=["work"], on_completion=True)
 
 
-def test_exit_tasks_run_before_a_terminated_run_ends(platform: Platform, client: Client, ledger: Ledger) -> None:
+def test_exit_tasks_run_before_a_terminated_run_ends(platform: Platform, client: Records, ledger: Ledger) -> None:
     run = client.submit(guarded(ledger).build(), enable_cache=False)
     for seen in client.watch(run.run_id):
         if seen.tasks.get("work") and seen.tasks["work"].state == "RUNNING":
@@ -100,7 +100,7 @@ def test_exit_tasks_run_before_a_terminated_run_ends(platform: Platform, client:
     assert '"state":"CANCELLED"' in ledger.file.read_text()
 
 
-def test_kfps_terminate_leaves_exit_tasks_out(platform: Platform, client: Client, ledger: Ledger) -> None:
+def test_kfps_terminate_leaves_exit_tasks_out(platform: Platform, client: Records, ledger: Ledger) -> None:
     run = client.submit(guarded(ledger).build(), enable_cache=False)
     posted(platform, f"/apis/v2beta1/runs/{run.run_id}:terminate")
     assert client.wait(run.run_id, timeout=60).state == "CANCELED"
@@ -131,7 +131,7 @@ def chain(ledger: Ledger, last: str = "3") -> Pipeline:
 
 
 def test_a_retry_runs_what_failed_and_what_followed_in_the_same_run(
-    platform: Platform, client: Client, ledger: Ledger
+    platform: Platform, client: Records, ledger: Ledger
 ) -> None:
     ledger.block("y")
     run = client.wait(client.submit(chain(ledger).build(), enable_cache=False).run_id, timeout=60)
@@ -154,7 +154,7 @@ def test_a_retry_runs_what_failed_and_what_followed_in_the_same_run(
         client.runs.retry(run.run_id)
 
 
-def test_kfps_retry_does_the_same(platform: Platform, client: Client, ledger: Ledger) -> None:
+def test_kfps_retry_does_the_same(platform: Platform, client: Records, ledger: Ledger) -> None:
     ledger.block("3")
     run = client.wait(client.submit(chain(ledger).build(), enable_cache=False).run_id, timeout=60)
     ledger.taken()
@@ -169,7 +169,7 @@ def test_kfps_retry_does_the_same(platform: Platform, client: Client, ledger: Le
 # ---- resume
 
 
-def test_a_run_goes_on_in_another_one_with_a_new_spec(platform: Platform, client: Client, ledger: Ledger) -> None:
+def test_a_run_goes_on_in_another_one_with_a_new_spec(platform: Platform, client: Records, ledger: Ledger) -> None:
     ledger.block("3")
     origin = client.wait(client.submit(chain(ledger).build(), {"lr": "0.2"}, enable_cache=False).run_id, timeout=60)
     assert origin.state == "FAILED"
@@ -192,7 +192,7 @@ def test_a_run_goes_on_in_another_one_with_a_new_spec(platform: Platform, client
     assert not [one for one in spans if one.get("path") == "first" and one["phase"] == "attempt"]
 
 
-def test_from_any_task_or_item_with_other_parameters(client: Client, ledger: Ledger) -> None:
+def test_from_any_task_or_item_with_other_parameters(client: Records, ledger: Ledger) -> None:
     origin = client.wait(client.submit(chain(ledger).build(), {"lr": "0.3"}, enable_cache=False).run_id, timeout=60)
     assert origin.state == "SUCCEEDED"
     ledger.taken()
@@ -206,7 +206,7 @@ def test_from_any_task_or_item_with_other_parameters(client: Client, ledger: Led
     assert ledger.taken() == ["first 0.4", "last 3", "tidy t", "train x", "train y", "train z"]
 
 
-def test_linked_artifacts_are_the_same_ones(client: Client, ledger: Ledger) -> None:
+def test_linked_artifacts_are_the_same_ones(client: Records, ledger: Ledger) -> None:
     write = container(
         ["sh", "-ec", 'printf %s "$1" > "$0"', MADE, GIVEN],
         inputs={"x": "STRING"},
@@ -229,7 +229,7 @@ def test_linked_artifacts_are_the_same_ones(client: Client, ledger: Ledger) -> N
     assert (again.state, again.outputs["text"]) == ("SUCCEEDED", "rows")
 
 
-def test_what_a_resume_is_refused_for(platform: Platform, client: Client, ledger: Ledger) -> None:
+def test_what_a_resume_is_refused_for(platform: Platform, client: Records, ledger: Ledger) -> None:
     going_on = client.submit(guarded(ledger).build(), enable_cache=False)
     with pytest.raises(WrongState, match=r"has not ended \((PENDING|RUNNING)\): wait for its end or terminate it"):
         client.resume(going_on.run_id)
@@ -263,7 +263,7 @@ def test_what_a_resume_is_refused_for(platform: Platform, client: Client, ledger
 
 
 def test_a_run_is_resumed_with_a_version_of_an_uploaded_pipeline(
-    platform: Platform, client: Client, ledger: Ledger
+    platform: Platform, client: Records, ledger: Ledger
 ) -> None:
     origin = client.wait(client.submit(chain(ledger).build(), enable_cache=False).run_id, timeout=60)
     ledger.taken()
@@ -287,7 +287,7 @@ def test_a_run_is_resumed_with_a_version_of_an_uploaded_pipeline(
         assert gone.status == 200
 
 
-def test_an_exit_task_that_is_a_pipeline_runs_again_with_the_retry(client: Client, ledger: Ledger) -> None:
+def test_an_exit_task_that_is_a_pipeline_runs_again_with_the_retry(client: Records, ledger: Ledger) -> None:
     inside = dag().task("first", ledger.step(), {"x": "f"}).task("second", ledger.step(), {"x": "s"}, after=["first"])
     flow = pipeline("exits").task("work", ledger.step(), {"x": "w"})
     flow.task("tidy", inside, after=["work"], on_completion=True)

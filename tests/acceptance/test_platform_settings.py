@@ -11,7 +11,7 @@ import pytest
 from builders.specs import Component, Pipeline, container, output, pipeline
 from fixtures.counting import until
 from fixtures.platforms import Platform
-from headrace import Client
+from fixtures.records import Records
 from headrace.models import Run
 
 OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
@@ -19,8 +19,8 @@ IN_WORKSPACE = "{{$.workspace_path}}/shared"
 
 
 @pytest.fixture
-def client(platform: Platform) -> Iterator[Client]:
-    with Client(platform.url) as one:
+def client(platform: Platform) -> Iterator[Records]:
+    with Records(platform.url) as one:
         yield one
 
 
@@ -29,7 +29,7 @@ def shell(script: str, *arguments: str, kubernetes: dict[str, object] | None = N
     return container(command, inputs=inputs, outputs={"Output": "STRING"}, kubernetes=kubernetes)
 
 
-def run(client: Client, flow: Pipeline) -> Run:
+def run(client: Records, flow: Pipeline) -> Run:
     documents = [one for one in (flow.build(), flow.platform()) if one is not None]
     made = client.submit("\n---\n".join(json.dumps(one) for one in documents).encode())
     client.wait(made.run_id, timeout=60)
@@ -43,14 +43,14 @@ def workspace_flow(last: str) -> Pipeline:
     return flow.task("read", shell(last, IN_WORKSPACE), after=["write"]).returns("Output", "read")
 
 
-def test_a_workspace_is_shared_and_goes_with_a_run_that_succeeds(platform: Platform, client: Client):
+def test_a_workspace_is_shared_and_goes_with_a_run_that_succeeds(platform: Platform, client: Records):
     ended = run(client, workspace_flow('cat "$1" > "$0"'))
     assert (ended.state, ended.outputs) == ("SUCCEEDED", {"Output": "text\n"})
     folder = platform.home / "workspaces" / ended.run_id
     until("the workspace is gone", lambda: not folder.exists(), platform)
 
 
-def test_a_workspace_stays_after_a_failure_until_the_run_is_deleted(platform: Platform, client: Client):
+def test_a_workspace_stays_after_a_failure_until_the_run_is_deleted(platform: Platform, client: Records):
     ended = run(client, workspace_flow("exit 1"))
     assert ended.state == "FAILED"
     folder = platform.home / "workspaces" / ended.run_id
@@ -59,7 +59,7 @@ def test_a_workspace_stays_after_a_failure_until_the_run_is_deleted(platform: Pl
     until("the workspace is gone", lambda: not folder.exists(), platform)
 
 
-def test_claims_are_made_and_deleted_by_tasks(platform: Platform, client: Client):
+def test_claims_are_made_and_deleted_by_tasks(platform: Platform, client: Records):
     name = "acceptance-claim"
     create = container([], image="argostub/createpvc", inputs={"pvc_name": "STRING"}, outputs={"name": "STRING"})
     delete = container([], image="argostub/deletepvc", inputs={"pvc_name": "STRING"})
@@ -78,7 +78,7 @@ def test_claims_are_made_and_deleted_by_tasks(platform: Platform, client: Client
     assert not (platform.home / "volumes" / name).exists()
 
 
-def test_a_secret_that_is_missing_is_said_and_one_that_is_there_is_given(platform: Platform, client: Client):
+def test_a_secret_that_is_missing_is_said_and_one_that_is_there_is_given(platform: Platform, client: Records):
     pair = {"secretKey": "user", "envVar": "WHO"}
     kubernetes = {"secretAsEnv": [{"secretName": "acceptance", "keyToEnv": [pair]}]}
     flow = pipeline("asking").task("use", shell('printf %s "$WHO" > "$0"', kubernetes=kubernetes))

@@ -13,7 +13,7 @@ from pathlib import Path
 from builders.specs import artifact, container, importer, pipeline
 from fixtures.fix_http import Pages
 from fixtures.platforms import Platform, running
-from headrace import Client
+from fixtures.records import Records
 
 OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
 BODY = b"0123456789" * 300_000
@@ -37,14 +37,14 @@ def wait_for_its_fetch(platform: Platform, run_id: str, uri: str) -> None:
 
 
 def size(platform: Platform, run_id: str) -> str:
-    with Client(platform.url) as client:
+    with Records(platform.url) as client:
         run = client.wait(run_id, timeout=60)
         assert run.state == "SUCCEEDED", [task.error for task in client.tasks(run_id)]
         return str(run.outputs["size"]).strip()
 
 
 def submit(platform: Platform, uri: str) -> str:
-    with Client(platform.url) as client:
+    with Records(platform.url) as client:
         return client.submit(flow(uri).build(), enable_cache=False).run_id
 
 

@@ -13,7 +13,7 @@ from builders.specs import Pipeline, container, dag, dag_input, pipeline
 from corpus import driving
 from fixtures import counting
 from fixtures.platforms import TOPOLOGIES, Platform, running
-from headrace import Client
+from fixtures.records import Records
 
 ITEMS = 20
 WORK = 'echo "$0" >> "$1/counter"; test "$(($0 % 2))" = 0 || test -e "$1/open" || exit 1; sleep "$2"'
@@ -41,7 +41,7 @@ def killed(platform: Platform) -> None:
 def test_what_the_origin_did_is_done_once(topology: str, tmp_path: Path) -> None:
     home, counter = tmp_path / "home", tmp_path / "counter"
     with running(topology, home) as platform:
-        with Client(platform.url) as client:
+        with Records(platform.url) as client:
             origin = client.wait(client.submit(halves(tmp_path).build(), enable_cache=False).run_id, timeout=90)
             assert origin.state == "FAILED"
             (tmp_path / "open").touch()

@@ -589,9 +589,15 @@ class ProducedArtifact(google.protobuf.message.Message):
     PATH_FIELD_NUMBER: builtins.int
     ATTEMPT_FIELD_NUMBER: builtins.int
     ARTIFACT_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    INDEX_FIELD_NUMBER: builtins.int
     path: builtins.str
     """of the task"""
     attempt: builtins.int
+    name: builtins.str
+    """of the output"""
+    index: builtins.int
+    """in an output that is a list"""
     @property
     def artifact(self) -> headrace_protos.v1.events_pb2.Artifact: ...
     def __init__(
@@ -600,9 +606,11 @@ class ProducedArtifact(google.protobuf.message.Message):
         path: builtins.str = ...,
         attempt: builtins.int = ...,
         artifact: headrace_protos.v1.events_pb2.Artifact | None = ...,
+        name: builtins.str = ...,
+        index: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["artifact", b"artifact"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "attempt", b"attempt", "path", b"path"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "attempt", b"attempt", "index", b"index", "name", b"name", "path", b"path"]) -> None: ...
 
 global___ProducedArtifact = ProducedArtifact
 

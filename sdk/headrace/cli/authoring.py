@@ -53,7 +53,7 @@ def compiled(target: str, pipeline: str = "", *, as_kfp: bool = False) -> Packag
 
 def read(target: str, pipeline: str = "", *, as_kfp: bool = False) -> tuple[bytes, str]:
     """The package that TARGET is, a Python file compiled, and the name of a file that holds such bytes."""
-    from headrace.async_client import read_package
+    from headrace.api.sources import read_package
 
     path, _ = parted(target)
     if is_python(target):
@@ -175,9 +175,9 @@ def validate(options: argparse.Namespace) -> int | Coroutine[Any, Any, int]:
 
 
 async def _asked(data: bytes, name: str, options: argparse.Namespace) -> int:
-    from headrace.async_client import AsyncClient
+    from headrace.api.calls import Calls
 
-    async with AsyncClient(options.endpoint) as client:
+    async with Calls.to(options.endpoint) as client:
         found = await client.validate(data, filename=name)
     return _told(Verdict(found.problems, found.warnings), options)
 

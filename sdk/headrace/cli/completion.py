@@ -23,12 +23,12 @@ def script(shell: str, top: Command) -> str:
 
 async def run_ids() -> list[str]:
     """`id<TAB>name` of the newest runs; none where no platform answers."""
-    from headrace.async_client import AsyncClient
+    from headrace.api.calls import Calls
     from headrace.cli.texts import one_line
     from headrace.errors import HeadraceError
 
     try:
-        async with asyncio.timeout(PATIENCE), AsyncClient() as client:
+        async with asyncio.timeout(PATIENCE), Calls.to(None) as client:
             runs = await client.runs.list(limit=RUN_IDS)
     except (HeadraceError, TimeoutError):
         return []

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from headrace.async_client import AsyncClient
+from headrace.api.calls import Calls
 from headrace.cli.screen import say
 from headrace.cli.verbs import find_run
 from headrace.errors import NotFound
@@ -24,7 +24,7 @@ AHEAD: Final = 8  # logs asked for at once
 CHUNKS: Final = 4  # of a log that wait to be printed
 
 
-async def logs(client: AsyncClient, options: argparse.Namespace) -> int:
+async def logs(client: Calls, options: argparse.Namespace) -> int:
     """One task's log as it is, or the tasks' logs with each line's task before it."""
     run = await find_run(client, options.run)
     if options.task:
@@ -51,7 +51,7 @@ def chosen(tasks: Sequence[Task]) -> tuple[list[Task], int]:
     return sorted(found, key=lambda task: task.state != "FAILED")[:MOST], len(found) - MOST
 
 
-async def _copy_in_order(client: AsyncClient, run_id: str, paths: Sequence[str]) -> None:
+async def _copy_in_order(client: Calls, run_id: str, paths: Sequence[str]) -> None:
     """Each log whole before the next; those that follow are asked for meanwhile."""
     waiting, open_ = deque(paths), deque[asyncio.Queue[bytes | None]]()
     async with asyncio.TaskGroup() as group:
@@ -64,7 +64,7 @@ async def _copy_in_order(client: AsyncClient, run_id: str, paths: Sequence[str])
             open_.popleft()
 
 
-async def _fetch(client: AsyncClient, run_id: str, path: str, into: asyncio.Queue[bytes | None]) -> None:
+async def _fetch(client: Calls, run_id: str, path: str, into: asyncio.Queue[bytes | None]) -> None:
     lines = _Lines(path)
     try:
         async for data in client.logs(run_id, path):
@@ -77,7 +77,7 @@ async def _fetch(client: AsyncClient, run_id: str, path: str, into: asyncio.Queu
     await into.put(None)
 
 
-async def _follow_all(client: AsyncClient, run_id: str) -> None:
+async def _follow_all(client: Calls, run_id: str) -> None:
     """Each task's log from its first attempt on, side by side; a line is never torn."""
     async with asyncio.TaskGroup() as group:
         started: set[str] = set()
@@ -88,7 +88,7 @@ async def _follow_all(client: AsyncClient, run_id: str) -> None:
                     group.create_task(_follow(client, run_id, task.path))
 
 
-async def _follow(client: AsyncClient, run_id: str, path: str) -> None:
+async def _follow(client: Calls, run_id: str, path: str) -> None:
     lines = _Lines(path)
     try:
         async for data in client.logs(run_id, path, follow=True):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from headrace.async_client import AsyncClient
+from headrace.api.calls import Calls
 from headrace.cli import parsing, results
 from headrace.cli.authoring import read, warn
 from headrace.cli.own import Local, local_platform
@@ -24,7 +24,7 @@ from headrace.errors import BadInput, PlatformUnreachable
 from headrace.finding import Address, find, home_folder
 from headrace.models import Run
 
-Submit = Callable[[AsyncClient], Awaitable[Run]]
+Submit = Callable[[Calls], Awaitable[Run]]
 Given: TypeAlias = tuple[bytes, str] | None  # a package's bytes and file name; None where a resume gives none
 
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     data, name = read(options.file, options.pipeline, as_kfp=options.as_kfp)
     asked = _asked(options)
 
-    async def submit(client: AsyncClient) -> Run:
+    async def submit(client: Calls) -> Run:
         return await client.submit(data, filename=name, **asked)
 
     return _somewhere(submit, (data, name), options)
@@ -48,7 +48,7 @@ def resume(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
         raise BadInput("--pipeline and --as-kfp say how FILE is read, and no FILE is given")
     asked = _asked(options)
 
-    async def submit(client: AsyncClient) -> Run:
+    async def submit(client: Calls) -> Run:
         origin = await find_run(client, options.run)
         data, name = given or (None, "")
         return await client.resume(origin.run_id, data, filename=name, from_tasks=options.from_tasks, **asked)
@@ -98,7 +98,7 @@ def _named(endpoint: str | None) -> Address | None:
 
 
 async def _on(local: Local, submit: Submit, given: Given, options: argparse.Namespace) -> int:
-    async with AsyncClient.at(local.address) as client:
+    async with Calls.at(local.address) as client:
         created = await submit(client)
         say(f"run {created.run_id}  {local.address.http}/#/runs/details/{created.run_id}")
         if options.no_wait:
@@ -118,7 +118,7 @@ async def _on(local: Local, submit: Submit, given: Given, options: argparse.Name
         return await _report(client, ended, options)
 
 
-async def _advise(client: AsyncClient, given: Given) -> None:
+async def _advise(client: Calls, given: Given) -> None:
     """What the platform's checks say of the package, whose run is created: a lost answer is no reason to leave the run alone."""
     if given is not None:
         with suppress(PlatformUnreachable):
@@ -135,7 +135,7 @@ def interrupted(run_id: str, *, own: bool) -> str:
     return f"interrupted: run {run_id} goes on; to end it: headrace runs terminate {run_id}"
 
 
-async def _follow(client: AsyncClient, created: Run, local: Local) -> Run:
+async def _follow(client: Calls, created: Run, local: Local) -> Run:
     """The run when it has ended; a platform of our own that dies is said at once."""
     face = progress_on(sys.stderr, created.display_name)
     drawing = asyncio.create_task(face.draw())
@@ -159,7 +159,7 @@ async def _follow(client: AsyncClient, created: Run, local: Local) -> Run:
         face.close()
 
 
-async def _report(client: AsyncClient, run: Run, options: argparse.Namespace) -> int:
+async def _report(client: Calls, run: Run, options: argparse.Namespace) -> int:
     tasks, artifacts = await client.tasks(run.run_id), await client.artifacts(run.run_id)
     for line in results.failures(run, tasks):
         say(line)

@@ -9,21 +9,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from headrace.async_client import AsyncClient
+from headrace.api.calls import Calls
 from headrace.cli import results
 from headrace.cli.screen import say, style_of
 from headrace.errors import BadInput, NotFound
 from headrace.models import Run
 
-Verb = Callable[[AsyncClient, argparse.Namespace], Awaitable[int]]
+Verb = Callable[[Calls, argparse.Namespace], Awaitable[int]]
 
 
 async def perform(verb: Verb, options: argparse.Namespace) -> int:
-    async with AsyncClient(options.endpoint) as client:
+    async with Calls.to(options.endpoint) as client:
         return await verb(client, options)
 
 
-async def find_run(client: AsyncClient, text: str) -> Run:
+async def find_run(client: Calls, text: str) -> Run:
     """RUN: an id, a unique beginning of one, or `latest`."""
     if text == "latest":
         newest = await client.runs.list(limit=1)
@@ -49,7 +49,7 @@ def _starts(run_id: str, wanted: str) -> bool:
     return run_id.startswith(wanted) or run_id.replace("-", "").startswith(wanted)
 
 
-async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
+async def list_runs(client: Calls, options: argparse.Namespace) -> int:
     runs = await client.runs.list(limit=options.limit)
     if options.output != "text":
         print(results.printed([results.run_object(run) for run in runs], options.output))
@@ -61,7 +61,7 @@ async def list_runs(client: AsyncClient, options: argparse.Namespace) -> int:
     return 0
 
 
-async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
+async def get_run(client: Calls, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     tasks = await client.tasks(run.run_id)
     if options.output != "text":
@@ -75,16 +75,16 @@ async def get_run(client: AsyncClient, options: argparse.Namespace) -> int:
     return 0
 
 
-async def terminate(client: AsyncClient, options: argparse.Namespace) -> int:
+async def terminate(client: Calls, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     return _told(await client.runs.terminate(run.run_id, run_exit_tasks=options.run_exit_tasks), options)
 
 
-async def retry(client: AsyncClient, options: argparse.Namespace) -> int:
+async def retry(client: Calls, options: argparse.Namespace) -> int:
     return _told(await client.runs.retry((await find_run(client, options.run)).run_id), options)
 
 
-async def delete(client: AsyncClient, options: argparse.Namespace) -> int:
+async def delete(client: Calls, options: argparse.Namespace) -> int:
     run = await find_run(client, options.run)
     await client.runs.delete(run.run_id)
     print(
@@ -101,7 +101,7 @@ def _told(run: Run, options: argparse.Namespace) -> int:
     return 0
 
 
-async def trace(client: AsyncClient, options: argparse.Namespace) -> int:
+async def trace(client: Calls, options: argparse.Namespace) -> int:
     from headrace.cli.waterfall import waterfall
 
     run = await find_run(client, options.run)

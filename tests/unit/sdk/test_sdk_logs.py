@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from headrace.async_client import AsyncClient
+from headrace.api.calls import Calls
 from headrace.cli.logs import AHEAD, MOST, chosen, logs
 from headrace.errors import HeadraceError
 from headrace.finding import Address
@@ -70,7 +70,7 @@ async def served(fake):
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with AsyncClient.at(Address("http://unused", f"127.0.0.1:{port}")) as client:
+        async with Calls.at(Address("http://unused", f"127.0.0.1:{port}")) as client:
             yield client
     finally:
         await server.stop(None)

@@ -156,6 +156,7 @@ async def _number_artifacts(tx: Transaction, tasks: list[rq.Task]) -> None:
 
 
 def _produced(row: Row) -> rq.ProducedArtifact:
-    produced = rq.ProducedArtifact(path=row[0], attempt=row[1], artifact=ev.Artifact.FromString(row[3]))
-    produced.artifact.id = row[2]
+    artifact = ev.Artifact.FromString(row[3])
+    artifact.id = row[2]
+    produced = rq.ProducedArtifact(path=row[0], attempt=row[1], artifact=artifact, name=row[4], index=row[5])
     return produced

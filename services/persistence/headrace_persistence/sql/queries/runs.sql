@@ -66,12 +66,12 @@ SELECT path FROM platform.tasks WHERE run = %(run)s AND path = ANY(%(paths)s::te
 
 -- name: list_artifacts
 -- What the run's runtime tasks and importers put out; groups only pass artifacts on.
-SELECT t.path, l.attempt, a.id, a.payload
+SELECT t.path, l.attempt, a.id, a.payload, l.name, l.position
 FROM platform.links l
 JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
 JOIN platform.artifacts a ON a.id = l.artifact
 WHERE l.run = %(run)s AND l.direction = 2
-ORDER BY a.id, t.id;
+ORDER BY a.id, t.id, l.name, l.position;
 
 -- name: artifact_ids
 -- The bigint ids of artifacts.

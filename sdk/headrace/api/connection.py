@@ -1,0 +1,116 @@
+"""The connection to a platform: its addresses, found once; one channel, opened with the first call; who is calling.
+
+gRPC and protobuf are loaded with the first call. Used by calls, catalog and raw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace.errors import BadInput
+from headrace.finding import Address, find, is_local
+
+if TYPE_CHECKING:
+    import grpc
+
+KFP: Final = "headrace_protos.kfp.v2beta1"
+SERVICES: Final = {  # what `call` is told → the module and class of the stub
+    "Runs": ("headrace_protos.v1.runs_pb2_grpc", "RunsStub"),
+    "Pipelines": ("headrace_protos.v1.pipelines_pb2_grpc", "PipelinesStub"),
+    "RunService": (f"{KFP}.run_pb2_grpc", "RunServiceStub"),
+    "PipelineService": (f"{KFP}.pipeline_pb2_grpc", "PipelineServiceStub"),
+    "ExperimentService": (f"{KFP}.experiment_pb2_grpc", "ExperimentServiceStub"),
+}
+
+
+class Connection:
+    """One platform and one caller. The token is in no text that this makes."""
+
+    def __init__(self, endpoint: str | None = None, *, namespace: str | None = None, token: str | None = None) -> None:
+        self._endpoint = endpoint
+        self.namespace = os.environ.get("HEADRACE_NAMESPACE", "") if namespace is None else namespace
+        self._token = os.environ.get("HEADRACE_TOKEN", "") if token is None else token
+        if not self._token.isprintable() or not self._token.isascii() or " " in self._token:
+            raise BadInput("the token has a character that no token has: a space, a line's end, or one outside ASCII")
+        self.found: Address | None = None
+        self._channel: grpc.aio.Channel | None = None
+        self._stubs: dict[str, Any] = {}
+        self._opening = asyncio.Lock()
+
+    async def address(self) -> Address:
+        """The platform's addresses, found once."""
+        if self.found is None:
+            self.found = await asyncio.to_thread(find, self._endpoint, token=self._token)
+        return self.found
+
+    async def close(self) -> None:
+        """Give the channel back; the next call opens another."""
+        channel, self._channel = self._channel, None
+        self._stubs.clear()
+        if channel is not None:
+            await channel.close(None)
+
+    async def metadata(self) -> list[tuple[str, str]]:
+        """What every call carries. A token goes out encrypted, or not off this machine."""
+        if not self._token:
+            return []
+        address = await self.address()
+        if not address.secure and not address.grpc.startswith("https://") and not is_local(_place(address.grpc)):
+            raise BadInput(
+                f"a token would go to {address.grpc} unencrypted; give an https:// address, or no token (HEADRACE_TOKEN)"
+            )
+        return [("authorization", f"Bearer {self._token}")]
+
+    async def stub(self, service: str) -> Any:
+        """The generated stub of one of SERVICES."""
+        from headrace.api.channels import Dressed, open_channel
+
+        async with self._opening:
+            if self._channel is None:
+                address, metadata = await self.address(), await self.metadata()
+                self._channel = open_channel(address.grpc, secure=address.secure)
+                self._stubs = {name: stub_of(name, Dressed(self._channel, metadata)) for name in SERVICES}
+            return self._stubs[service]
+
+    async def call(self, service: str, method: str, request: Any) -> Any:
+        """The answer, or the SDK's own exception."""
+        import grpc
+
+        from headrace.api.channels import from_call
+
+        stub = await self.stub(service)
+        try:
+            return await getattr(stub, method)(request)
+        except grpc.aio.AioRpcError as failed:
+            raise from_call(failed, (await self.address()).grpc) from None
+
+    @asynccontextmanager
+    async def stream(self, service: str, method: str, request: Any) -> AsyncIterator[Any]:
+        """The answers as they come; leaving the block ends the stream."""
+        import grpc
+
+        from headrace.api.channels import from_call
+
+        call = getattr(await self.stub(service), method)(request)
+        try:
+            yield call
+        except grpc.aio.AioRpcError as failed:
+            raise from_call(failed, (await self.address()).grpc) from None
+        finally:
+            call.cancel()
+
+
+def stub_of(service: str, channel: Any) -> Any:
+    """The stub on a channel of either kind."""
+    module, name = SERVICES[service]
+    return getattr(importlib.import_module(module), name)(channel)
+
+
+def _place(grpc_address: str) -> str:
+    """HOST:PORT, or unix:PATH."""
+    return grpc_address.partition("://")[2] if "://" in grpc_address else grpc_address
