@@ -250,6 +250,7 @@ def imports(text: str, places: dict[str, str], module: str) -> list[str]:
     """`from … import …` for the names that TEXT uses, sorted as the linter wants it."""
     code = ast.parse(text)
     used = {node.id for node in ast.walk(code) if isinstance(node, ast.Name)}
+    used |= {"Source"} if "Submittable: TypeAlias" in text else set()
     own = {node.name for node in code.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     wanted: dict[str, list[str]] = {}
     for name in sorted(used - own):
@@ -283,7 +284,7 @@ def generated() -> dict[str, str]:
         if module == "tasks":
             text += OUTPUTS
         if module == "pipelines":
-            text += "\n\nSubmittable: TypeAlias = Source | Pipeline | PipelineVersion\n"
+            text += '\n\nSubmittable: TypeAlias = "Source | Pipeline | PipelineVersion"\n'
         head = [DOCSTRING.format(module=module), "", "from __future__ import annotations", ""]
         texts[module] = "\n".join([*head, *imports(text, {**imported(tree), **places}, module), "", "", text])
     return texts

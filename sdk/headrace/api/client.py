@@ -109,4 +109,4 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         found = self._connection.found
-        return f"<{type(self).__name__} {found.http if found else 'not connected yet'}>"
+        return f"<Client {found.http if found else 'not connected yet'}>"

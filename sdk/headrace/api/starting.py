@@ -14,7 +14,7 @@ from headrace.errors import BadInput
 if TYPE_CHECKING:
     from headrace.api.arguments import Declared
 
-Submittable: TypeAlias = sources.Source | AsyncPipeline | AsyncPipelineVersion
+Submittable: TypeAlias = "sources.Source | AsyncPipeline | AsyncPipelineVersion"
 
 
 @dataclass(slots=True)

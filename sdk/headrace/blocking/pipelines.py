@@ -180,4 +180,4 @@ class Pipelines(Face[AsyncPipelines]):
         return [Pipeline(one, self._runner) for one in self._runner.run(self._inner.list(limit=limit))]
 
 
-Submittable: TypeAlias = Source | Pipeline | PipelineVersion
+Submittable: TypeAlias = "Source | Pipeline | PipelineVersion"
