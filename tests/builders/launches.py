@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headrace.compiler.bootstrap import Settings
+from headrace.compiler.bootstrap import lightweight as bootstrap_of
+from headrace.compiler.module_texts import module_source
 from headrace_companion.folder_store import FolderStore
 from headrace_protos.v1 import attempts_pb2, events_pb2, plan_pb2
 from headrace_scheduler.executors import port
@@ -47,6 +50,13 @@ def lightweight(source: str, function: str, *installs: Sequence[str]) -> list[st
         *("sh", "-ec", PROGRAM, HEADER + textwrap.dedent(source)),
         *("--executor_input", "{{$}}", "--function_to_execute", function),
     ]
+
+
+def ours(source: str, function: str, settings: Settings | None = None) -> list[str]:
+    """The same as our own compiler writes it."""
+    used = settings or Settings()
+    command, args = bootstrap_of(function, module_source(textwrap.dedent(source), as_kfp=used.as_kfp), used)
+    return [*command, *args]
 
 
 def launch(

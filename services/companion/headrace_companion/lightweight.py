@@ -1,9 +1,9 @@
-"""Recognising the command that KFP's SDK writes for a lightweight Python component. Pure.
+"""Recognising the command that an SDK, KFP's or ours, writes for a lightweight Python component. Pure.
 
-Such a command installs packages with pip and then runs `kfp.dsl.executor_main` on a source text; seen as what it means,
-it needs an environment and a function call, not a shell. Only the exact shapes of SDK 2.0 to 2.17 are recognised:
-whatever differs in a word is not a lightweight component and runs as it stands. Called by the process executor with the
-final argv.
+Such a command installs packages with pip and then runs a runtime on a source text; seen as what it means, it needs an
+environment and a function call, not a shell. Only the exact shapes of KFP's SDK 2.0 to 2.17 and our own script are
+recognised: whatever differs in a word is not a lightweight component and runs as it stands. Called by the process
+executor with the final argv, and by staging.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final
+
+from headrace_companion.bootstrap import BOOTSTRAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class PipInstall:
 
 
 @dataclass(frozen=True, slots=True)
+class OurRuntime:
+    """`headrace.runtime`: the version that the component needs ("": the one that it installs), the requirement that brings
+    it ("": it must be there), and whether `import kfp` is answered by it.
+    """
+
+    version: str
+    requirement: str = ""
+    as_kfp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PythonComponent:
     """A function in a source text and the packages that it needs, in the order in which pip would install them."""
 
@@ -34,8 +48,13 @@ class PythonComponent:
     function: str
     executor_input: str
     installs: tuple[PipInstall, ...] = field(default=())
+    runtime: OurRuntime | None = None  # None: KFP's
 
 
+END: Final = "--"
+EXECUTOR_INPUT_OPTION: Final = "--executor_input"
+_FLAGS: Final = frozenset({"--venv", "--as-kfp"})
+_VALUES: Final = ("--index-url", "--extra-index-url", "--trusted-host", "--package", "--version", "--runtime")
 _SHELL_SPACE: Final = re.compile(r"\s+")
 _HAS_PIP: Final = (
     'if ! [ -x "$(command -v pip)" ]; then python3 -m ensurepip || python3 -m ensurepip --user || '
@@ -59,6 +78,8 @@ _FUNCTION_NAME: Final = re.compile(r"[^\W\d]\w*")
 
 def recognise(argv: Sequence[str]) -> PythonComponent | None:
     """The component that a command means, or None where the command has to run literally."""
+    if tuple(argv[:3]) == ("sh", "-ec", BOOTSTRAP):
+        return _ours(argv[3:])
     installs: tuple[PipInstall, ...] = ()
     rest = tuple(argv)
     if rest[:2] == ("sh", "-c") and len(rest) > 3:
@@ -71,6 +92,49 @@ def recognise(argv: Sequence[str]) -> PythonComponent | None:
     if rest[4] != "--executor_input" or rest[6] != "--function_to_execute" or not _FUNCTION_NAME.fullmatch(rest[7]):
         return None
     return PythonComponent(source=rest[3], function=rest[7], executor_input=rest[5], installs=installs)
+
+
+def runs_our_runtime(argv: Sequence[str]) -> bool:
+    """Whether a command ends in our runtime, which takes its input by file too: our script's, or one that names it."""
+    if EXECUTOR_INPUT_OPTION not in argv[:-1]:
+        return False
+    named = any(pair == ("-m", "headrace.runtime") for pair in pairwise(argv))
+    return named or tuple(argv[:3]) == ("sh", "-ec", BOOTSTRAP)
+
+
+def _ours(words: Sequence[str]) -> PythonComponent | None:
+    """What follows our script: the source, settings up to END, the runtime's arguments."""
+    if (
+        END not in words[1:-4]
+        or not words[0]
+        or words[-4] != EXECUTOR_INPUT_OPTION
+        or words[-2] != "--function_to_execute"
+    ):
+        return None
+    if words[-5] != END or not _FUNCTION_NAME.fullmatch(words[-1]):
+        return None
+    given: dict[str, list[str]] = {name: [] for name in _VALUES}
+    flags: set[str] = set()
+    rest = iter(words[1:-5])
+    for word in rest:
+        if word in _FLAGS:
+            flags.add(word)
+            continue
+        value = next(rest, None)
+        if value is None or word not in given:
+            return None
+        given[word].append(value)
+    packages = tuple(given["--package"])
+    if any(one.startswith("-") or not one.strip() for one in packages) or len(given["--index-url"]) > 1:
+        return None
+    indexes = PipInstall(
+        (), False, "".join(given["--index-url"]), tuple(given["--extra-index-url"]), tuple(given["--trusted-host"])
+    )
+    runtime = OurRuntime("".join(given["--version"]), "".join(given["--runtime"]), "--as-kfp" in flags)
+    installs = [replace(indexes, requirements=packages)] if packages else []
+    if not runtime.version:
+        installs.append(replace(indexes, requirements=(runtime.requirement,), no_deps=True))
+    return PythonComponent(words[0], words[-1], words[-3], tuple(installs), runtime)
 
 
 def _one_line(script: str) -> str:

@@ -11,15 +11,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headrace_companion.assignment import ArtifactValue, Assignment, Folders
 from headrace_companion.folder_store import copy_privately
+from headrace_companion.lightweight import EXECUTOR_INPUT_OPTION, runs_our_runtime
 from headrace_companion.results import ATTEMPT_FILE, Reason
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, checked_key
 from headrace_companion.templates import LocalResolver, UnknownReference, join, join_all
 from headrace_ir.references import ValueRef, digest_of
 from headrace_ir.values import INLINE_BYTES, byte_length, canonical
+
+EXECUTOR_INPUT_FILE: Final = "executor_input.json"
 
 
 class StagingFailed(Exception):  # noqa: N818 - read as a statement
@@ -78,7 +81,7 @@ def stage(
         late = {name: json.loads(join(parts, resolve)) for name, parts in assignment.late_parameters.items()}
         if late:
             document["inputs"]["parameterValues"] |= late
-        argv = tuple(join_all(assignment.argv, resolve))
+        argv = by_file(tuple(join_all(assignment.argv, resolve)), folders)
         env = {name: join(parts, resolve) for name, parts in assignment.env.items()}
     except UnknownReference as error:
         raise StagingFailed(str(error)) from error
@@ -90,6 +93,18 @@ def stage(
                 Reason.INPUT_RESOLUTION,
             )
     return Staged(folders, argv, env, stager.origins, tuple(stager.warnings))
+
+
+def by_file(argv: tuple[str, ...], folders: Folders) -> tuple[str, ...]:
+    """The command with a large ExecutorInput in a file, where it is our runtime that reads it: argv is bounded."""
+    if not runs_our_runtime(argv):
+        return argv
+    at = argv.index(EXECUTOR_INPUT_OPTION) + 1
+    if byte_length(argv[at]) <= INLINE_BYTES:
+        return argv
+    file = folders.top / EXECUTOR_INPUT_FILE
+    file.write_text(argv[at], encoding="utf-8", errors="surrogatepass")
+    return (*argv[:at], f"@{file}", *argv[at + 1 :])
 
 
 @dataclass

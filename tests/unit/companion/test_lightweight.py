@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from builders.launches import KFP, PROGRAM, bootstrap, lightweight
-from headrace_companion.lightweight import PipInstall, recognise
+from builders.launches import KFP, PROGRAM, bootstrap, lightweight, ours
+from headrace import __version__
+from headrace.compiler.bootstrap import SCRIPT, Settings
+from headrace_companion.bootstrap import BOOTSTRAP
+from headrace_companion.lightweight import OurRuntime, PipInstall, recognise, runs_our_runtime
 
 SOURCE = "def f():\n    pass\n"
 RUNTIME = PipInstall((KFP[0], KFP[2]), no_deps=True)
@@ -68,3 +71,49 @@ def test_without_packages() -> None:
 def test_near_misses_run_literally(change: object) -> None:
     assert callable(change)
     assert recognise(change(lightweight(SOURCE, "f"))) is None
+
+
+def test_our_script_is_the_sdks_word_for_word() -> None:
+    assert BOOTSTRAP == SCRIPT
+
+
+def test_our_command_is_recognised() -> None:
+    settings = Settings(["pandas>=2", "numpy"], ["https://a", "https://b"], ["h"], use_venv=True, as_kfp=True)
+    found = recognise(ours(SOURCE, "f", settings))
+    assert found is not None
+    assert (found.function, found.executor_input) == ("f", "{{$}}")
+    assert found.installs == (PipInstall(("pandas>=2", "numpy"), False, "https://a", ("https://b",), ("h",)),)
+    assert found.runtime == OurRuntime(__version__, f"headrace=={__version__}", as_kfp=True)
+
+
+def test_a_runtime_of_the_components_own_is_installed() -> None:
+    found = recognise(ours(SOURCE, "f", Settings(kfp_package_path="./runtime")))
+    assert found is not None
+    assert found.installs == (PipInstall(("./runtime",), no_deps=True),)
+    assert found.runtime == OurRuntime("", "./runtime")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda argv: argv[:-1],
+        lambda argv: [*argv, "--more"],
+        lambda argv: ["bash", *argv[1:]],
+        lambda argv: [*argv[:2], argv[2] + " ", *argv[3:]],
+        lambda argv: [*argv[:4], "--surprise", "word", *argv[4:]],
+        lambda argv: [*argv[:4], "--package", "--target=/", *argv[4:]],
+        lambda argv: [*argv[:3], "", *argv[4:]],
+        lambda argv: [word for word in argv if word != "--"],
+    ],
+)
+def test_near_misses_of_ours_run_literally(change: object) -> None:
+    assert callable(change)
+    assert recognise(change(ours(SOURCE, "f"))) is None
+
+
+def test_which_commands_take_their_input_by_file() -> None:
+    module = ["python3", "-m", "headrace.runtime", "--executor_input", "{}", "--function_to_execute", "f"]
+    assert runs_our_runtime(module)
+    assert runs_our_runtime(ours(SOURCE, "f"))
+    assert not runs_our_runtime(lightweight(SOURCE, "f"))
+    assert not runs_our_runtime(["python3", "-m", "headrace.runtime"])

@@ -43,6 +43,7 @@ from headrace_scheduler.executors.process.local_store import LocalStore, NotHere
 from headrace_scheduler.executors.process.machine import AcceleratorSlots
 from headrace_scheduler.executors.process.mounting import Mounting
 from headrace_scheduler.executors.process.reports import assignment_of, report
+from headrace_scheduler.executors.process.runtimes import KFP, Runtime, runtime_of, show_ours
 from headrace_scheduler.executors.process.survivors import RECORD
 from headrace_scheduler.executors.process.task_hosting import Bind, Pod, host
 from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
@@ -71,6 +72,7 @@ class Means:
     accelerators: AcceleratorSlots
     threads: ThreadExecutor
     environ: Mapping[str, str]
+    home: Path
     workspaces: Path
     local: LocalStore
     mounting: Mounting
@@ -88,6 +90,7 @@ class Prepared:
     spec: EnvironmentSpec
     request: Path | None
     warnings: tuple[str, ...]
+    runtime: Runtime = KFP  # of a component
 
 
 class AttemptEnded(Exception):  # noqa: N818 - how the steps before the process say that there will be none
@@ -251,11 +254,12 @@ class Attempt:
 
     def _prepare_component(self, staged: Staged, component: PythonComponent) -> Prepared:
         interpreter = self._means.interpreters.find(self.launch.image)
-        spec = EnvironmentSpec(interpreter, component.installs or requests.DEFAULT_RUNTIME)
+        runtime, installs = runtime_of(component, self._means.home)
+        spec = EnvironmentSpec(interpreter, installs)
         warnings = (*staged.warnings, *((interpreter.note,) if interpreter.note else ()))
         environment = self._means.environments.ready(spec)
-        request = self._write_component(staged, component, environment) if environment else None
-        return Prepared(staged, component, spec, request, warnings)
+        request = self._write_component(staged, component, runtime, environment) if environment else None
+        return Prepared(staged, component, spec, request, warnings, runtime)
 
     def _prepare_literal(self, staged: Staged) -> Prepared:
         if not staged.argv:
@@ -276,12 +280,15 @@ class Attempt:
             request = self._write_literal(staged, self._variables(path_first))
         return Prepared(staged, None, spec, request, (*staged.warnings, *notes))
 
-    def _write_component(self, staged: Staged, component: PythonComponent, environment: Environment) -> Path:
+    def _write_component(
+        self, staged: Staged, component: PythonComponent, runtime: Runtime, environment: Environment
+    ) -> Path:
         env = self._variables((environment.folder / "bin",))
         forked = requests.can_fork(staged.env, self._surroundings())
-        return requests.write_python(self.folders, component, environment, env, self._binds, forked=forked)
+        return requests.write_python(self.folders, component, runtime, environment, env, self._binds, forked=forked)
 
     def _write_literal(self, staged: Staged, env: dict[str, str]) -> Path:
+        show_ours(staged.argv, env, self._means.home)
         if problem := requests.too_long(staged.argv, env):
             raise AttemptEnded(Failure(Reason.INPUT_RESOLUTION, problem))
         return requests.write_exec(self.folders, staged.argv, env, self._binds)
@@ -305,13 +312,13 @@ class Attempt:
             if component is None:
                 if request is None:
                     request = await self._private_environment(staged, prepared.spec)
-                return await self._means.zygotes.get("host", ours().path, warm=False), request
+                return await self._means.zygotes.get("host", ours().path), request
             environment = await self._means.environments.ensure(prepared.spec, self._hold)
             if request is None:
-                request = await self._in_thread(self._write_component, staged, component, environment)
+                request = await self._in_thread(self._write_component, staged, component, prepared.runtime, environment)
             if requests.can_fork(staged.env, self._surroundings()):
-                return await self._means.zygotes.get(environment.key, environment.python, warm=True), request
-            return await self._means.zygotes.get("host", ours().path, warm=False), request
+                return await self._means.zygotes.get(environment.key, environment.python, prepared.runtime), request
+            return await self._means.zygotes.get("host", ours().path), request
         except EnvironmentFailed as error:
             raise AttemptEnded(Failure(Reason.ENVIRONMENT, str(error), temporary=error.temporary)) from error
         except ZygoteFailed as error:

@@ -84,6 +84,7 @@ class ProcessExecutor:
             accelerators=machine.AcceleratorSlots(self._machine.accelerators),
             threads=self._threads,
             environ=self._environ,
+            home=home.absolute(),
             workspaces=Path(self.workspaces),
             local=LocalStore(home.absolute()),
             mounting=Mounting((str(home), ours().path)),

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace_companion.assignment import Folders
-from headrace_companion.lightweight import PipInstall, PythonComponent
+from headrace_companion.lightweight import PythonComponent
 from headrace_scheduler.executors.process.environments import Environment
+from headrace_scheduler.executors.process.runtimes import KFP, Runtime, flags_of
 from headrace_scheduler.executors.process.task_hosting import Bind
 from headrace_scheduler.executors.process.zygotes import PROGRAM
 
@@ -28,9 +29,6 @@ INSTEAD: Final = "let the task take the value as an artifact, or in a Python com
 COMPONENT: Final = "component.json"
 SCRATCH: Final = "scratch"
 SOURCE: Final = "ephemeral_component.py"
-EXECUTOR_MODULE: Final = "kfp.dsl.executor_main"
-# A component that installs no kfp expects it in its image; this one stands in.
-DEFAULT_RUNTIME: Final = (PipInstall(("kfp==2.17.3",), no_deps=True),)
 # Read when an interpreter or a library starts, so a fork would not see them.
 START_UP: Final = re.compile(
     r"PYTHON|LD_|DYLD_|MALLOC_|OMP_|OPENBLAS_|MKL_|NUMEXPR_|BLIS_|VECLIB_|CUDA_|NVIDIA_|LC_|LANG$"
@@ -95,6 +93,7 @@ def can_fork(declared: Mapping[str, str], surroundings: Surroundings) -> bool:
 def write_python(
     folders: Folders,
     component: PythonComponent,
+    runtime: Runtime,
     environment: Environment,
     env: dict[str, str],
     binds: Sequence[Bind],
@@ -104,21 +103,23 @@ def write_python(
     """The request for a lightweight component, forked or in a fresh interpreter."""
     source = folders.top / SOURCE
     source.write_text(component.source, encoding="utf-8", errors="surrogatepass")
-    env["_KFP_RUNTIME"] = "true"
+    if runtime.module == KFP.module:
+        env["_KFP_RUNTIME"] = "true"
     env["VIRTUAL_ENV"] = str(environment.folder)
     argv = [
-        EXECUTOR_MODULE,
+        runtime.module,
         "--component_module_path",
         str(source),
         "--executor_input",
         component.executor_input,
         "--function_to_execute",
         component.function,
+        *flags_of(component),
     ]
     if forked:
         return _request(folders, {"kind": "python", "argv": argv, "env": env}, binds)
     inner = folders.top / COMPONENT
-    _write(inner, {"argv": argv})
+    _write(inner, {"argv": argv, "path": runtime.path})
     return write_exec(folders, (environment.python, str(PROGRAM), "once", str(inner)), env, binds)
 
 

@@ -1,6 +1,6 @@
 """The program of a fork server: a single-threaded process that starts attempts and buries everything they leave behind.
 
-Run by path with an environment's own interpreter, so standard library only, and Python 3.8's. With KFP's runtime
+Run by path with an environment's own interpreter, so standard library only, and Python 3.8's. With a runtime
 imported it forks lightweight components (`python` requests); without, it starts literal commands (`exec` requests). It is
 a child subreaper: whatever an attempt's processes leave behind becomes its child and is killed, also what left the process
 group. It dies with its parent (end of the control socket, or the kernel's signal), after its attempts.
@@ -31,7 +31,6 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 MARK = "HEADRACE_ATTEMPT"
 BURIAL_SECONDS = 2.0
-RUNTIME = ("argparse", "logging", "runpy", "kfp.dsl.executor", "kfp.dsl.kfp_config", "kfp.dsl.utils")
 
 
 LIBC = ctypes.CDLL(None) if LINUX else None
@@ -350,7 +349,7 @@ def reseed() -> None:
 
 
 def run_module(request: dict[str, Any]) -> None:
-    """Run KFP's executor as `python -m` would, with a fresh `__main__`; returning ends the interpreter as usual."""
+    """Run the runtime as `python -m` would, with a fresh `__main__`; returning ends the interpreter as usual."""
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False)
     sys.stdin = os.fdopen(0, "r", closefd=False)
@@ -393,7 +392,13 @@ def rehearse() -> None:
     inspect.getfullargspec(rehearse)
 
 
-def serve(descriptor: int, *, warm: bool) -> dict[str, Any] | None:
+def see(folder: str) -> None:
+    """Let modules be found in FOLDER, after all others."""
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
+
+
+def serve(descriptor: int, runtime: dict[str, Any] | None) -> dict[str, Any] | None:
     """Announce readiness, then serve. Returns in forked children only."""
     control = socket.socket(fileno=descriptor)
     parent = os.getppid()
@@ -403,10 +408,11 @@ def serve(descriptor: int, *, warm: bool) -> dict[str, Any] | None:
         sys.exit(0)
     server = Server(control)
     problem = ""
-    if warm:
+    if runtime:
         os.environ["_KFP_RUNTIME"] = "true"
+        see(runtime["path"])
         try:
-            for name in RUNTIME:
+            for name in runtime["imports"]:
                 __import__(name)
             rehearse()
         except Exception:  # noqa: BLE001 - whatever an environment's packages raise is told to the platform
@@ -421,9 +427,11 @@ def main() -> None:
     del sys.path[0]  # this file's folder, which is nobody's import path
     if sys.argv[1] == "once":
         with open(sys.argv[2], encoding="utf-8") as file:
-            run_module(json.load(file))
+            component = json.load(file)
+        see(component["path"])
+        run_module(component)
         return
-    request = serve(int(sys.argv[2]), warm=sys.argv[1] == "warm")
+    request = serve(int(sys.argv[2]), json.loads(sys.argv[3]) if sys.argv[1] == "warm" else None)
     if request is not None:
         child(request)
 

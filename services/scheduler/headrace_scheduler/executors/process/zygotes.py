@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from headrace_scheduler.executors.process.runtimes import Runtime
+
 PROGRAM: Final = Path(__file__).with_name("zygote_main.py")
 READY_SECONDS: Final = 60.0
 END_SECONDS: Final = 4.0
@@ -59,11 +61,11 @@ class Running:
 
 
 class Zygote:
-    """One fork server. `warm` has KFP's runtime imported."""
+    """One fork server. With a runtime it has that imported and forks components; without it starts commands."""
 
-    def __init__(self, python: str, *, warm: bool, environ: Mapping[str, str], errors: Path) -> None:
+    def __init__(self, python: str, runtime: Runtime | None, environ: Mapping[str, str], errors: Path) -> None:
         self._python = python
-        self._warm = warm
+        self._runtime = runtime
         self._environ = environ
         self._errors = errors
         self._running: dict[str, Running] = {}
@@ -93,11 +95,11 @@ class Zygote:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self._ready = asyncio.get_running_loop().create_future()
-        mode = "warm" if self._warm else "plain"
+        mode = ("warm", json.dumps(self._runtime.warm_up())) if self._runtime else ("plain", "")
         self._errors.parent.mkdir(parents=True, exist_ok=True)
         with theirs, self._errors.open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
-                self._python, str(PROGRAM), mode, str(theirs.fileno()),
+                self._python, str(PROGRAM), mode[0], str(theirs.fileno()), mode[1],
                 stdin=asyncio.subprocess.DEVNULL, stdout=errors, stderr=errors,
                 pass_fds=(theirs.fileno(),), env=dict(self._environ), start_new_session=True,
             )  # fmt: skip
@@ -112,7 +114,8 @@ class Zygote:
         if ready["problem"]:
             await self.stop()
             last = ready["problem"].strip().splitlines()[-1]
-            raise ZygoteFailed(f"KFP's runtime could not be imported by {self._python}: {last}")
+            module = self._runtime.module if self._runtime else "nothing"
+            raise ZygoteFailed(f"{module} could not be imported by {self._python}: {last}")
 
     def run(self, name: str, request: Path, record: Path, output: int) -> Running:
         """Ask for a process. The caller closes `output` after this returns."""
@@ -238,18 +241,19 @@ class Zygotes:
     def __init__(self, environ: Mapping[str, str], logs: Path) -> None:
         self._environ = environ
         self._logs = logs
-        self._zygotes: dict[tuple[str, bool], Zygote] = {}
+        self._zygotes: dict[tuple[str, str], Zygote] = {}
 
-    async def get(self, key: str, python: str, *, warm: bool) -> Zygote:
-        """The fork server of an environment, started if there is none."""
-        held = self._zygotes.get((key, warm))
+    async def get(self, name: str, python: str, runtime: Runtime | None = None) -> Zygote:
+        """The fork server of an environment and a runtime, started if there is none."""
+        key = (name, runtime.module if runtime else "")
+        held = self._zygotes.get(key)
         if held is None or held.dead:
             await self._make_room()
-            held = self._zygotes.get((key, warm))
+            held = self._zygotes.get(key)
         if held is None or held.dead:
-            errors = self._logs / f"zygote-{key}.log"
-            held = Zygote(python, warm=warm, environ=self._environ, errors=errors)
-            self._zygotes[key, warm] = held
+            errors = self._logs / f"zygote-{name}-{key[1] or 'commands'}.log"
+            held = Zygote(python, runtime, self._environ, errors)
+            self._zygotes[key] = held
         held.used_at = time.monotonic()
         await held.start()
         return held
@@ -268,7 +272,7 @@ class Zygotes:
         if excess > 0:
             await self._end([key for _, key in idle[:excess]])
 
-    async def _end(self, keys: list[tuple[str, bool]]) -> None:
+    async def _end(self, keys: list[tuple[str, str]]) -> None:
         ended = [self._zygotes.pop(key) for key in keys]
         results = await asyncio.gather(*(one.stop() for one in ended), return_exceptions=True)
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,0 +1,128 @@
+"""Components that our compiler wrote, on the process executor: our runtime, which nothing installs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from builders.launches import Watched, launch, log_of, ours, store_in, succeeded, watching
+from headrace.compiler.bootstrap import Settings, containerized
+from headrace_companion.folder_store import FolderStore
+from headrace_protos.v1 import events_pb2
+from headrace_scheduler.executors import port
+from headrace_scheduler.executors.process.executor import ProcessExecutor
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("environments")
+
+
+@pytest.fixture
+def store(tmp_path: Path, environments: Path) -> FolderStore:
+    (tmp_path / "environments").symlink_to(environments)
+    return store_in(tmp_path)
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, store: FolderStore) -> AsyncIterator[Watched]:
+    async with watching(ProcessExecutor(tmp_path, store, os.environ, grace_s=0.5)) as one:
+        yield one
+
+
+async def test_a_component_is_forked_with_the_platforms_own_runtime(watched: Watched, store: FolderStore) -> None:
+    source = """
+    def train(rows: int, model: Output[Model], log: OutputPath(str)) -> NamedTuple("Made", [("loss", float), ("seen", list)]):
+        import sys, os, headrace, headrace.runtime
+        model.metadata["rows"] = rows
+        with open(model.path, "w") as file:
+            file.write("weights")
+        with open(log, "w") as file:
+            file.write("done")
+        outside = [name for name in ("grpc", "google", "yaml", "headrace.compiler", "kfp") if name in sys.modules]
+        print(headrace.__file__, "forked" if os.getpid() == os.getsid(0) else "fresh", outside)
+        return 0.5, [1, {"a": None}]
+    """
+    made = launch(
+        store,
+        *ours(source, "train"),
+        parameters={"rows": 3},
+        outputs={"loss": "NUMBER_DOUBLE", "seen": "LIST", "log": "STRING"},
+        artifacts=[port.OutputArtifact("model", "system.Model", "0.0.1")],
+    )
+    result = await watched.run(made)
+    assert succeeded(result)
+    assert {name: json.loads(held.json) for name, held in result.outputs.parameters.items()} == {
+        "loss": 0.5, "seen": [1, {"a": None}], "log": "done",
+    }  # fmt: skip
+    assert b"/runtime/headrace/__init__.py forked []" in log_of(store, result)
+    assert not result.warnings
+
+
+async def test_an_exception_shows_the_users_line_first(watched: Watched, store: FolderStore) -> None:
+    source = """
+    def fail(x: int):
+        raise ValueError("no luck")
+    """
+    result = await watched.run(launch(store, *ours(source, "fail"), parameters={"x": 1}))
+    assert result.state == events_pb2.ATTEMPT_FAILED
+    assert "ValueError: no luck" in result.error.message
+    lines = result.error.log_tail.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].endswith('ephemeral_component.py", line 7, in fail')
+    assert lines[2:] == ['    raise ValueError("no luck")', "ValueError: no luck"]
+
+
+async def test_ten_megabytes_go_in(watched: Watched, store: FolderStore) -> None:
+    source = """
+    def count(items: list) -> int:
+        import sys
+        print(sys.argv)
+        return len(items)
+    """
+    items = ["x" * 1000] * 10_000
+    result = await watched.run(
+        launch(store, *ours(source, "count"), parameters={"items": items}, outputs={"Output": "NUMBER_INTEGER"})
+    )
+    assert succeeded(result)
+    assert result.outputs.parameters["Output"].json == "10000"
+    assert len(log_of(store, result)) < 2000
+
+
+async def test_ten_megabytes_go_into_a_fresh_interpreter_and_a_literal_command(
+    watched: Watched, store: FolderStore, tmp_path: Path
+) -> None:
+    source = "def count(items: list) -> int:\n    return len(items)\n"
+    items = ["x" * 1000] * 10_000
+    fresh = launch(
+        store, *ours(source, "count"), parameters={"items": items}, outputs={"Output": "NUMBER_INTEGER"},
+        env={"PYTHONHASHSEED": "1"},
+    )  # fmt: skip
+    assert succeeded(await watched.run(fresh))
+    module = tmp_path / "made.py"
+    module.write_text("from headrace import dsl\nfrom typing import List\n\n\n" + source)
+    command, args = containerized("count", Settings())
+    words = [*command, "--component_module_path", str(module), *args]
+    literal = launch(store, *words, parameters={"items": items}, outputs={"Output": "NUMBER_INTEGER"})
+    assert succeeded(await watched.run(literal))
+
+
+async def test_import_kfp_is_answered_by_the_alias(watched: Watched, store: FolderStore) -> None:
+    source = """
+    def use(data: dsl.Output[dsl.Dataset]) -> str:
+        import kfp
+        with open(data.path, "w") as file:
+            file.write("x")
+        return type(kfp).__name__ + " " + type(data).__module__
+    """
+    made = launch(
+        store, *ours(source, "use", Settings(as_kfp=True)), outputs={"Output": "STRING"},
+        artifacts=[port.OutputArtifact("data", "system.Dataset", "0.0.1")],
+    )  # fmt: skip
+    result = await watched.run(made)
+    assert succeeded(result)
+    assert json.loads(result.outputs.parameters["Output"].json) == "AliasModule headrace.dsl.artifacts"
