@@ -162,7 +162,7 @@ def notebook_component(
                 kfp_package_path=kfp_package_path,
                 pip_trusted_hosts=pip_trusted_hosts,
                 use_venv=use_venv,
-                embedded=_compilers("sources").embed_notebook(notebook_path),
+                embedded=_compilers("module_texts").embed_notebook(notebook_path),
                 task_config_passthroughs=task_config_passthroughs or (),
             ),
         )
@@ -265,7 +265,7 @@ def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool
         carried.add(carried_by(each, text, given))
     for each in (*options.additional_funcs, function):
         _check_names(each, given | carried.names, as_kfp)
-    return lambda: _compilers("sources").module_source(
+    return lambda: _compilers("module_texts").module_source(
         source,
         additional=(*carried.sources, *helpers),
         imports=tuple(carried.imports),
@@ -323,7 +323,7 @@ def _command(function: str, module: str, options: _Options, as_kfp: bool) -> tup
 
 
 def _embedded(path: str | None) -> Any:
-    return _compilers("sources").embed(path) if path else None
+    return _compilers("module_texts").embed(path) if path else None
 
 
 def _passthroughs(given: Passthroughs, function: Callable[..., Any]) -> tuple[dict[str, Any], ...]:
