@@ -86,11 +86,11 @@ def _promoted(left: Operand, right: Operand) -> Sequence[Operand]:
 
 def _text(operand: Operand) -> Operand:
     text, kind = operand
-    if kind is TRUTH:
-        return (quoted(text) if text in ("true", "false") else f"({text} ? 'true' : 'false')"), TEXT
-    if kind in (WHOLE, REAL):
-        return f"string({text})", TEXT
-    return operand
+    if kind is TEXT:
+        return operand
+    if "[" not in text:  # a constant
+        return quoted(text), TEXT
+    return (f"({text} ? 'true' : 'false')" if kind is TRUTH else f"string({text})"), TEXT
 
 
 def _truth(operand: Operand) -> Operand:

@@ -56,7 +56,7 @@ def holds(left: Any, operator: str, right: Any, **values: Any) -> bool:
         (TRUTH, "==", True, "{truth} == true"),
         (WHOLE, "!=", REAL, "double(int({whole})) != {real}"),
         (TEXT, "==", "it's\n\\", "{text} == 'it\\'s\\n\\\\'"),
-        (TEXT, "==", 5, "{text} == string(5)"),
+        (TEXT, "==", 5, "{text} == '5'"),
         (TEXT, "==", WHOLE, "{text} == string(int({whole}))"),
         (TRUTH, "==", "true", "({truth} ? 'true' : 'false') == 'true'"),
         (TRUTH, "==", 1, "{truth} == (1 != 0)"),
