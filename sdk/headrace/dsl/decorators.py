@@ -211,7 +211,7 @@ def _python_component(function: Callable[..., Any], options: _Options) -> Python
     _check_function(function, Kind.COMPONENT)
     signature = signature_of(function, Kind.COMPONENT)
     as_kfp = kfp_alias.is_on()
-    module = (lambda: "") if options.target_image else _module_source(function, options, as_kfp)
+    module = str if options.target_image else _module_source(function, options, as_kfp)
     if any(read(each).marker == "embedded" for each in signature.annotations.values()) and options.embedded is None:
         raise mistake(
             f"{function.__name__}() takes an EmbeddedInput, but nothing is embedded; give embedded_artifact_path.",
