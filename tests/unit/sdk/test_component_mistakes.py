@@ -6,7 +6,7 @@
 """
 
 # The functions are wrong on purpose; messages stand whole, on one line where they can.
-# ruff: noqa: N803, UP006, UP045, B006, F821
+# ruff: noqa: E501, F722, F821, UP035, UP006, UP007, UP045, PLW0603, RUF015, N802, N803, B006, B008, RUF029
 
 import collections
 import json
