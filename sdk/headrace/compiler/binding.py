@@ -12,13 +12,13 @@ from typing import Any
 from headrace.compiler.conditions import trigger
 from headrace.compiler.crossing import operands
 from headrace.compiler.executors import dynamic_inputs
-from headrace.compiler.marks import filled
 from headrace.compiler.sources import Source, Sources
 from headrace.compiler.tree import Path, conditions
 from headrace.compiler.uses import Uses
 from headrace.dsl.channels import Channel
 from headrace.dsl.groups import ConditionGroup, ExitHandlerGroup, Group, LoopGroup
 from headrace.dsl.interface import ParameterInput, ParameterType
+from headrace.dsl.marks import filled
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.tasks import PipelineTask, Retry
 

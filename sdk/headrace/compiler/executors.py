@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, Final
 
-from headrace.compiler.marks import filled
 from headrace.compiler.uses import RESOURCES
+from headrace.dsl.marks import filled
 from headrace.dsl.tasks import TaskSettings
 
 Json = dict[str, Any]

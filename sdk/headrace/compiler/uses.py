@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace.compiler.marks import marks_in
 from headrace.dsl.channels import Channel
+from headrace.dsl.marks import marks_in
 from headrace.dsl.tasks import PipelineTask, TaskSettings
 
 # setting → the input that carries it where it is known only when the task runs
