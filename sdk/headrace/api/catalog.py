@@ -39,7 +39,7 @@ class Catalog:
         """By id, else by name; NotFound."""
         from headrace_protos.kfp.v2beta1 import experiment_pb2 as pb
 
-        if _is_id(name_or_id):
+        if is_id(name_or_id):
             try:
                 request = pb.GetExperimentRequest(experiment_id=name_or_id)
                 return _experiment(await self._call("ExperimentService", "GetExperiment", request))
@@ -140,7 +140,7 @@ class Catalog:
         """By id, else by name; NotFound."""
         from headrace_protos.kfp.v2beta1 import pipeline_pb2 as pb
 
-        if _is_id(name_or_id):
+        if is_id(name_or_id):
             try:
                 request = pb.GetPipelineRequest(pipeline_id=name_or_id)
                 return _pipeline(await self._call("PipelineService", "GetPipeline", request))
@@ -172,7 +172,7 @@ class Catalog:
         """By id, else by name; NotFound."""
         from headrace_protos.kfp.v2beta1 import pipeline_pb2 as pb
 
-        if _is_id(name_or_id):
+        if is_id(name_or_id):
             try:
                 request = pb.GetPipelineVersionRequest(pipeline_id=pipeline_id, pipeline_version_id=name_or_id)
                 return _version(await self._call("PipelineService", "GetPipelineVersion", request))
@@ -224,7 +224,8 @@ class Catalog:
             request.page_token = answer.next_page_token
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether it is a UUID."""
     try:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:

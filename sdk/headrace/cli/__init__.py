@@ -109,6 +109,8 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         return getattr(authoring, options.verb)(options)  # type: ignore[no-any-return]  # four functions of one kind
     if options.verb == "completion":
         return _completion(options.shell)
+    if options.verb in ("experiments", "pipelines", "artifacts"):
+        return _stored(options)
     from headrace.cli import logs, verbs
 
     if options.verb == "trace":
@@ -119,9 +121,27 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         "logs": logs.logs,
         "terminate": verbs.terminate,
         "retry": verbs.retry,
+        "archive": verbs.archive,
+        "unarchive": verbs.archive,
         "delete": verbs.delete,
     }
     return verbs.perform(actions[options.action], options)
+
+
+def _stored(options: Namespace) -> Coroutine[Any, Any, int]:
+    from headrace.cli import artifacts, catalog
+    from headrace.cli.verbs import perform
+
+    if options.verb == "artifacts":
+        return perform(artifacts.artifacts, options)
+    if options.verb == "experiments":
+        return perform(catalog.experiments, options)
+    if options.action != "upload":
+        return perform(catalog.pipelines, options)
+    from headrace.cli.authoring import read
+
+    data, name = read(options.file, options.pipeline, as_kfp=options.as_kfp)
+    return perform(lambda client, given: catalog.upload(client, given, data, name), options)
 
 
 def _completion(shell: str) -> int | Coroutine[Any, Any, int]:
@@ -184,7 +204,7 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
 
 def _complain(failed: BaseException) -> int:
     """Prints the sentence, every problem on a line of its own; the exit code."""
-    from headrace.errors import BadInput, HeadraceError, NotFound, PlatformUnreachable, WrongState
+    from headrace.errors import AlreadyExists, BadInput, HeadraceError, NotFound, PlatformUnreachable, WrongState
 
     if isinstance(failed, BaseExceptionGroup):
         first = failed.exceptions[0]
@@ -200,7 +220,7 @@ def _complain(failed: BaseException) -> int:
         print(f"headrace: {count} problem{'' if count == 1 else 's'}; nothing was created", file=sys.stderr)
         return BAD_INPUT
     print(f"{getattr(failed, 'shown', '')}headrace: {failed}", file=sys.stderr)
-    if isinstance(failed, BadInput | NotFound | WrongState):
+    if isinstance(failed, AlreadyExists | BadInput | NotFound | WrongState):
         return BAD_INPUT
     return UNREACHABLE if isinstance(failed, PlatformUnreachable) else FAILED
 

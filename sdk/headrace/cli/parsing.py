@@ -7,14 +7,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from headrace.cli.catalog_parsing import VERBS, add_verbs
 from headrace.errors import BadInput
 
 _ENDPOINT = "the platform's REST address (default: the one up on this machine)"
 _PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or tar.gz"
 
 
+RUN_STATES = ("PENDING", "RUNNING", "CANCELING", "SUCCEEDED", "FAILED", "CANCELED")
 SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
-OWN_VERBS = ("run", "runs", "resume", "trace", "validate", "compile", "diff", "components", "completion")
+OWN_VERBS = ("run", "runs", "resume", *VERBS, "trace", "validate", "compile", "diff", "components", "completion")
 
 
 class _Columns(argparse.HelpFormatter):
@@ -37,6 +39,7 @@ def parser(
     _run(verbs)
     _runs(verbs)
     _resume(verbs)
+    add_verbs(verbs, _connection, _python_file, _limit, _PIPELINE)
     trace = verbs.add_parser("trace", help="show a run's waterfall")
     _about_run(trace)
     _validate(verbs)
@@ -168,7 +171,11 @@ def _new_run(run: Any) -> None:
         help="look every task up in the cache, also those whose caching is off",
     )
     run.add_argument("--name", default="", help="the run's display name")
-    run.add_argument("--experiment", default="", metavar="ID", help="the experiment that the run belongs to")
+    run.add_argument(
+        "--experiment",
+        default="",
+        help="the experiment that the run belongs to: its name, made where there is none, or id",
+    )
     _connection(run)
 
 
@@ -178,6 +185,11 @@ def _runs(verbs: Any) -> None:
     )
     listing = runs.add_parser("list", help="the newest runs")
     listing.add_argument("--limit", type=_limit, default=20, help="how many (default 20; 0 = all)")
+    listing.add_argument("--experiment", default="", help="those of this one alone: its name or id")
+    listing.add_argument("--state", default="", type=str.upper, choices=RUN_STATES, help="those in this state alone")
+    listing.add_argument(
+        "--archived", action=argparse.BooleanOptionalAction, help="those alone that are archived, or are not"
+    )
     _connection(listing)
     _about_run(runs.add_parser("get", help="a run with its tasks"))
     logs = runs.add_parser("logs", help="the logs of a run's tasks (of very many: 100, those that failed first)")
@@ -194,6 +206,8 @@ def _runs(verbs: Any) -> None:
     _about_run(terminate)
     for name, text in (
         ("retry", "run again what failed"),
+        ("archive", "take a run out of lists that hide archived ones"),
+        ("unarchive", "bring it back"),
         ("delete", "end and delete a run"),
     ):
         _about_run(runs.add_parser(name, help=text))
@@ -205,7 +219,7 @@ def _limit(text: str) -> int:
     except ValueError:
         limit = -1
     if limit < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of runs; give one from 1 up, or 0 for all")
+        raise argparse.ArgumentTypeError(f"{text} is no number of them; give one from 1 up, or 0 for all")
     return limit
 
 

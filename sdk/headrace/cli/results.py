@@ -36,7 +36,10 @@ def as_object(run: Run, tasks: Sequence[Task], artifacts: Sequence[Artifact]) ->
         **run_object(run),
         "outputs": plain(run.outputs),
         "tasks": [_task_object(task) for task in tasks],
-        "artifacts": [{"task": one.task, "name": one.name, "type": one.type, "uri": one.uri} for one in artifacts],
+        "artifacts": [
+            {"task": one.task, "name": one.name, "index": one.index, "type": one.type, "uri": one.uri}
+            for one in artifacts
+        ],
     }
 
 
@@ -47,6 +50,8 @@ def run_object(run: Run) -> dict[str, Any]:
         "trace_id": run.trace_id,
         "display_name": run.display_name,
         "state": run.state,
+        "archived": run.archived,
+        "experiment_id": run.experiment_id,
         "resumed_from": run.resumed_from,
         "error": _error_object(run.error),
         "created_at": rfc3339(run.created_at),

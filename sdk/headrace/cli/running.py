@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from headrace.api.calls import Calls
 from headrace.cli import parsing, results
 from headrace.cli.authoring import read, warn
+from headrace.cli.catalog import experiment_id
 from headrace.cli.own import Local, local_platform
 from headrace.cli.screen import progress_on, say, style_of
 from headrace.cli.verbs import find_run
@@ -34,7 +35,8 @@ def run(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     asked = _asked(options)
 
     async def submit(client: Calls) -> Run:
-        return await client.submit(data, filename=name, **asked)
+        experiment = await experiment_id(client, options.experiment)
+        return await client.submit(data, filename=name, experiment_id=experiment, **asked)
 
     return _somewhere(submit, (data, name), options)
 
@@ -51,7 +53,10 @@ def resume(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     async def submit(client: Calls) -> Run:
         origin = await find_run(client, options.run)
         data, name = given or (None, "")
-        return await client.resume(origin.run_id, data, filename=name, from_tasks=options.from_tasks, **asked)
+        experiment = await experiment_id(client, options.experiment)
+        return await client.resume(
+            origin.run_id, data, filename=name, from_tasks=options.from_tasks, experiment_id=experiment, **asked
+        )
 
     return _somewhere(submit, given, options)
 
@@ -64,7 +69,6 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
         "root_artifacts": {name: located(name, uri) for name, uri in parsing.artifacts(options.artifact).items()},
         "enable_cache": options.cache,
         "display_name": options.name,
-        "experiment_id": options.experiment,
     }
 
 

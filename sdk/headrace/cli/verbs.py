@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from headrace.api.calls import Calls
+from headrace.api.catalog import Catalog
 from headrace.cli import results
 from headrace.cli.screen import say, style_of
 from headrace.errors import BadInput, NotFound
@@ -50,12 +51,16 @@ def _starts(run_id: str, wanted: str) -> bool:
 
 
 async def list_runs(client: Calls, options: argparse.Namespace) -> int:
-    runs = await client.runs.list(limit=options.limit)
+    experiment = options.experiment and (await Catalog(client.connection).experiment(options.experiment)).experiment_id
+    runs = await client.runs.list(
+        limit=options.limit, experiment_id=experiment, state=options.state, archived=options.archived
+    )
     if options.output != "text":
         print(results.printed([results.run_object(run) for run in runs], options.output))
         return 0
     if not runs:
-        say("there are no runs yet; start one with `headrace run FILE`")
+        asked = options.experiment or options.state or options.archived is not None
+        say("there are no such runs" if asked else "there are no runs yet; start one with `headrace run FILE`")
     for line in results.listed(runs, style_of(sys.stdout), datetime.now(UTC)):
         print(line)
     return 0
@@ -82,6 +87,21 @@ async def terminate(client: Calls, options: argparse.Namespace) -> int:
 
 async def retry(client: Calls, options: argparse.Namespace) -> int:
     return _told(await client.runs.retry((await find_run(client, options.run)).run_id), options)
+
+
+async def archive(client: Calls, options: argparse.Namespace) -> int:
+    """Also `unarchive`."""
+    run = await find_run(client, options.run)
+    change = client.runs.archive if options.action == "archive" else client.runs.unarchive
+    await change(run.run_id)
+    run = await client.runs.get(run.run_id)
+    state = "archived" if run.archived else "not archived"
+    print(
+        f"{run.run_id} is {state}"
+        if options.output == "text"
+        else results.printed(results.run_object(run), options.output)
+    )
+    return 0
 
 
 async def delete(client: Calls, options: argparse.Namespace) -> int:

@@ -154,11 +154,11 @@ def test_bad_calls_are_sentences(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("limit", ["-1", "many"])
-def test_a_limit_that_is_no_number_of_runs_is_refused(capsys, limit):
+def test_a_limit_that_is_no_number_is_refused(capsys, limit):
     with pytest.raises(SystemExit) as ended:
         main(["runs", "list", "--limit", limit])
     assert ended.value.code == 2
-    sentence = f"argument --limit: {limit} is no number of runs; give one from 1 up, or 0 for all"
+    sentence = f"argument --limit: {limit} is no number of them; give one from 1 up, or 0 for all"
     assert capsys.readouterr().err.splitlines()[-1].endswith(sentence)
 
 

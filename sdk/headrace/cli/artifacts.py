@@ -1,0 +1,97 @@
+"""`headrace artifacts`: what a run's tasks put out, listed and downloaded. Called by cli.main."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from headrace.api.artifacts import AsyncArtifact
+from headrace.api.calls import Calls
+from headrace.cli import results
+from headrace.cli.screen import say
+from headrace.cli.texts import one_line
+from headrace.cli.verbs import find_run
+from headrace.errors import BadInput, NotFound
+from headrace.models import Artifact
+
+
+async def artifacts(client: Calls, options: argparse.Namespace) -> int:
+    """What the action says."""
+    run = await find_run(client, options.run)
+    found = await client.artifacts(run.run_id)
+    if options.action == "list":
+        return _list(found, options)
+    one = _named(options.artifact, found, run.run_id)
+    if options.to == "-":
+        return await _copy(AsyncArtifact(client, run.run_id, one), options)
+    if options.to:
+        made = await AsyncArtifact(client, run.run_id, one).download(options.to)
+        told = {**artifact_object(one), "path": str(made)}
+        print(f"{made}" if options.output == "text" else results.printed(told, options.output))
+        return 0
+    files = await client.artifact_files(run.run_id, one)
+    told = {**artifact_object(one), "files": [{"name": file.name, "size": file.size} for file in files]}
+    if options.output != "text":
+        print(results.printed(told, options.output))
+        return 0
+    print(_line(one))
+    for file in files:
+        print(f"  {file.size:>12,}  {one_line(file.name)}".rstrip())
+    return 0
+
+
+async def _copy(artifact: AsyncArtifact, options: argparse.Namespace) -> int:
+    files = await artifact.files()
+    if [file.name for file in files] != [""]:
+        raise BadInput(f"{options.artifact} is a folder of {len(files)} files; give --to a path, not -")
+    async for part in artifact.stream():
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def artifact_object(one: Artifact) -> dict[str, Any]:
+    """The object of `-o json`."""
+    return {
+        "task": one.task,
+        "name": one.name,
+        "index": one.index,
+        "type": one.type,
+        "uri": one.uri,
+        "size": one.size,
+        "digest": one.digest,
+        "metadata": dict(one.metadata),
+    }
+
+
+def _list(found: Sequence[Artifact], options: argparse.Namespace) -> int:
+    if options.output != "text":
+        print(results.printed([artifact_object(one) for one in found], options.output))
+        return 0
+    for one in found:
+        print(_line(one))
+    if not found:
+        say("the run's tasks have put out no artifact")
+    return 0
+
+
+def _line(one: Artifact) -> str:
+    return f"{one_line(_called(one))} ({one_line(one.type.removeprefix('system.'))})  {one_line(one.uri)}"
+
+
+def _called(one: Artifact) -> str:
+    """How it is named on the command line; a list's later ones by their place."""
+    return f"{one.task}/{one.name}" + (f"#{one.index}" if one.index else "")
+
+
+def _named(text: str, found: Sequence[Artifact], run_id: str) -> Artifact:
+    names = {_called(one): one for one in found}
+    wanted = text.removesuffix("#0")
+    if wanted not in names:
+        near = difflib.get_close_matches(wanted, names, 1)
+        way = f"did you mean {near[0]}?" if near else f"`headrace artifacts list {run_id}` shows them"
+        raise NotFound(f"run {run_id} has no artifact {text}; {way}")
+    return names[wanted]
