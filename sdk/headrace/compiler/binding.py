@@ -154,8 +154,9 @@ def _written_out(group: LoopGroup) -> str:
 
 
 def _final_statuses(task: PipelineTask) -> Iterator[str]:
+    """The inputs of TASK that the platform gives the status of what ended before; a pipeline may hand on its own."""
     for name, one in task.component.interface.inputs.items():
-        if isinstance(one, ParameterInput) and one.type is ParameterType.TASK_FINAL_STATUS:
+        if isinstance(one, ParameterInput) and one.type is ParameterType.TASK_FINAL_STATUS and name not in task.inputs:
             yield name
 
 

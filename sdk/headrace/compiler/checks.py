@@ -1,6 +1,6 @@
-"""What only the whole definition shows to be wrong: a workspace that is not there, settings that nothing would apply. Pure.
+"""What shows to be wrong only when a pipeline is compiled: settings that nothing would apply, a missing workspace. Pure.
 
-Called by `compiling` before it compiles. What one call or setter shows is checked where it is written.
+Called by `compiling` and by `Compiler`. What one call or setter shows is checked where it is written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Final
 
 from headrace.compiler.package import Package
 from headrace.dsl.components import ContainerImplementation
-from headrace.dsl.constants import WORKSPACE_MOUNT_PATH, WORKSPACE_PATH_PLACEHOLDER
 from headrace.dsl.definition import PipelineDefinition
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.tasks import PipelineTask
@@ -27,14 +26,7 @@ _WORKSPACE: Final = "pipeline_config=dsl.PipelineConfig(workspace=dsl.WorkspaceC
 
 def check(definition: PipelineDefinition) -> None:
     """A mistake for the first thing that is wrong with DEFINITION."""
-    workspace = getattr(definition.config, "workspace", None)
     for task in definition.tasks.values():
-        if workspace is None and _uses_workspace(task):
-            raise mistake(
-                f"{task.name!r} is given a path in the workspace, but {definition.name!r} has none; give the pipeline "
-                f"{_WORKSPACE}.",
-                task.where,
-            )
         _check_passthroughs(task)
 
 
@@ -49,13 +41,6 @@ def check_workspace(package: Package) -> None:
                 f"{label.removeprefix('exec-')!r} downloads to the workspace, but {package.name!r} has none; give the pipeline "
                 f"{_WORKSPACE}."
             )
-
-
-def _uses_workspace(task: PipelineTask) -> bool:
-    return any(
-        isinstance(value, str) and (WORKSPACE_PATH_PLACEHOLDER in value or value.startswith(WORKSPACE_MOUNT_PATH))
-        for value in task.inputs.values()
-    )
 
 
 def _check_passthroughs(task: PipelineTask) -> None:

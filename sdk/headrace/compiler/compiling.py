@@ -100,6 +100,7 @@ class _Assembly:
         self._executor_names = Taken()
         self._platform = PlatformDocument(definition.config)
         self._tasks: dict[Group, dict[str, Json]] = {group: {} for group in self._tree.groups}
+        self._interfaces: dict[int, Json] = {}  # by the interface, which its component keeps alive
 
     def package(self) -> Package:
         for group in self._tree.groups:
@@ -183,7 +184,10 @@ class _Assembly:
 
             for platform, settings in task.platform_config.items():
                 self._platform.add(platform, label, spelled(settings, binder.reference))
-        return {**interface_ir(task.component.interface), **_passthroughs(implementation), "executorLabel": label}
+        interface = task.component.interface
+        if id(interface) not in self._interfaces:
+            self._interfaces[id(interface)] = interface_ir(interface)
+        return {**self._interfaces[id(interface)], **_passthroughs(implementation), "executorLabel": label}
 
     def _take_over(self, task: PipelineTask, implementation: GraphImplementation) -> Json:
         if task.platform_config:

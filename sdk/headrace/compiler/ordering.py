@@ -25,7 +25,7 @@ def dependencies(tree: Tree, sources: Sources, uses: Mapping[PipelineTask, Uses]
         path = tree.paths[group]
         tasks = list(tree.tasks(group))
         for task in tasks:
-            for channel in uses[task].channels:
+            for channel in uses[task].waited_for:
                 _wait_for_source(tree, waits, sources.of(channel, path), path, task)
             for upstream in task.after_:
                 _wait_for_place(tree, waits, upstream, path, task)
@@ -38,7 +38,7 @@ def dependencies(tree: Tree, sources: Sources, uses: Mapping[PipelineTask, Uses]
             _wait_for_place(tree, waits, upstream, path[:-1], group)
     for task, handler in tree.exit_tasks.items():
         path = tree.path_of(handler)
-        for channel in uses[task].channels:
+        for channel in uses[task].waited_for:
             _wait_for_source(tree, waits, sources.of(channel, path), path, task)
         for upstream in task.after_:
             _wait_for_place(tree, waits, upstream, path, task)

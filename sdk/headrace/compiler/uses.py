@@ -27,13 +27,15 @@ RESOURCES: Final = {
 @dataclass(slots=True)
 class Uses:
     """`given`: inputs that are channels; `marked`: inputs in which channels are marked, by mark; `settings`: the same of `image`,
-    the resources and `env/NAME`. `channels`: all of them and those of the platform's settings, in the order met.
+    the resources and `env/NAME`. `channels`: all of them and those of the platform's settings, in the order met; `waited_for`:
+    those whose tasks KFP's compiler lists among the dependencies (all but the resources: these bind an output, which is enough).
     """
 
     given: dict[str, Channel] = field(default_factory=dict)
     marked: dict[str, dict[str, Channel]] = field(default_factory=dict)
     settings: dict[str, dict[str, Channel]] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
+    waited_for: list[Channel] = field(default_factory=list)
 
 
 def uses_of(task: PipelineTask) -> Uses:
@@ -46,14 +48,18 @@ def uses_of(task: PipelineTask) -> Uses:
         elif marks := marks_in(value):
             uses.marked[name] = marks
             uses.channels.extend(marks.values())
+    resources: list[Channel] = []
     for name, value in _dynamic(task.settings):
         if marks := marks_in(value):
             uses.settings[name] = marks
-            uses.channels.extend(marks.values())
+            (resources if name in RESOURCES else uses.channels).extend(marks.values())
     if task.platform_config:
         from headrace.kubernetes.documents import channels  # only those who set something pay for it
 
         uses.channels.extend(channels(task.platform_config))
+    uses.waited_for = uses.channels
+    if resources:
+        uses.channels = uses.channels + resources
     return uses
 
 

@@ -198,9 +198,12 @@ def _check_order(other: Place, place: Place) -> None:
 
 def _check_circles(root: Group, places: list[Place]) -> None:
     """Values cannot make circles, but .after() can; and groups wait for all that anything inside of them waits for."""
+    if not any(place.after_ if isinstance(place, PipelineTask) else place.after for place in places):
+        return
+    handlers: dict[Place, Group] = {each.exit_task: each for each in places if isinstance(each, ExitHandlerGroup)}
     waits: dict[Place, dict[Place, Place]] = {place: {} for place in places}
     for place in places:
-        for other in _before(place):
+        for other in _before(place, handlers):
             here, there = _siblings(place, other)
             if here is not there:
                 waits[here].setdefault(there, place)
@@ -209,16 +212,14 @@ def _check_circles(root: Group, places: list[Place]) -> None:
         _follow(place, waits, done)
 
 
-def _before(place: Place) -> Iterator[Place]:
+def _before(place: Place, handlers: Mapping[Place, Group]) -> Iterator[Place]:
     for channel in _used_by(place):
         producer = _source(channel)
         if producer is not None:
             yield producer
     yield from place.after_ if isinstance(place, PipelineTask) else place.after
-    if isinstance(place, PipelineTask):
-        for group in place.parent.children:
-            if isinstance(group, ExitHandlerGroup) and group.exit_task is place:
-                yield group
+    if place in handlers:
+        yield handlers[place]
 
 
 def _source(channel: Channel) -> Place | None:
