@@ -147,7 +147,8 @@ class Arguments:
             value = self._task.parameters.get(name, _NOTHING)
             return self._missing(parameter, meaning) if value is _NOTHING else self._in_a_file(name, value)
         entries = self._task.input_artifacts.get(name)
-        if meaning.is_list and (entries or not (meaning.optional or entries is None)):
+        wanted = not meaning.optional and parameter.default is inspect.Parameter.empty
+        if meaning.is_list and (entries is not None or wanted):
             return [self.artifact(entry, meaning.type) for entry in entries or ()]
         if not entries:
             return self._missing(parameter, meaning)

@@ -42,7 +42,10 @@ def _run(words: Sequence[str]) -> None:
     task = read_executor_input(given["executor_input"])
     _log_to_stdout()
     path = given.get("component_module_path")
-    os.environ["_KFP_RUNTIME"] = "true"  # KFP's own package, where user code imports it, then loads its runtime alone
+    if path:
+        os.environ["_KFP_RUNTIME"] = (
+            "true"  # KFP's own package, where user code imports it, then loads its runtime alone
+        )
     if AS_KFP in words:
         _answer_for_kfp()
     execute(load(path or find_module(function), function, bare=path is not None), task)

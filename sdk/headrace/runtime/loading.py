@@ -34,14 +34,15 @@ def load(path: str, function: str, *, bare: bool) -> Any:
     if bare:
         os.environ[DSL_NAMES_ONLY] = "true"
     try:
-        exec(_compiled(path, function), module.__dict__)  # noqa: S102 - running the component is what this is for
+        exec(_compiled(path, function if bare else None), module.__dict__)  # noqa: S102 - running the component is what this is for
     finally:
         if bare:
             del os.environ[DSL_NAMES_ONLY]
     return _function(module, function, path)
 
 
-def _compiled(path: str, function: str) -> Any:
+def _compiled(path: str, function: str | None) -> Any:
+    """The code of PATH, with the annotations of FUNCTION as text."""
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     for statement in tree.body:

@@ -53,7 +53,7 @@ class _Results:
                 self._one(name, inspect.Parameter.empty, getattr(returned, name))
         elif returns in (inspect.Parameter.empty, None) and not self._declared(SINGLE):
             sys.stderr.write(
-                f"headrace: {self._arguments.name!r} returned a {_name(type(returned))} that is not kept: "
+                f"headrace: {self._arguments.name!r} returned {_a(type(returned))} that is not kept: "
                 "its function has no return annotation\n"
             )
         else:
@@ -90,7 +90,7 @@ class _Results:
         accepted = _ACCEPTED.get(kind) if isinstance(kind, type) else None
         if accepted is not None and not isinstance(value, accepted):
             raise TaskMistake(
-                f"the output {name!r} of {self._arguments.name!r} must be a {_name(kind)}; "
+                f"the output {name!r} of {self._arguments.name!r} must be {_a(kind)}; "
                 f"the function returned {_shown(value)}"
             )
         self._check_json(f"the output {name!r}", value)
@@ -173,14 +173,14 @@ def _culprit(value: Any, path: str = "") -> str:
     if isinstance(value, dict):
         for key, held in value.items():
             if not isinstance(key, (str, int, float, bool, type(None))):
-                return f"{path or 'it'} has the key {key!r}, a {_name(type(key))}"
+                return f"{path or 'it'} has the key {key!r}, {_a(type(key))}"
             found = _culprit(held, f"{path}[{key!r}]")
             if found:
                 return found
     elif isinstance(value, (list, tuple)):
         return next(filter(None, (_culprit(held, f"{path}[{index}]") for index, held in enumerate(value))), "")
     elif not isinstance(value, (str, int, float, type(None))) and not _has_plain(value):
-        return f"{path or 'it'} is a {_name(type(value))}"
+        return f"{path or 'it'} is {_a(type(value))}"
     return ""
 
 
@@ -188,9 +188,14 @@ def _name(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind))
 
 
+def _a(kind: Any) -> str:
+    name = _name(kind)
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
-    return f"a {_name(type(value))}, {text if len(text) <= SHOWN else text[:SHOWN] + '…'}"
+    return f"{_a(type(value))}, {text if len(text) <= SHOWN else text[:SHOWN] + '…'}"
 
 
 def _all(names: tuple[str, ...]) -> str:

@@ -48,5 +48,5 @@ def read_executor_input(text: str) -> TaskInput:
         shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         raise TaskMistake(f"--executor_input must be JSON, or @FILE; {shown!r} is neither: {error}") from None
     if not isinstance(document, dict):
-        raise TaskMistake(f"the executor input must be a JSON object; it is a {type(document).__name__}")
+        raise TaskMistake(f"the executor input must be a JSON object; it is of type {type(document).__name__}")
     return TaskInput(document)
