@@ -72,7 +72,7 @@ class OutputPath(_TypedPath):
 Marker = Literal["", "input", "output", "embedded", "input path", "output path"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: in a container it may be Python 3.9
 class Read:
     """An annotation taken apart. `type`: what is left without marker, Optional and list of artifacts; `is_list`: a list of
     artifacts; `is_artifact`: an artifact class (of ours or one that has `schema_title` and `schema_version`).
@@ -128,8 +128,8 @@ _MARKERS: Final[dict[type, Marker]] = {
 
 def without_none(annotation: Any) -> tuple[Any, bool]:
     """ANNOTATION without `Optional[...]` or `| None`, and whether there was one. A wider union stays as it is."""
-    if get_origin(annotation) in (typing.Union, types.UnionType):
-        rest = [each for each in get_args(annotation) if each is not types.NoneType]
+    if get_origin(annotation) in (typing.Union, getattr(types, "UnionType", typing.Union)):
+        rest = [each for each in get_args(annotation) if each is not type(None)]
         if len(rest) == 1 and len(get_args(annotation)) == 2:
             return rest[0], True
     return annotation, False

@@ -143,7 +143,7 @@ class ClassificationMetrics(Artifact):
             raise ValueError(
                 f"fpr, tpr and threshold must be of one length; they have {len(fpr)}, {len(tpr)} and {len(threshold)}."
             )
-        for one_fpr, one_tpr, one_threshold in zip(fpr, tpr, threshold, strict=True):
+        for one_fpr, one_tpr, one_threshold in zip(fpr, tpr, threshold):  # noqa: B905 - Python 3.9 knows no strict
             self.log_roc_data_point(one_fpr, one_tpr, one_threshold)
 
     def set_confusion_matrix_categories(self, categories: list[str]) -> None:
@@ -174,7 +174,7 @@ class ClassificationMetrics(Artifact):
                 f"The confusion matrix must be {len(categories)} by {len(categories)}, one row and column for each category."
             )
         self.set_confusion_matrix_categories(categories)
-        for category, row in zip(categories, matrix, strict=True):
+        for category, row in zip(categories, matrix):  # noqa: B905 - Python 3.9 knows no strict
             self.log_confusion_matrix_row(category, list(row))
 
     @property
