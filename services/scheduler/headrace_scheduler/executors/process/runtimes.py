@@ -6,8 +6,8 @@ path, so that a version that the component brings itself comes first. Called by 
 
 from __future__ import annotations
 
-import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -93,9 +93,9 @@ def own_copy(home: Path) -> str:
     link, package = folder / "headrace", Path(found.origin).parent
     if not link.is_symlink() or link.readlink() != package:
         folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f"headrace.{os.getpid()}"
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
+        # Attempts that begin at once do this side by side, each in a thread.
+        new = folder / f"headrace.{os.getpid()}-{threading.get_ident()}"
+        new.unlink(missing_ok=True)
         new.symlink_to(package)
         new.replace(link)
     return str(folder)
