@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal
 
+from headrace.api.arguments import encoded
 from headrace.api.connection import Connection
 from headrace.api.sources import Source, fields_of
 from headrace.errors import PlatformUnreachable, WaitTimeout
@@ -134,7 +135,7 @@ class Calls:
             setattr(request, name, value)
         request.request_id = request.request_id or str(uuid.uuid4())
         if parameters:
-            request.parameters_json = json.dumps(dict(parameters))
+            request.parameters_json = encoded(parameters)
         if enable_cache is not None:
             request.enable_cache = enable_cache
         return reading.run(await self.call(method, request))
