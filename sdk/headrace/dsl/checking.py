@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from headrace.dsl.components import Component
 
 GENERIC: Final = "system.Artifact"
+ALSO: Final = {
+    (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE),
+    (ParameterType.TASK_FINAL_STATUS, ParameterType.STRUCT),
+}
+"""What is given, and what takes that too."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -93,7 +98,7 @@ def _constant(what: str, taken: Input, given: Any, where: Where) -> Any:
     type_ = type_of(given)
     if type_ is None:
         raise mistake(f"{what} takes {kind_of(taken)}, but is given {_a(type(given).__name__)}; {_CONSTANTS}", where)
-    if type_ is not taken.type and (type_, taken.type) != (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE):
+    if type_ is not taken.type and (type_, taken.type) not in ALSO:
         raise mistake(f"{what} takes {kind_of(taken)}, but is given {WORDS[type_]}: {given!r}.", where)
     try:
         value = plain(given)
@@ -140,7 +145,7 @@ def fits(given: Channel, taken: Input | Output) -> bool:
     if isinstance(given, (LoopItem, LoopItemField)) and not given.typed:
         return True
     type_ = type_of_channel(given)
-    return type_ is taken.type or (type_, taken.type) == (ParameterType.NUMBER_INTEGER, ParameterType.NUMBER_DOUBLE)
+    return type_ is taken.type or (type_, taken.type) in ALSO
 
 
 def same_class(given: ArtifactType, taken: ArtifactType) -> bool:

@@ -16,7 +16,7 @@ from headrace.dsl.components import Component, GraphImplementation
 from headrace.dsl.constants import WORKSPACE_MOUNT_PATH, WORKSPACE_PATH_PLACEHOLDER
 from headrace.dsl.context import Construction, building, sanitized
 from headrace.dsl.definition import PipelineDefinition
-from headrace.dsl.interface import MISSING, Input, Interface, ParameterInput, ParameterType
+from headrace.dsl.interface import MISSING, Input, Interface, ParameterInput
 from headrace.dsl.marks import Marks
 from headrace.dsl.mistakes import Where, mistake
 from headrace.dsl.pipeline_config import PipelineConfig
@@ -140,7 +140,7 @@ def define(
     construction = Construction(_pipeline_name(name, function, where), where)
     interface = signature.interface
     with building(construction):
-        returned = function(**_input_channels(interface.inputs, construction.marks, where))
+        returned = function(**_input_channels(interface.inputs, construction.marks))
     if not construction.tasks:
         raise mistake(f"The pipeline {construction.name!r} has no task; call a component in it.", where)
     _need_workspace(construction, pipeline_config, where)
@@ -177,19 +177,13 @@ def _pipeline_name(name: str | None, function: Callable[..., Any], where: Where)
     return found
 
 
-def _input_channels(inputs: Mapping[str, Input], marks: Marks, where: Where) -> dict[str, Channel]:
+def _input_channels(inputs: Mapping[str, Input], marks: Marks) -> dict[str, Channel]:
     channels: dict[str, Channel] = {}
     for name, each in inputs.items():
-        if not isinstance(each, ParameterInput):
+        if isinstance(each, ParameterInput):
+            channels[name] = ParameterChannel(name, each.type, None, marks, each.inside)
+        else:
             channels[name] = ArtifactChannel(name, each.type, None, marks, each.is_list)
-            continue
-        if each.type in (ParameterType.TASK_FINAL_STATUS, ParameterType.TASK_CONFIG):
-            raise mistake(
-                f"The pipeline's input {name!r} is {kind_of(each)}, which only tasks are given; annotate the "
-                f"component's input so.",
-                where,
-            )
-        channels[name] = ParameterChannel(name, each.type, None, marks, each.inside)
     return channels
 
 

@@ -7,9 +7,11 @@ Collected say which.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from headrace import kfp_alias
 from headrace.dsl.channels import Channel, Collected, Condition, LoopArtifact, LoopItem, LoopItemField, OneOf
 from headrace.dsl.groups import BranchesGroup, ConditionGroup, ExitHandlerGroup, Group, LoopGroup, path_of
 from headrace.dsl.marks import marks_in
@@ -132,12 +134,16 @@ def _check_collected(channel: Collected, place: Place | None) -> None:
     where = place.where if place is not None else None
     uncommon = _uncommon(channel.producer, place)
     if not any(isinstance(each, LoopGroup) for each in uncommon):
-        raise mistake(
+        found = mistake(
             f"{user} uses {channel.described()}, which is in no dsl.ParallelFor that {user[0].lower()}{user[1:]} "
-            f"is outside of; "
-            "use the output itself.",
+            "is outside of; use the output itself.",
             where,
         )
+        if place is None and kfp_alias.is_on() and uncommon:
+            # KFP's SDK lets it pass, and files of its own project have it
+            warnings.warn(str(found), UserWarning, stacklevel=2)
+            return
+        raise found
     if not isinstance(uncommon[0], LoopGroup):
         outer = _below(uncommon[0], channel.producer) if isinstance(uncommon[0], BranchesGroup) else uncommon[0]
         raise mistake(
