@@ -52,10 +52,9 @@ def count(task: PipelineTask, setter: str, value: Any) -> Any:
 
 
 def _matching(task: PipelineTask, setter: str, value: Any, pattern: re.Pattern[str], wanted: str) -> Any:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and not isinstance(value, bool) and pattern.fullmatch(value):
-        return value
+    written = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if pattern.fullmatch(written):
+        return written
     return dynamic(task, setter, value, wanted)
 
 
