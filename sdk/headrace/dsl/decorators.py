@@ -6,12 +6,11 @@ The interface comes from `signature`, the text for the container from `source` a
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
 
 from headrace import kfp_alias
 from headrace.dsl.annotations import Read, read
@@ -24,6 +23,9 @@ from headrace.dsl.placeholders import ContainerSpec, Placeholder, as_text, stand
 from headrace.dsl.signature import Kind, signature_of
 from headrace.dsl.source import GIVEN, missing_names, source_of, where_defined
 from headrace.dsl.task_config import TaskConfigField, TaskConfigPassthrough
+
+if TYPE_CHECKING:
+    from headrace.compiler.module_texts import Embedded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +50,7 @@ class _Options:
     pip_trusted_hosts: Sequence[str] | None
     use_venv: bool
     additional_funcs: Sequence[Callable[..., Any]] = ()
-    embedded: Any = None
+    embedded: Embedded | None = None
     task_config_passthroughs: Passthroughs
 
 
@@ -149,6 +151,7 @@ def notebook_component(
     task_config_passthroughs: Passthroughs | None = None,
 ) -> Any:
     """Makes a component of a function that calls `dsl.run_notebook(...)` to execute the notebook at NOTEBOOK_PATH."""
+    from headrace.compiler.module_texts import embed_notebook
 
     def make(function: Callable[..., Any]) -> PythonComponent[Any]:
         return _python_component(
@@ -162,7 +165,7 @@ def notebook_component(
                 kfp_package_path=kfp_package_path,
                 pip_trusted_hosts=pip_trusted_hosts,
                 use_venv=use_venv,
-                embedded=_compilers("module_texts").embed_notebook(notebook_path),
+                embedded=embed_notebook(notebook_path),
                 task_config_passthroughs=task_config_passthroughs or (),
             ),
         )
@@ -257,6 +260,8 @@ def _check_function(function: Any, kind: Kind) -> None:
 
 def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool) -> Callable[[], str]:
     """What makes the text of the component's module; all that can be wrong with it is found here and now."""
+    from headrace.compiler.module_texts import module_source
+
     source = source_of(function)
     helpers = [source_of(each) for each in options.additional_funcs]
     given = GIVEN | {each.__name__ for each in options.additional_funcs} | ({"kfp"} if as_kfp else set())
@@ -265,18 +270,13 @@ def _module_source(function: Callable[..., Any], options: _Options, as_kfp: bool
         carried.add(carried_by(each, text, given))
     for each in (*options.additional_funcs, function):
         _check_names(each, given | carried.names, as_kfp)
-    return lambda: _compilers("module_texts").module_source(
+    return lambda: module_source(
         source,
         additional=(*carried.sources, *helpers),
         imports=tuple(carried.imports),
         embedded=options.embedded,
         as_kfp=as_kfp,
     )
-
-
-def _compilers(module: str) -> Any:
-    """A module of the compiler's, imported when it is needed: importing the DSL stays cheap."""
-    return importlib.import_module(f"headrace.compiler.{module}")
 
 
 def _check_names(function: Callable[..., Any], given: frozenset[str], as_kfp: bool) -> None:
@@ -304,8 +304,9 @@ def _check_names(function: Callable[..., Any], given: frozenset[str], as_kfp: bo
 
 
 def _command(function: str, module: str, options: _Options, as_kfp: bool) -> tuple[list[str], list[str]]:
-    bootstrap = _compilers("bootstrap")
-    settings = bootstrap.Settings(
+    from headrace.compiler.bootstrap import Settings, containerized, lightweight
+
+    settings = Settings(
         packages_to_install=tuple(options.packages_to_install or ()),
         pip_index_urls=tuple(options.pip_index_urls or ()),
         pip_trusted_hosts=None if options.pip_trusted_hosts is None else tuple(options.pip_trusted_hosts),
@@ -314,16 +315,15 @@ def _command(function: str, module: str, options: _Options, as_kfp: bool) -> tup
         kfp_package_path=options.kfp_package_path,
         as_kfp=as_kfp,
     )
-    made: tuple[list[str], list[str]] = (
-        bootstrap.containerized(function, settings)
-        if options.target_image
-        else bootstrap.lightweight(function, module, settings)
-    )
-    return made
+    return containerized(function, settings) if options.target_image else lightweight(function, module, settings)
 
 
-def _embedded(path: str | None) -> Any:
-    return _compilers("module_texts").embed(path) if path else None
+def _embedded(path: str | None) -> Embedded | None:
+    if not path:
+        return None
+    from headrace.compiler.module_texts import embed
+
+    return embed(path)
 
 
 def _passthroughs(given: Passthroughs, function: Callable[..., Any]) -> tuple[dict[str, Any], ...]:
@@ -346,4 +346,6 @@ def _write(made: PythonComponent[Any], file: str) -> None:
         DeprecationWarning,
         stacklevel=4,
     )
-    _compilers("writing").Compiler().compile(made, file)
+    from headrace.compiler import Compiler
+
+    Compiler().compile(made, file)

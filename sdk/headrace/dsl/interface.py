@@ -7,7 +7,7 @@ the compiler, which writes it with `input_definitions` and `output_definitions`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -144,6 +144,14 @@ def from_ir(component: Mapping[str, Any]) -> Interface:
                 for name, each in (outputs.get("artifacts") or {}).items()
             },
         },
+    )
+
+
+def undescribed(interface: Interface) -> Interface:
+    """INTERFACE without its descriptions."""
+    return Interface(
+        {name: replace(each, description="") for name, each in interface.inputs.items()},
+        {name: replace(each, description="") for name, each in interface.outputs.items()},
     )
 
 
