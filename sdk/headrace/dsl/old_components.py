@@ -14,7 +14,6 @@ from headrace.dsl.annotations import PARAMETER_NAMES
 from headrace.dsl.artifacts import BY_NAME
 from headrace.dsl.components import ContainerImplementation
 from headrace.dsl.interface import (
-    MISSING,
     ArtifactInput,
     ArtifactOutput,
     ArtifactType,
