@@ -7,7 +7,6 @@ A component is an interface and an implementation; calling it in a pipeline make
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec
@@ -75,6 +74,20 @@ class Component:
         return self._implementation
 
     @property
+    def pipeline_spec(self) -> Mapping[str, Any]:
+        """The PipelineSpec of the component as a pipeline of one task, as JSON."""
+        from headrace.compiler.compiling import compile_component
+
+        return compile_component(self).spec
+
+    @property
+    def platform_spec(self) -> Mapping[str, Any]:
+        """The PlatformSpec, as JSON; empty where there is nothing in it."""
+        from headrace.compiler.compiling import compile_component
+
+        return compile_component(self).platform or {}
+
+    @property
     def required_inputs(self) -> list[str]:
         """Inputs that every call gives."""
         return [name for name, each in self.interface.inputs.items() if not each.optional]
@@ -82,8 +95,9 @@ class Component:
     def __call__(self, *args: Any, **kwargs: Any) -> PipelineTask:
         """A task of the pipeline that is being defined; with no pipeline about, the component runs with `headrace.local`."""
         self._check_names(args, kwargs)
-        task: PipelineTask = importlib.import_module("headrace.dsl.context").new_task(self, kwargs, here())
-        return task
+        from headrace.dsl.context import new_task  # which imports what tasks are made of, and that this module
+
+        return new_task(self, kwargs, here())
 
     def execute(self, **kwargs: Any) -> Any:
         """The component's function, called right here; only Python components have one."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from headrace.dsl.annotations import PARAMETER_NAMES
 from headrace.dsl.artifacts import BY_NAME
 from headrace.dsl.components import ContainerImplementation
+from headrace.dsl.constants import PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER
 from headrace.dsl.interface import (
     ArtifactInput,
     ArtifactOutput,
@@ -26,7 +27,7 @@ from headrace.dsl.interface import (
 )
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.naming import component_name
-from headrace.dsl.placeholders import ConcatPlaceholder, IfPresentPlaceholder, Mark, as_text, stand_in
+from headrace.dsl.placeholders import ConcatPlaceholder, IfPresentPlaceholder, as_text, stand_in
 
 TRUE: Final = ("y", "yes", "t", "true", "on", "1")
 FALSE: Final = ("n", "no", "f", "false", "off", "0")
@@ -169,7 +170,7 @@ class _Pieces:
         return stand_in(plain_name(name), output=True, artifact=True, is_list=False).uri
 
     def _executor_input(self, _: Any) -> Any:
-        return Mark("")
+        return PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER
 
     def _concat(self, pieces: Any) -> Any:
         return ConcatPlaceholder(self._all(pieces))
