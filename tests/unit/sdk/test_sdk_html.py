@@ -187,7 +187,7 @@ async def shown_by(progress, monkeypatch, out, err) -> str:
 @pytest.mark.parametrize(
     ("progress", "out", "err", "says"),
     [
-        (None, Terminal, Terminal, "title  running"),
+        (None, Terminal, Terminal, "title running"),
         (None, io.StringIO, Terminal, ""),
         (None, Terminal, io.StringIO, ""),
         (False, Terminal, Terminal, ""),
@@ -236,5 +236,5 @@ async def test_a_notebook_shows_nothing_where_it_is_not_wanted(notebook, monkeyp
 
 
 def test_a_shell_without_a_kernel_is_no_notebook(monkeypatch):
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace()))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=SimpleNamespace))
     assert showing.notebook_display() is None
