@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+CLAIMS = ("CreatePVC", "DeletePVC")
 # Each takes the module `kubernetes`, the task that is set up, the outputs of earlier tasks (text, object) and the inputs of the
 # pipeline (text, object).
 CASES: dict[str, Callable[..., Any]] = {
@@ -100,11 +101,12 @@ def signatures(kubernetes: Any) -> dict[str, list[list[Any]]]:
             for one in inspect.signature(getattr(kubernetes, name)).parameters.values()
         ]
         for name in kubernetes.__all__
-        if name not in ("CreatePVC", "DeletePVC")
+        if name not in CLAIMS
     }
 
 
 def main() -> None:
+    from google.protobuf import json_format
     from kfp import dsl, kubernetes
 
     @dsl.component
@@ -129,7 +131,9 @@ def main() -> None:
             case(kubernetes, task, first.output, second.output, text, given)
             found[title] = {"config": task.platform_config, "after": sorted(set(task.dependent_tasks))}
 
-    print(json.dumps({"all": kubernetes.__all__, "cases": found, "signatures": signatures(kubernetes)}))
+    claims = {name: json_format.MessageToDict(getattr(kubernetes, name).pipeline_spec) for name in CLAIMS}
+    told = {"all": kubernetes.__all__, "cases": found, "signatures": signatures(kubernetes), "claims": claims}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import pytest
 
 from fixtures.fix_kfp_peer import ROOT
 from headrace import kubernetes
+from headrace.compiler.compiling import compile_component
 from headrace.dsl.channels import ParameterChannel
 from headrace.dsl.tasks import PipelineTask
 from headrace.kubernetes.documents import spelled
-from peers.kubernetes_cases import CASES, signatures
+from peers.kubernetes_cases import CASES, CLAIMS, signatures
 from peers.test_examples import run_peer
 
 OURS_ALONE = {"add_init_container", "add_pod_affinity", "use_shared_memory"}
@@ -58,3 +59,17 @@ def test_a_task_is_given_what_kfp_gives_it(official, title):
     CASES[title](kubernetes, made, *outputs, channel("text"), channel("given"))
     ours = {"config": spelled(made.platform_config, reference), "after": sorted({one.name for one in made.after_})}
     assert ours == official["cases"][title]
+
+
+def without_descriptions(document):
+    """The interface's prose is ours."""
+    if isinstance(document, dict):
+        kept = {name: one for name, one in document.items() if not (name == "description" and isinstance(one, str))}
+        return {name: without_descriptions(one) for name, one in kept.items() if name != "sdkVersion"}
+    return document
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_operations_on_claims_are_kfps(official, name):
+    ours = compile_component(getattr(kubernetes, name)).spec
+    assert without_descriptions(ours) == without_descriptions(official["claims"][name])

@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from headrace.errors import HeadraceError
@@ -28,15 +29,19 @@ class Runner:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of WORK; an interruption cancels it."""
-        if wrong := self._unusable():
-            work.close()
-            raise HeadraceError(wrong)
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = self.begin(work)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """WORK, begun; its result is waited for elsewhere."""
+        if wrong := self._unusable():
+            work.close()
+            raise HeadraceError(wrong)
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def fetch(self, later: Awaitable[T]) -> T:
         """What is asked for when it is awaited."""

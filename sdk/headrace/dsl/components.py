@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
+from weakref import WeakSet
 
 from headrace.dsl.interface import ArtifactInput, Interface, ParameterType
 from headrace.dsl.mistakes import NOWHERE, Where, here, mistake
@@ -88,6 +89,11 @@ class Component:
         return compile_component(self).platform or {}
 
     @property
+    def made_implementation(self) -> Implementation | None:
+        """The same where it was asked for before; it is not made for this."""
+        return None if callable(self._implementation) else self._implementation
+
+    @property
     def required_inputs(self) -> list[str]:
         """Inputs that every call gives."""
         return [name for name, each in self.interface.inputs.items() if not each.optional]
@@ -120,6 +126,10 @@ class Component:
         return f"<{type(self).__name__} {self.name}>"
 
 
+PYTHON_COMPONENTS: Final[WeakSet[PythonComponent[Any]]] = WeakSet()
+"""Those of this process: `headrace.local` finds the author's function there when it calls it inline."""
+
+
 class PythonComponent(Component, Generic[P]):
     """A component whose container runs a Python function."""
 
@@ -134,6 +144,7 @@ class PythonComponent(Component, Generic[P]):
     ) -> None:
         super().__init__(name, interface, implementation, description, where)
         self.python_func = python_func
+        PYTHON_COMPONENTS.add(self)
         self.__doc__ = python_func.__doc__
         self.__name__ = python_func.__name__
 

@@ -7,10 +7,11 @@ Called by components (`new_task`), by what authors write in `with` statements, a
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from headrace.dsl.checking import checked_arguments
 from headrace.dsl.groups import BranchesGroup, Group, RootGroup
@@ -20,6 +21,7 @@ from headrace.dsl.tasks import PipelineTask
 
 if TYPE_CHECKING:
     from headrace.dsl.components import Component
+    from headrace.local.settings import LocalSettings
 
 OTHERS: Final = re.compile("[^0-9a-z]+")
 
@@ -144,6 +146,10 @@ def call(component: Component, arguments: Mapping[str, Any]) -> PipelineTask:
 def new_task(component: Component, arguments: Mapping[str, Any], where: Where) -> PipelineTask:
     """The task that calling COMPONENT with ARGUMENTS at WHERE makes in the pipeline that is being built."""
     construction = _current.get()
+    if construction is None and (settings := _local_settings()) is not None:
+        from headrace.local.calling import call
+
+        return cast("PipelineTask", call(component, arguments, settings))  # what it has is a task's: output, outputs
     if construction is None:
         raise mistake(
             f"{component.name!r} is called outside of a pipeline; call it in a function that is decorated with @dsl.pipeline, "
@@ -151,3 +157,9 @@ def new_task(component: Component, arguments: Mapping[str, Any], where: Where) -
             where,
         )
     return construction.add_task(component, arguments, where)
+
+
+def _local_settings() -> LocalSettings | None:
+    """What `local.init` said; None where nobody called it, which costs no import."""
+    settings = sys.modules.get("headrace.local.settings")
+    return settings.current() if settings is not None else None

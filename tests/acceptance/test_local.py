@@ -1,0 +1,241 @@
+"""`headrace.local` as users have it: programs that call pipelines and components, on a real embedded platform.
+
+- each scenario of programs/local_calls.py, on a platform that is up
+- without one: started with the first call, ended with the program, also where that is killed; Ctrl-C ends the run
+- what is shown; a debugger's prompt in a component's code
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.platforms import Platform, faults_in_logs, platform_environment, running
+from headrace.finding import alive
+
+PROGRAMS = Path(__file__).with_name("programs")
+CALLS = PROGRAMS / "local_calls.py"
+SCENARIOS = re.findall(r"^def scenario_(\w+)", CALLS.read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    home = tmp_path_factory.mktemp("local") / "home"
+    with running("embedded", home) as started:
+        yield started
+    assert faults_in_logs(home) == []
+
+
+def environment(home: Path) -> dict[str, str]:
+    return platform_environment(home, "127.0.0.1:0", "127.0.0.1:0", {}) | {"PYTHONWARNINGS": "error"}
+
+
+def ran(
+    home: Path, program: Path, *words: str, folder: Path, given: str = "", code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, str(program), *words],
+        env=environment(home),
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def written(folder: Path, text: str) -> Path:
+    program = folder / "program.py"
+    program.write_text(text)
+    return program
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(up: Platform, tmp_path: Path, scenario: str) -> None:
+    ran(up.home, CALLS, scenario, folder=tmp_path)
+
+
+def test_logs_are_shown_with_their_task_and_nothing_else(up: Platform, tmp_path: Path) -> None:
+    done = ran(up.home, CALLS, "sequence", folder=tmp_path)
+    assert done.stdout.splitlines() == [
+        "[add] adding 5 and 2",
+        "[add-2] adding 7 and 10",
+        "[add] adding 1 and 2",
+        "[add-2] adding 3 and 10",
+    ]
+    assert done.stderr == ""
+
+
+QUIET = """
+from headrace import dsl, local
+
+@dsl.component
+def hello(name: str) -> str:
+    print("a line")
+    if name == "nobody":
+        raise ValueError("nobody is there")
+    return "hello " + name
+
+local.init(loglevel={level!r}, raise_on_error=False)
+hello(name="Ada")
+hello(name="nobody")
+"""
+
+
+def test_loglevel(up: Platform, tmp_path: Path) -> None:
+    done = ran(up.home, written(tmp_path, QUIET.format(level="warning")), folder=tmp_path)
+    assert done.stdout == ""
+    assert done.stderr.startswith("hello failed in the task 'hello': exit code 1: ValueError: nobody is there (run ")
+    shown = ran(up.home, written(tmp_path, QUIET.format(level="debug")), folder=tmp_path).stderr.splitlines()
+    assert re.fullmatch(r"run [0-9a-f-]{36}  http://127\.0\.0\.1:\d+/#/runs/details/[0-9a-f-]{36}", shown[0]), shown
+
+
+DEBUGGED = """
+from headrace import dsl, local
+
+@dsl.component
+def halve(number: int) -> float:
+    breakpoint()
+    half = number / 2
+    return half
+
+local.init(inline=True)
+print("it is", halve(number=9).output)
+"""
+
+
+def test_a_debugger_stops_in_the_component(up: Platform, tmp_path: Path) -> None:
+    program = written(tmp_path, DEBUGGED)
+    given = "p number * 100\nn\nnumber = 42\nc\n"
+    shown = ran(up.home, program, folder=tmp_path, given=given.replace("number = 42", "half = 21.0")).stdout
+    assert f"> {program}(7)halve()" in shown, shown
+    assert "(Pdb) 900" in shown, shown
+    assert "it is 21.0\n" in shown, shown
+
+
+OWN = """
+import json, os, sys
+from pathlib import Path
+from headrace import dsl, local
+
+@dsl.component
+def hello() -> str:
+    return "hello"
+
+local.init()
+assert hello().output == "hello"
+assert hello().output == "hello"
+up = json.loads((Path(os.environ["HEADRACE_HOME"]) / "up.json").read_text())
+print(json.dumps(up), flush=True)
+"""
+
+
+def test_a_platform_of_its_own_ends_with_the_program(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    done = ran(home, written(tmp_path, OWN), folder=tmp_path)
+    assert done.stderr.splitlines() == [
+        f"starting an embedded platform on {home}; its Postgres is made first, which takes some seconds"
+    ]
+    assert not alive(json.loads(done.stdout)["pid"])
+    assert not (home / "up.json").exists()
+    again = ran(home, written(tmp_path, OWN), folder=tmp_path)
+    assert again.stderr.splitlines() == [f"starting an embedded platform on {home}"]
+    assert faults_in_logs(home) == []
+
+
+def started(home: Path, program: Path, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(program)],
+        env=environment(home),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not end it with its parent")
+def test_a_platform_of_its_own_ends_where_the_program_is_killed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started(home, written(tmp_path, OWN + "sys.stdin.read()\nimport time; time.sleep(100)"), tmp_path) as program:
+        assert program.stdout is not None
+        pid = json.loads(program.stdout.readline())["pid"]
+        assert alive(pid)
+        program.kill()
+    ended = subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], timeout=30, check=False)
+    assert ended.returncode == 0
+    assert not alive(pid)
+
+
+SLOW = """
+from headrace import dsl, local
+
+@dsl.component
+def wait():
+    import time
+    print("waiting", flush=True)
+    time.sleep(100)
+
+local.init()
+try:
+    wait()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interruption_ends_the_run(up: Platform, tmp_path: Path) -> None:
+    with started(up.home, written(tmp_path, SLOW), tmp_path) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.readline() == "[wait] waiting\n"
+        os.kill(program.pid, signal.SIGINT)
+        assert program.stdout.read() == "interrupted\n"
+        assert program.stderr.read() == "interrupted: the run is being ended\n"
+    listed = subprocess.run(
+        [sys.executable, "-m", "headrace", "runs", "get", "latest", "-o", "json"],
+        env=environment(up.home) | {"HEADRACE_ENDPOINT": up.url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(listed.stdout)["state"] in ("CANCELING", "CANCELED")
+
+
+MISSING = """
+import sys
+sys.path.insert(0, "hidden")
+import importlib.metadata
+from headrace import dsl, local
+from headrace.local import platforms
+
+platforms.entry_points = lambda **_: ()  # as where headrace[server] is not installed
+
+@dsl.component
+def hello() -> str:
+    return "hello"
+
+local.init()
+try:
+    hello()
+except local.NoServer as missing:
+    print(missing)
+"""
+
+
+def test_without_the_server_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    done = ran(tmp_path / "home", written(tmp_path, MISSING), folder=tmp_path)
+    expected = "headrace.local needs the embedded platform, which is not installed here: pip install 'headrace[server]'"
+    assert done.stdout.strip() == expected
