@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from headrace.kfp_alias.names import HINTS, LEFT_ALONE, MODULES
+from headrace.kfp_alias.names import HINTS, LEFT_ALONE, MODULES, ROOTS
 
 
 class NotAnswered(ModuleNotFoundError):  # noqa: N818  # as ours in errors.py
@@ -46,7 +46,7 @@ class Finder:
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Ours for a name of KFP's, None for others; what we lack is an error that says so."""
-        if name != "kfp" and not name.startswith("kfp."):
+        if name.partition(".")[0] not in ROOTS:
             return None
         if any(name == one or name.startswith(f"{one}.") for one in LEFT_ALONE):
             return None
@@ -79,8 +79,13 @@ def _answer(module: str, name: str) -> Any:
                 raise  # a package that ours needs
             raise KeyError(name) from None
     for source in sources:
-        ours = import_module(source)
-        if name in _names_of(ours):
+        try:
+            ours = import_module(source)
+        except ModuleNotFoundError as missing:
+            if missing.name != source:
+                raise  # a package that ours needs
+            continue
+        if name in _names_of(ours) or name in vars(ours).get("__dir__", list)():  # a star import may give fewer
             return getattr(ours, name)
     raise KeyError(name)
 

@@ -27,6 +27,13 @@ _CHANNELS: Final[Single] = {
     "PipelineArtifactChannel": "headrace.dsl.channels:ArtifactChannel",
 }
 _TYPES: Final = "kfp.dsl.types"
+_CLIENT: Final[Single] = {
+    "Client": "headrace.kfp_alias.client:Client",
+    "RunPipelineResult": "headrace.kfp_alias.client:RunPipelineResult",
+}
+
+# The client's generated models, of which scripts catch the exceptions.
+_REFUSED: Final[Single] = {"ApiException": "headrace.kfp_alias.rest:ApiException"}
 
 MODULES: Final[dict[str, Answers]] = {
     "kfp": (
@@ -37,8 +44,8 @@ MODULES: Final[dict[str, Answers]] = {
             "Client": "headrace.kfp_alias.client:Client",
         },
     ),
-    "kfp.client": ((), {"Client": "headrace.kfp_alias.client:Client"}),
-    "kfp.client.client": ((), {"Client": "headrace.kfp_alias.client:Client"}),
+    "kfp.client": ((), _CLIENT),
+    "kfp.client.client": ((), _CLIENT),
     "kfp.compiler": (("headrace.compiler",), {}),
     "kfp.compiler.compiler": (("headrace.compiler",), {}),
     "kfp.compiler.compiler_utils": (("headrace.compiler",), {}),
@@ -98,8 +105,13 @@ MODULES: Final[dict[str, Answers]] = {
     "kfp.v2.dsl": (_DSL, {}),
     "kfp.v2.compiler": (("headrace.compiler",), {}),
     "kfp.v2.components": (("headrace.components",), _LOADED),
+    "kfp_server_api": ((), _REFUSED),
+    "kfp_server_api.exceptions": ((), _REFUSED),
+    "kfp_server_api.rest": ((), _REFUSED),
     "kfp.version": ((), {"__version__": "headrace.kfp_alias.names:KFP_VERSION"}),
 }
+
+ROOTS: Final = ("kfp", "kfp_server_api")
 
 TYPE_CHECK: Final = True  # `kfp.TYPE_CHECK`
 
