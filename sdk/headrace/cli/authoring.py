@@ -34,9 +34,11 @@ def warn(told: Iterable[str]) -> None:
 
 def packaged(component: Component) -> Package:
     """COMPONENT compiled; a single one becomes a pipeline of one task."""
-    from headrace.compiler.compiling import compile_component
+    from headrace.compiler.checks import check_workspace
+    from headrace.compiler.writing import package_of
 
-    package: Package = compile_component(component)
+    package = package_of(component)
+    check_workspace(package)
     return package
 
 
@@ -77,12 +79,12 @@ def compile(options: argparse.Namespace) -> int:  # noqa: A001  # the verb's nam
     if path.suffix != ".py":
         raise BadInput(f"{path} is no Python file; headrace compile takes FILE.py")
     with opened(path, as_kfp=options.as_kfp) as source:
-        packages = {name: packaged(one) for name, one in _wanted(source, named, options).items()}
+        made = {name: (packaged(one), one.description) for name, one in _wanted(source, named, options).items()}
     warn(source.told)
-    places = _places(path, list(packages), options.output)
+    places = _places(path, list(made), options.output)
     stale = 0
-    for name, package in packages.items():
-        text = written(package, places[name])
+    for name, (package, description) in made.items():
+        text = written(package, places[name], description)
         _judge(package, name)
         stale += _put(text, places[name], check=options.check)
     return DIFFERENT if stale else 0
@@ -128,11 +130,11 @@ def _places(path: Path, names: list[str], output: str | None) -> dict[str, Path 
     return {name: folder / f"{path.stem}_{name}.yaml" for name in names}
 
 
-def written(package: Package, place: Path | None) -> str:
+def written(package: Package, place: Path | None, description: str) -> str:
     """The text of the file."""
     if place is not None and place.suffix == ".json":
-        return f"{json.dumps(json.loads(as_json(package)), indent=2, sort_keys=True)}\n"
-    return package.to_yaml()
+        return package.to_json()
+    return package.to_yaml(description)
 
 
 def _judge(package: Package, name: str) -> None:
@@ -151,9 +153,11 @@ def _put(text: str, place: Path | None, *, check: bool) -> bool:
         sys.stdout.write(text)
         return False
     if not check:
+        from headrace.compiler.writing import write_whole
+
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
+            write_whole(place, text)
         except OSError as failed:
             raise BadInput(f"cannot write {place}: {failed.strerror}") from None
         print(place)
@@ -194,7 +198,7 @@ def _told(verdict: Verdict, options: argparse.Namespace) -> int:
 def components(options: argparse.Namespace) -> int:
     """`headrace components`; the exit code."""
     from headrace.cli import listing
-    from headrace.cli.packages import package_in
+    from headrace.unpacking import package_in
 
     path, named = parted(options.file)
     if path.suffix != ".py":
@@ -205,7 +209,10 @@ def components(options: argparse.Namespace) -> int:
             chosen = [(name, one, True) for name, one in source.pipelines.items()]
             chosen += [(name, one, False) for name, one in source.components.items()]
             wanted = [row for row in chosen if not named or row[1] is source.chosen(named)]
-            found = [listing.of_component(name, packaged(one), pipeline=whole) for name, one, whole in wanted]
+            found = [
+                listing.of_component(name, packaged(one), one.description, pipeline=whole)
+                for name, one, whole in wanted
+            ]
         warn(source.told)
     if options.output != "text":
         print(results.printed(found, options.output))
@@ -214,7 +221,7 @@ def components(options: argparse.Namespace) -> int:
     return 0
 
 
-def diff(options: argparse.Namespace) -> int:
+def diff(options: argparse.Namespace) -> int | Coroutine[Any, Any, int]:
     """`headrace diff`; the exit code."""
     from headrace.cli import differing
 

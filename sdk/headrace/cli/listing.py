@@ -15,14 +15,14 @@ Json = Mapping[str, Any]
 WIDTH = 100  # of a default in a line
 
 
-def of_component(name: str, package: Package, *, pipeline: bool) -> dict[str, Any]:
+def of_component(name: str, package: Package, description: str, *, pipeline: bool) -> dict[str, Any]:
     """One pipeline or component of a Python file, by what it compiles to."""
     spec = package.spec
     if pipeline:
-        return _entry(name, "pipeline", spec["root"], {}, spec.get("pipelineInfo", {}).get("description", ""))
+        return _entry(name, "pipeline", spec["root"], {}, description)
     executor: Json = next(iter(spec["deploymentSpec"]["executors"].values()), {})
     component: Json = next(iter(spec["components"].values()), {})
-    return _entry(name, _kind(executor), {**spec["root"], **component}, executor)
+    return _entry(name, _kind(executor), {**spec["root"], **component}, executor, description)
 
 
 def of_package(package: Package) -> list[dict[str, Any]]:
@@ -48,27 +48,28 @@ def _entry(name: str, kind: str, component: Json, executor: Json, description: s
         "kind": kind,
         "description": description,
         "image": executor.get("container", {}).get("image", ""),
-        "inputs": _fields(component.get("inputDefinitions", {})),
-        "outputs": _fields(component.get("outputDefinitions", {})),
+        "inputs": _fields(component.get("inputDefinitions", {}), given=True),
+        "outputs": _fields(component.get("outputDefinitions", {}), given=False),
     }
 
 
-def _fields(definitions: Json) -> list[dict[str, Any]]:
+def _fields(definitions: Json, *, given: bool) -> list[dict[str, Any]]:
+    """GIVEN: inputs, which a call may leave out or not."""
     found = []
     for name, one in definitions.get("parameters", {}).items():
-        field = {"name": name, "type": one.get("parameterType", ""), "optional": bool(one.get("isOptional", False))}
-        if "defaultValue" in one:
-            field |= {"default": one["defaultValue"], "optional": True}
-        found.append(field | _described(one))
+        default = {"default": one["defaultValue"]} if "defaultValue" in one else {}
+        field = {"name": name, "type": one.get("parameterType", ""), **default}
+        found.append(_completed(field, one, optional=bool(default or one.get("isOptional")), given=given))
     for name, one in definitions.get("artifacts", {}).items():
-        kind = one.get("artifactType", {}).get("schemaTitle", "")
-        field = {"name": name, "type": kind, "optional": bool(one.get("isOptional", False))}
-        found.append(field | ({"list": True} if one.get("isArtifactList") else {}) | _described(one))
+        listed = {"list": True} if one.get("isArtifactList") else {}
+        field = {"name": name, "type": one.get("artifactType", {}).get("schemaTitle", ""), **listed}
+        found.append(_completed(field, one, optional=bool(one.get("isOptional")), given=given))
     return found
 
 
-def _described(one: Json) -> dict[str, Any]:
-    return {"description": one["description"]} if one.get("description") else {}
+def _completed(field: dict[str, Any], one: Json, *, optional: bool, given: bool) -> dict[str, Any]:
+    described = {"description": one["description"]} if one.get("description") else {}
+    return {**field, **({"optional": optional} if given else {}), **described}
 
 
 def listed(found: list[dict[str, Any]], style: Style) -> list[str]:
@@ -94,7 +95,7 @@ def _line(field: dict[str, Any], style: Style) -> str:
     text = f"{field['name']}: {kind}"
     if "default" in field:
         text += f" = {fit(json.dumps(field['default'], ensure_ascii=False), WIDTH, style.ellipsis)}"
-    elif field["optional"]:
+    elif field.get("optional"):
         text += " (optional)"
     if field.get("description"):
         text += f"  {style.paint(fit(one_line(field['description']), WIDTH, style.ellipsis), 'dim')}"

@@ -79,10 +79,11 @@ def _compile(verbs: Any) -> None:
 
 def _diff(verbs: Any) -> None:
     diff = verbs.add_parser("diff", help="compare two pipelines by what they mean")
-    diff.add_argument("a", metavar="A", help=_PIPELINE)
+    either = "FILE.py, FILE.py:PIPELINE, a package, or on the platform PIPELINE or PIPELINE@VERSION, by name or id"
+    diff.add_argument("a", metavar="A", help=either)
     diff.add_argument("b", metavar="B", help="the same")
     _as_kfp(diff)
-    _output(diff)
+    _connection(diff)
 
 
 def _components(verbs: Any) -> None:
