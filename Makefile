@@ -25,6 +25,8 @@ setup-test: $(BIN)/.test  ## the same with the test tools
 
 pins: setup  ## compile requirements/*.in to pins with hashes
 	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@for f in imports-old imports-new; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/imports-kfp.in --override requirements/kfp-peer.override -o requirements/imports-kfp.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
@@ -79,6 +81,10 @@ test-python:  ## unit and port tests in an environment of another interpreter (P
 
 test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user, a disk is full
 	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py
+
+.PHONY: test-imports
+test-imports: $(BIN)/.test  ## wheels of headrace beside kfp, numpy, pandas, protobuf 5 and 6, pydantic 1 and 2, on Python 3.11 to 3.13
+	$(BIN)/python tools/import_matrix.py $(PYTHONS)
 
 fuzz: $(BIN)/.test  ## property-based tests of the engine with 10,000 random pipelines, new ones each time (FUZZ=…)
 	FUZZ=$(or $(FUZZ),10000) $(BIN)/python -m pytest -q --timeout=1800 tests/unit/engine -k 'property or fuzz'

@@ -60,13 +60,14 @@ if ! { [ "$version" ] && "$python" -c 'import sys
 try: from headrace.runtime import serves
 except ImportError: sys.exit(1)
 sys.exit(not serves(sys.argv[1]))' "$version"; }; then
-  if [ "$kfp" ] && [ "${2#@}" = "$2" ] && "$python" -c 'import kfp.dsl.executor_main' 2>/dev/null; then
+  if [ "$kfp" ] && [ "${2#@}" = "$2" ] && "$python" -c 'from kfp.dsl import executor_main' 2>/dev/null; then
     kfp=kfp.dsl.executor_main
   else
     [ "$runtime" ] || say "the image has no headrace.runtime $version, and the component says not to install it"
-    install --no-deps --no-compile --ignore-requires-python --target "$program_path/headrace" $options "$runtime" ||
-      say "$runtime, which runs the component, cannot be installed; pip's reason stands above: put it into the image, \
-or give pip_index_urls"
+    said=$(install --no-deps --no-compile --ignore-requires-python --target "$program_path/headrace" \
+      $options "$runtime" 2>&1) ||
+      say "$runtime, which runs the component, cannot be installed (${said##*$IFS}): \
+put it into the image, or give pip_index_urls"
     export PYTHONPATH="$program_path/headrace${PYTHONPATH:+:$PYTHONPATH}"
   fi
 fi

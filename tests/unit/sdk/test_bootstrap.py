@@ -119,4 +119,5 @@ def test_what_kfp_local_looks_for_is_in_the_script() -> None:
     assert "kfp.dsl.executor_main" in bootstrap.SCRIPT
     assert '"$program_path/ephemeral_component.py"' in bootstrap.SCRIPT
     assert '"$@"' in bootstrap.SCRIPT
+    assert "import kfp" not in bootstrap.SCRIPT  # it parses an element with these words as a component's source
     assert bootstrap.SCRIPT.count("python3") == 1  # the one that it replaces by the path of an interpreter
