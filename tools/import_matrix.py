@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from build_wheels import ROOT, build
-
 from headrace_companion.lightweight import PipInstall
 from headrace_scheduler.executors.process.indexes import config_files, pip_settings, uv_variables
 
+ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13")
 SETS = {
     "kfp": ("kfp.dsl", "sklearn"),
@@ -80,7 +79,9 @@ def main(pythons: list[str]) -> int:
     chosen = {path: path for path in pythons} or interpreters()
     missing = set() if pythons else set(VERSIONS) - set(chosen)
     with tempfile.TemporaryDirectory(prefix="headrace-imports-") as made:
-        wheels = build(Path(made) / "wheels")
+        folder = Path(made) / "wheels"
+        subprocess.run([sys.executable, str(ROOT / "tools/build_wheels.py"), str(folder)], check=True)
+        wheels = sorted(folder.glob("*.whl"))
         for version, python in chosen.items():
             for name in SETS:
                 started = time.monotonic()
