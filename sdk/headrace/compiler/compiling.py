@@ -20,9 +20,10 @@ from headrace.compiler.names import Taken, clean
 from headrace.compiler.ordering import dependencies
 from headrace.compiler.package import Package
 from headrace.compiler.platforms import PlatformDocument
-from headrace.compiler.sources import Sources, Surfaced
+from headrace.compiler.sources import SameName, Sources, Surfaced
 from headrace.compiler.tree import Tree, subgroups
 from headrace.compiler.uses import Uses, uses_of
+from headrace.dsl.channels import Channel
 from headrace.dsl.components import Component, ContainerImplementation, GraphImplementation, ImporterImplementation
 from headrace.dsl.definition import PipelineDefinition
 from headrace.dsl.groups import ExitHandlerGroup, Group
@@ -88,9 +89,8 @@ class _Assembly:
     def __init__(self, definition: PipelineDefinition) -> None:
         self._definition = definition
         self._tree = Tree(definition)
-        self._sources = Sources(self._tree)
         self._uses: dict[PipelineTask, Uses] = {task: uses_of(task) for task in definition.tasks.values()}
-        self._handed: Handed = handed_to_groups(self._tree, self._sources, self._uses)
+        self._sources, self._handed = _with_names(definition, self._tree, self._uses)
         self._waits = dependencies(self._tree, self._sources, self._uses)
         self._returned = {name: self._sources.of(one, (self._tree.root,)) for name, one in definition.outputs.items()}
         self._caching = caching_by_default()
@@ -205,6 +205,23 @@ class _Assembly:
             for label, settings in labels.items():
                 self._platform.add(platform, label, settings)
         return root
+
+
+def _with_names(
+    definition: PipelineDefinition, tree: Tree, uses: Mapping[PipelineTask, Uses]
+) -> tuple[Sources, Handed]:
+    """Where values come from and what groups are handed, where each value has a name that no other has beside it."""
+    renamed: list[Channel] = []
+    while True:
+        sources = Sources(tree, renamed)
+        try:
+            handed = handed_to_groups(tree, sources, uses)
+            for channel in definition.outputs.values():
+                sources.of(channel, (tree.root,))
+        except SameName as found:
+            renamed.append(found.channel)
+        else:
+            return sources, handed
 
 
 def _executor(

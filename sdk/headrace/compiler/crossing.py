@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from headrace.compiler.sources import Source, Sources
+from headrace.compiler.sources import SameName, Source, Sources
 from headrace.compiler.tree import Path, Tree, conditions
 from headrace.compiler.uses import Uses
 from headrace.dsl.channels import Channel, Condition
@@ -48,6 +48,7 @@ class _Crossing:
         self._tree = tree
         self._sources = sources
         self._walked: set[tuple[Source, Group]] = set()
+        self._handed_on: set[tuple[Source, Group]] = set()
         self.handed: Handed = {group: {} for group in tree.groups}
 
     def own(self, group: Group, path: Path) -> None:
@@ -78,8 +79,13 @@ class _Crossing:
     def hand(self, source: Source, group: Group) -> None:
         """GROUP is handed SOURCE, and so is every group above it that needs it for that."""
         above = group
-        while source.handed not in self.handed[above]:
-            self.handed[above][source.handed] = source
+        while True:
+            held = self.handed[above].setdefault(source.handed, source)
+            if not held.same(source):
+                raise SameName(held, source)
+            if (source, above) in self._handed_on:
+                return
+            self._handed_on.add((source, above))
             parent = above.parent
             if parent is None:
                 return

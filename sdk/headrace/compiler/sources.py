@@ -7,6 +7,7 @@ that carry values into groups and bind the inputs of tasks.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from headrace.dsl.channels import (
     OneOf,
     ParameterChannel,
 )
-from headrace.dsl.groups import Group
+from headrace.dsl.groups import Group, path_of
 
 Json = dict[str, Any]
 
@@ -32,7 +33,7 @@ class Source:
     """`name`: unique in the pipeline; inputs that hand it on are named after it. `home`: the group in whose DAG it is at hand;
     `reference`: how the tasks of that DAG refer to it. `definition`: what a group declares that is handed it. `over`: what
     a loop's item is an item of, and what a field is a field of. `field`: of an item; else "". `producer` and `key`: the task or
-    group and its output, where it is one.
+    group and its output, where it is one. `channel`: whose source it is, as one that shares it was met first.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Source:
     reference: Json
     definition: Json
     artifact: bool
+    channel: Channel
     over: Source | None = None
     field: str = ""
     key: str = ""
@@ -49,6 +51,16 @@ class Source:
     def handed(self) -> str:
         """The name of the input through which a group is handed it."""
         return HANDED + self.name
+
+    def same(self, other: Source) -> bool:
+        """Whether both are one value: channels that are made anew each time may stand for it."""
+        if self is other:
+            return True
+        if self.home is not other.home or self.reference != other.reference or self.field != other.field:
+            return False
+        if self.over is None or other.over is None:
+            return self.over is other.over
+        return self.over.same(other.over)
 
     def referred_from(self, dag: Group) -> Json:
         """How a task of DAG refers to it; DAG has been handed it, or is its home."""
@@ -72,11 +84,27 @@ class Surfaced:
     one_of: bool = False
 
 
-class Sources:
-    """Sources by channel. `surfaced`: the outputs of each group, by name; filled as channels are asked for."""
+class SameName(Exception):  # noqa: N818  # no error: the passes begin again with another name
+    """Two values would cross one boundary under one name; `channel` is to be named otherwise."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, one: Source, other: Source) -> None:
+        super().__init__(f"{one.name} is the name of two values")
+        deeper = max(one, other, key=lambda each: len(path_of(each.home)))
+        while deeper.field and deeper.over is not None:
+            deeper = deeper.over
+        self.channel = deeper.channel
+
+
+class Sources:
+    """Sources by channel. `surfaced`: the outputs of each group, by name; filled as channels are asked for.
+
+    Names are KFP's. Where they are not unique (a loop over the list that a loop around it is over, too), KFP's compiler confuses
+    the values; RENAMED has the channels whose names ours changes.
+    """
+
+    def __init__(self, tree: Tree, renamed: Sequence[Channel] = ()) -> None:
         self._tree = tree
+        self._renamed = {id(channel): number for number, channel in enumerate(renamed, start=2)}
         self._known: dict[Any, Source] = {}
         self._kept: list[Channel] = []  # what ids stand for must not be freed
         self.surfaced: defaultdict[Group, dict[str, Surfaced]] = defaultdict(dict)
@@ -93,22 +121,25 @@ class Sources:
             known = self._known[key] = self._find(channel, wanted_by)
         return known
 
+    def _name(self, channel: Channel, name: str) -> str:
+        number = self._renamed.get(id(channel))
+        return name if number is None else f"{name}-{number}"
+
     def _find(self, channel: Channel, wanted_by: Path) -> Source:
         if isinstance(channel, LoopItem | LoopArtifact):
             return self._item(channel)
         if isinstance(channel, LoopItemField):
             item = self.of(channel.item, wanted_by)
             name = f"{item.name}-subvar-{channel.field}"
-            return Source(name, item.home, "", {}, definition(channel), False, item, channel.field)
+            return Source(name, item.home, "", {}, definition(channel), False, channel, item, channel.field)
         if isinstance(channel, Collected):
             return self._collected(channel, wanted_by)
         if isinstance(channel, OneOf):
             return self._one_of(channel)
         if channel.producer is None:
             return _input_of_pipeline(channel, self._tree.root)
-        return _output(
-            channel.producer.name, channel.name, channel.producer.parent, definition(channel), is_artifact(channel)
-        )
+        home, declared = channel.producer.parent, definition(channel)
+        return self._output(channel, channel.producer.name, channel.name, home, declared, is_artifact(channel))
 
     def _item(self, channel: LoopItem | LoopArtifact) -> Source:
         artifact = isinstance(channel, LoopArtifact)
@@ -116,8 +147,9 @@ class Sources:
         if channel.items is not None:
             over = self.of(channel.items, self._tree.path_of(channel.loop))
         name = channel.name if over is None else f"{over.name}-loop-item"
+        name = self._name(channel, name)
         reference = {"componentInputArtifact" if artifact else "componentInputParameter": HANDED + name}
-        return Source(name, channel.loop, "", reference, definition(channel), artifact, over)
+        return Source(name, channel.loop, "", reference, definition(channel), artifact, channel, over)
 
     def _collected(self, channel: Collected, wanted_by: Path) -> Source:
         inner = self.of(channel.of, wanted_by)
@@ -125,7 +157,7 @@ class Sources:
         shared = self._tree.shared(inside, wanted_by)
         listed = as_list(inner)
         producer, key = self._surface(inner, inside[shared:], listed)
-        return _output(producer, key, inside[shared - 1], listed, inner.artifact)
+        return self._output(channel, producer, key, inside[shared - 1], listed, inner.artifact)
 
     def _one_of(self, channel: OneOf) -> Source:
         branches = channel.branches
@@ -138,15 +170,28 @@ class Sources:
         output = Surfaced(first.definition, first.artifact, producers, one_of=True)
         self.surfaced[branches].setdefault(channel.name, output)
         parent = self._tree.path_of(branches)[-1]
-        return _output(branches.name, channel.name, parent, first.definition, first.artifact)
+        return self._output(channel, branches.name, channel.name, parent, first.definition, first.artifact)
 
     def _surface(self, inner: Source, groups: Path, declared: Json) -> tuple[str, str]:
         """Make INNER an output of all GROUPS, from the inside out; the outermost of them and the name it has there."""
         producer, key = inner.producer, inner.key
         for group in reversed(groups):
-            self.surfaced[group].setdefault(inner.handed, Surfaced(declared, inner.artifact, ((producer, key),)))
+            output = self.surfaced[group].setdefault(
+                inner.handed, Surfaced(declared, inner.artifact, ((producer, key),))
+            )
+            if output.producers != ((producer, key),):
+                raise SameName(inner, inner)
             producer, key = group.name, inner.handed
         return producer, key
+
+    def _output(self, channel: Channel, producer: str, key: str, home: Group, declared: Json, artifact: bool) -> Source:
+        reference: Json
+        if artifact:
+            reference = {"taskOutputArtifact": {"outputArtifactKey": key, "producerTask": producer}}
+        else:
+            reference = {"taskOutputParameter": {"outputParameterKey": key, "producerTask": producer}}
+        name = self._name(channel, f"{producer}-{key}")
+        return Source(name, home, producer, reference, declared, artifact, channel, key=key)
 
 
 def definition(channel: Channel) -> Json:
@@ -177,13 +222,4 @@ def as_list(source: Source) -> Json:
 def _input_of_pipeline(channel: Channel, root: Group) -> Source:
     artifact = is_artifact(channel)
     reference = {"componentInputArtifact" if artifact else "componentInputParameter": channel.name}
-    return Source(channel.name, root, "", reference, definition(channel), artifact)
-
-
-def _output(producer: str, key: str, home: Group, declared: Json, artifact: bool) -> Source:
-    reference: Json
-    if artifact:
-        reference = {"taskOutputArtifact": {"outputArtifactKey": key, "producerTask": producer}}
-    else:
-        reference = {"taskOutputParameter": {"outputParameterKey": key, "producerTask": producer}}
-    return Source(f"{producer}-{key}", home, producer, reference, declared, artifact, key=key)
+    return Source(channel.name, root, "", reference, definition(channel), artifact, channel)
