@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from headrace.comparing.sources import read_source
+from headrace.compiler import bootstrap
 
 _RUNTIME: Final = re.compile(r"\b(kfp\.(dsl|components|v2\.components)\.executor_main|headrace\.runtime)\b")
 _INSTALL: Final = re.compile(r"-m pip install\b([^\n&|]*)")
@@ -26,12 +27,43 @@ def program(command: Any, args: Any) -> dict[str, Any] | None:
     function = _function(args)
     if function is None or len(words) != len(command) or not any(_RUNTIME.search(word) for word in words):
         return None
-    made: dict[str, Any] = {"function": function, **_installs(words)}
+    said, source = _ours(words) or _kfps(words, function)
     rest = [arg for arg in args if arg not in (*_STANDARD, function)]
-    if rest:
-        made["args"] = rest
-    source = next((word for word in reversed(words) if _defines(word, function)), None)
-    return made if source is None else {**made, **read_source(source, function)}
+    made = {"function": function, **said, **({"args": rest} if rest else {})}
+    return {**made, **read_source(source, function)} if source else made
+
+
+def _ours(words: list[str]) -> tuple[dict[str, Any], str] | None:
+    """What a bootstrap of ours says, of whatever version, and the source."""
+    if len(words) < 3 or words[:2] != ["sh", "-ec"] or "headrace.runtime" not in words[2]:
+        return None
+    found = bootstrap.read([*words[:2], bootstrap.SCRIPT, *words[3:]])
+    if found is None:
+        return None
+    made = _nothing()
+    _one_install([*found.options, *found.packages], made)
+    return _said(made, venv=found.use_venv), found.source
+
+
+def _kfps(words: list[str], function: str) -> tuple[dict[str, Any], str]:
+    """What KFP's says; also of a component that lies in its image, which has no source."""
+    made = _nothing()
+    scripts = [word for word in words if "pip install" in word]
+    for script in scripts:
+        for install in _INSTALL.findall(script):
+            _one_install(_split(install), made)
+    source = next((word for word in reversed(words) if _defines(word, function)), "")
+    return _said(made, venv=any("-m venv" in script for script in scripts)), source
+
+
+def _nothing() -> dict[str, list[str]]:
+    return {"packages": [], "indexUrls": [], "trustedHosts": []}
+
+
+def _said(made: dict[str, list[str]], *, venv: bool) -> dict[str, Any]:
+    """Packages, where they come from, and whether they get a virtual environment; nothing of what is not said."""
+    said: dict[str, Any] = {key: value for key, value in made.items() if value}
+    return {**said, "venv": True} if venv else said
 
 
 def _function(args: Any) -> str | None:
@@ -46,18 +78,6 @@ def _defines(word: str, function: str) -> bool:
     return re.search(rf"^(async )?def {re.escape(function)}\b", word, re.MULTILINE) is not None
 
 
-def _installs(words: Sequence[str]) -> dict[str, Any]:
-    """Packages, where they come from, and whether they get a virtual environment; nothing of what is not said."""
-    made: dict[str, Any] = {"packages": [], "indexUrls": [], "trustedHosts": []}
-    scripts = [word for word in words if "pip install" in word]
-    for script in scripts:
-        for install in _INSTALL.findall(script):
-            _one_install(_split(install), made)
-    if any("-m venv" in script for script in scripts):
-        made["venv"] = True
-    return {key: value for key, value in made.items() if value}
-
-
 def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
@@ -65,7 +85,7 @@ def _split(text: str) -> list[str]:
         return text.split()
 
 
-def _one_install(words: list[str], made: dict[str, Any]) -> None:
+def _one_install(words: list[str], made: dict[str, list[str]]) -> None:
     """Adds what one `pip install` says; what it installs of the runtime itself is the bootstrap's own affair."""
     packages = []
     rest = iter(words)

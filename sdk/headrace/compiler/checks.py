@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from headrace.compiler.package import Package
+from headrace.compiler.uses import RESOURCES
 from headrace.dsl.components import ContainerImplementation
 from headrace.dsl.definition import PipelineDefinition
 from headrace.dsl.mistakes import mistake
@@ -60,9 +61,7 @@ def _check_passthroughs(task: PipelineTask) -> None:
 def _set(task: PipelineTask) -> Iterator[str]:
     """The kinds of settings that TASK has."""
     settings = task.settings
-    if any((settings.cpu_request, settings.cpu_limit, settings.memory_request, settings.memory_limit)) or (
-        settings.accelerator_type or settings.accelerator_limit
-    ):
+    if any(getattr(settings, name) is not None for name in RESOURCES):
         yield "RESOURCES"
     if settings.env:
         yield "ENV"

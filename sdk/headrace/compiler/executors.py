@@ -30,7 +30,7 @@ _NUMBERS: Final = {
 def container_ir(container: Mapping[str, Any], settings: TaskSettings, placeholders: Placeholders) -> Json:
     """CONTAINER as the task's SETTINGS make it. Shares what it does not change."""
     spec = {key: value for key, value in container.items() if value}
-    if settings.image:
+    if "image" in placeholders or settings.image:
         spec["image"] = _text(settings.image, placeholders.get("image"))
     if settings.env:
         env = {one["name"]: one for one in spec.get("env", ())}

@@ -64,7 +64,7 @@ def uses_of(task: PipelineTask) -> Uses:
 
 
 def _dynamic(settings: TaskSettings) -> Iterator[tuple[str, Any]]:
-    if settings.image:
+    if isinstance(settings.image, Channel) or settings.image:
         yield "image", settings.image
     for name in RESOURCES:
         value = getattr(settings, name)
