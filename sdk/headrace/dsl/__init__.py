@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from headrace.dsl.annotations import OUTPUT as OUTPUT
     from headrace.dsl.annotations import EmbeddedInput as EmbeddedInput
     from headrace.dsl.annotations import Input as Input
-    from headrace.dsl.annotations import InputPath as InputPath
     from headrace.dsl.annotations import Output as Output
-    from headrace.dsl.annotations import OutputPath as OutputPath
     from headrace.dsl.artifacts import HTML as HTML
     from headrace.dsl.artifacts import Artifact as Artifact
     from headrace.dsl.artifacts import ClassificationMetrics as ClassificationMetrics
@@ -47,12 +45,25 @@ if TYPE_CHECKING:
     from headrace.dsl.constants import PIPELINE_TASK_ID_PLACEHOLDER as PIPELINE_TASK_ID_PLACEHOLDER
     from headrace.dsl.constants import PIPELINE_TASK_NAME_PLACEHOLDER as PIPELINE_TASK_NAME_PLACEHOLDER
     from headrace.dsl.constants import WORKSPACE_PATH_PLACEHOLDER as WORKSPACE_PATH_PLACEHOLDER
+    from headrace.dsl.control_flow import Condition as Condition
+    from headrace.dsl.control_flow import Elif as Elif
+    from headrace.dsl.control_flow import Else as Else
+    from headrace.dsl.control_flow import ExitHandler as ExitHandler
+    from headrace.dsl.control_flow import If as If
+    from headrace.dsl.control_flow import ParallelFor as ParallelFor
     from headrace.dsl.decorators import component as component
     from headrace.dsl.decorators import container_component as container_component
     from headrace.dsl.decorators import notebook_component as notebook_component
     from headrace.dsl.final_status import PipelineTaskFinalStatus as PipelineTaskFinalStatus
+    from headrace.dsl.importers import importer as importer
     from headrace.dsl.notebooks import run_notebook as run_notebook
+    from headrace.dsl.path_types import InputPath as InputPath
+    from headrace.dsl.path_types import OutputPath as OutputPath
+    from headrace.dsl.pipeline_config import KubernetesWorkspaceConfig as KubernetesWorkspaceConfig
     from headrace.dsl.pipeline_config import PipelineConfig as PipelineConfig
+    from headrace.dsl.pipeline_config import WorkspaceConfig as WorkspaceConfig
+    from headrace.dsl.pipelines import graph_component as graph_component
+    from headrace.dsl.pipelines import pipeline as pipeline
     from headrace.dsl.placeholders import ConcatPlaceholder as ConcatPlaceholder
     from headrace.dsl.placeholders import ContainerSpec as ContainerSpec
     from headrace.dsl.placeholders import IfPresentPlaceholder as IfPresentPlaceholder

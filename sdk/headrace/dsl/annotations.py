@@ -48,6 +48,10 @@ class _TypedPath:
     def __init__(self, type: Any = None) -> None:
         self.type = type
 
+    def __class_getitem__(cls, type: Any) -> _TypedPath:
+        """`InputPath[str]`: the same as `InputPath(str)`, in a form that type checkers take."""
+        return cls(type)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _TypedPath) and other.__class__ is self.__class__ and other.type == self.type
 

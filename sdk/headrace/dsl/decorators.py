@@ -10,7 +10,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, overload
 
 from headrace import kfp_alias
 from headrace.dsl.annotations import Read, read
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from headrace.compiler.module_texts import Embedded
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 BASE_IMAGE: Final = "python:3.11"
 NOTEBOOK_PACKAGES: Final = ("nbclient>=0.10,<1", "ipykernel>=6,<7", "jupyter_client>=7,<9")
@@ -54,9 +53,15 @@ class _Options:
     task_config_passthroughs: Passthroughs
 
 
+class ComponentDecorator(Protocol):
+    """`@dsl.component(...)`: what is given a function after its options. `headrace.mypy_plugin` knows it by name."""
+
+    def __call__(self, function: Callable[P, Any], /) -> PythonComponent[P]: ...
+
+
 @overload
 def component(
-    func: Callable[P, R],
+    func: Callable[P, Any],
     *,
     base_image: str | None = None,
     target_image: str | None = None,
@@ -89,7 +94,7 @@ def component(
     additional_funcs: Sequence[Callable[..., Any]] | None = None,
     embedded_artifact_path: str | None = None,
     task_config_passthroughs: Passthroughs | None = None,
-) -> Callable[[Callable[P, R]], PythonComponent[P]]: ...
+) -> ComponentDecorator: ...
 
 
 def component(
@@ -149,7 +154,7 @@ def notebook_component(
     kfp_package_path: str | None = None,
     install_kfp_package: bool = True,
     task_config_passthroughs: Passthroughs | None = None,
-) -> Any:
+) -> ComponentDecorator:
     """Makes a component of a function that calls `dsl.run_notebook(...)` to execute the notebook at NOTEBOOK_PATH."""
     from headrace.compiler.module_texts import embed_notebook
 
@@ -170,7 +175,7 @@ def notebook_component(
             ),
         )
 
-    return make if func is None else make(func)
+    return make if func is None else make(func)  # type: ignore[return-value]  # a function is given only by old code
 
 
 def container_component(func: Callable[P, Any]) -> ContainerComponent[P]:

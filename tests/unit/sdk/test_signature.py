@@ -325,3 +325,11 @@ def test_an_interface_survives_the_ir(drawn: dict[str, tuple[Any, Any]], returne
     assert set(made.inputs) | set(made.outputs) - {"Output"} == set(drawn)
     again = from_ir({"inputDefinitions": input_definitions(made), "outputDefinitions": output_definitions(made)})
     assert again == made
+
+
+def test_paths_in_the_form_that_type_checkers_take() -> None:
+    def f(a: dsl.InputPath[dsl.Dataset], b: dsl.OutputPath[str], c: typing.Annotated[str, dsl.InputPath(int)]): ...
+
+    made = interface(f)
+    assert made.inputs == {"a": ArtifactInput(DATASET), "c": ParameterInput(INT)}
+    assert made.outputs == {"b": ParameterOutput(STRING)}
