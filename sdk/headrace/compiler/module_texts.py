@@ -77,9 +77,9 @@ def embed_notebook(path: str) -> Embedded:
         return Embedded(_archive(where), notebook=where.name)
     found = [one for one in sorted(where.rglob("*.ipynb")) if one.is_file() and ".ipynb_checkpoints" not in one.parts]
     if len(found) != 1:
-        count = f"{len(found)} notebooks" if found else "no notebook"
+        count = f"are {len(found)} notebooks" if found else "is no notebook"
         raise mistake(
-            f"there is {count} in the folder {path!r}, where there must be one; name the file in notebook_path"
+            f"there {count} in the folder {path!r}, where there must be one; name the file in notebook_path"
         )
     return Embedded(_archive(where), notebook=found[0].relative_to(where).as_posix())
 

@@ -11,6 +11,8 @@ import pytest
 
 from builders.launches import Watched, launch, log_of, ours, store_in, succeeded, watching
 from headrace.compiler.bootstrap import Settings, containerized
+from headrace.compiler.bootstrap import lightweight as bootstrap
+from headrace.compiler.module_texts import embed_notebook, module_source
 from headrace_companion.folder_store import FolderStore
 from headrace_protos.v1 import events_pb2
 from headrace_scheduler.executors import port
@@ -126,3 +128,35 @@ async def test_import_kfp_is_answered_by_the_alias(watched: Watched, store: Fold
     result = await watched.run(made)
     assert succeeded(result)
     assert json.loads(result.outputs.parameters["Output"].json) == "AliasModule headrace.dsl.artifacts"
+
+
+async def test_a_notebook_runs_with_its_parameters(watched: Watched, store: FolderStore, tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "code", "source": "rows = 1", "metadata": {"tags": ["parameters"]}},
+        {"cell_type": "code", "source": "import json, pathlib\nprint('rows are', rows, names)", "metadata": {}},
+        {"cell_type": "code", "source": "pathlib.Path(where).write_text(json.dumps([rows, names]))", "metadata": {}},
+    ]
+    made = [{**cell, "outputs": [], "execution_count": None} for cell in cells]
+    notebook = tmp_path / "look.ipynb"
+    notebook.write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    source = (
+        "def look(rows: int, out: OutputPath(list)):\n    dsl.run_notebook(rows=rows, names={'a': None}, where=out)\n"
+    )
+    settings = Settings(["nbclient==0.10.2", "ipykernel==6.30.1", "jupyter_client==8.6.3"])
+    command, args = bootstrap("look", module_source(source, embedded=embed_notebook(str(notebook))), settings)
+    result = await watched.run(launch(store, *command, *args, parameters={"rows": 3}, outputs={"out": "LIST"}))
+    assert succeeded(result)
+    assert json.loads(result.outputs.parameters["out"].json) == [3, {"a": None}]
+    assert b"rows are 3 {'a': None}" in log_of(store, result)
+
+
+async def test_a_notebook_that_fails_says_why(watched: Watched, store: FolderStore, tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "1 / 0", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = tmp_path / "fail.ipynb"
+    notebook.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    source = "def look():\n    dsl.run_notebook()\n"
+    settings = Settings(["nbclient==0.10.2", "ipykernel==6.30.1", "jupyter_client==8.6.3"])
+    command, args = bootstrap("look", module_source(source, embedded=embed_notebook(str(notebook))), settings)
+    result = await watched.run(launch(store, *command, *args))
+    assert result.state == events_pb2.ATTEMPT_FAILED
+    assert "headrace: the notebook failed: ZeroDivisionError: division by zero" in result.error.message
