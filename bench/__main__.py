@@ -19,7 +19,7 @@ from bench.measuring import Row, machine
 from bench.table import table
 from fixtures.platforms import PlatformError
 
-NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "imports", "compiling")
+NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "imports", "compiling", "local")
 
 
 def main() -> int:

@@ -26,11 +26,11 @@ def environment_of(name: str) -> Path:
     return python
 
 
-def ask(name: str, program: str, *arguments: str) -> str:
+def ask(name: str, program: str, *arguments: str, within_s: float = WITHIN_S) -> str:
     """The last line that the program printed."""
     command = [str(environment_of(name)), str(PROGRAMS / program), *arguments]
     done = subprocess.run(
-        command, env=_environment(name), capture_output=True, text=True, timeout=WITHIN_S, check=False, cwd="/"
+        command, env=_environment(name), capture_output=True, text=True, timeout=within_s, check=False, cwd="/"
     )
     if done.returncode:
         raise BenchmarkError(f"{program} of .venv-{name} failed: {done.stderr.strip().splitlines()[-1:]}")

@@ -6,6 +6,7 @@ Called by components (`new_task`), by what authors write in `with` statements, a
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -147,9 +148,9 @@ def new_task(component: Component, arguments: Mapping[str, Any], where: Where) -
     """The task that calling COMPONENT with ARGUMENTS at WHERE makes in the pipeline that is being built."""
     construction = _current.get()
     if construction is None and (settings := _local_settings()) is not None:
-        from headrace.local.calling import call
-
-        return cast("PipelineTask", call(component, arguments, settings))  # what it has is a task's: output, outputs
+        # By its name: what defines pipelines needs no gRPC, what runs them does.
+        local = importlib.import_module("headrace.local.calling")
+        return cast("PipelineTask", local.call(component, arguments, settings))  # it has what a task has: output, outputs
     if construction is None:
         raise mistake(
             f"{component.name!r} is called outside of a pipeline; call it in a function that is decorated with @dsl.pipeline, "

@@ -35,8 +35,6 @@ def CreatePVC(  # noqa: N802
         annotations: Annotations of the claim.
         data_source: What the volume is filled from: `apiGroup`, `kind` and `name` of a snapshot or a claim.
 
-    Returns:
-        name: The claim's name.
     """
     return dsl.ContainerSpec(image="argostub/createpvc")
 

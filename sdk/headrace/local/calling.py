@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from headrace.dsl.components import Component
 from headrace.dsl.mistakes import mistake
 from headrace.local import preparing
-from headrace.local.driving import Conversation, Line, Order, Said, drive
+from headrace.local.driving import Order, drive
 from headrace.local.platforms import Opened, Session, session
 from headrace.local.results import LocalRun, RunFailed, failure_text, first_failure
 from headrace.local.settings import LocalSettings
 from headrace.local.showing import Screen
+from headrace.local.telling import Conversation, Line, Said
 from headrace.models import Artifact as StoredArtifact
 from headrace.models import Progress, Run, Task
 
