@@ -73,7 +73,8 @@ def missing_names(function: Callable[..., Any], given: frozenset[str]) -> list[s
     code = inspect.unwrap(function).__code__
     own = {function.__name__, *_assigned(code)}
     used = [*code.co_freevars, *_globals_of(code)]
-    return [name for name in dict.fromkeys(used) if name not in given and name not in own]
+    # pytest, which rewrites assertions, uses names that no source can hold
+    return [name for name in dict.fromkeys(used) if name not in given and name not in own and name.isidentifier()]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
