@@ -44,6 +44,18 @@ def adding(a: int = 1) -> int:
 compiler.Compiler().compile(adding, sys.argv[2])
 with open(sys.argv[2]) as file:
     assert "add-2:" in file.read()
+
+if "pydantic" in sys.modules:  # 1 and 2: a model as input and output of a component that runs
+    import json
+    from headrace.runtime.command_line import main
+    with open("model.py", "w") as file:
+        file.write("import pydantic\\nclass M(pydantic.BaseModel):\\n    n: int\\n")
+        file.write("def f(m: M) -> dict:\\n    return M(n=m.n + 1)\\n")
+    task = {"inputs": {"parameterValues": {"m": {"n": 1}}}, "outputs": {"outputFile": "out.json"}}
+    words = ["--component_module_path", "model.py", "--executor_input", json.dumps(task), "--function_to_execute", "f"]
+    assert main(words) == 0
+    with open("out.json") as file:
+        assert json.load(file) == {"parameterValues": {"Output": {"n": 2}}}
 """
 
 
@@ -72,7 +84,9 @@ def beside(python: str, name: str, wheels: list[Path], folder: Path) -> None:
     subprocess.run([*install, *map(str, wheels)], env=env, check=True)
     file = folder / "program.py"
     file.write_text(PROGRAM)
-    subprocess.run([inside, str(file), ",".join(SETS[name]), str(folder / "adding.yaml")], env=env, check=True)
+    subprocess.run(
+        [inside, str(file), ",".join(SETS[name]), str(folder / "adding.yaml")], env=env, check=True, cwd=folder
+    )
 
 
 def main(pythons: list[str]) -> int:
@@ -80,7 +94,9 @@ def main(pythons: list[str]) -> int:
     missing = set() if pythons else set(VERSIONS) - set(chosen)
     with tempfile.TemporaryDirectory(prefix="headrace-imports-") as made:
         folder = Path(made) / "wheels"
-        subprocess.run([sys.executable, str(ROOT / "tools/build_wheels.py"), str(folder)], check=True)
+        subprocess.run(
+            [sys.executable, str(ROOT / "tools/build_wheels.py"), str(folder)], check=True, stdout=subprocess.DEVNULL
+        )
         wheels = sorted(folder.glob("*.whl"))
         for version, python in chosen.items():
             for name in SETS:

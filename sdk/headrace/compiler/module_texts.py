@@ -78,9 +78,7 @@ def embed_notebook(path: str) -> Embedded:
     found = [one for one in sorted(where.rglob("*.ipynb")) if one.is_file() and ".ipynb_checkpoints" not in one.parts]
     if len(found) != 1:
         count = f"are {len(found)} notebooks" if found else "is no notebook"
-        raise mistake(
-            f"there {count} in the folder {path!r}, where there must be one; name the file in notebook_path"
-        )
+        raise mistake(f"there {count} in the folder {path!r}, where there must be one; name the file in notebook_path")
     return Embedded(_archive(where), notebook=found[0].relative_to(where).as_posix())
 
 

@@ -160,3 +160,26 @@ async def test_a_notebook_that_fails_says_why(watched: Watched, store: FolderSto
     result = await watched.run(launch(store, *command, *args))
     assert result.state == events_pb2.ATTEMPT_FAILED
     assert "headrace: the notebook failed: ZeroDivisionError: division by zero" in result.error.message
+
+
+async def test_an_image_with_an_old_python_is_one_sentence(
+    store: FolderStore, tmp_path: Path, old_python: Path
+) -> None:
+    environ = {**os.environ, "PATH": f"{old_python}:{os.environ['PATH']}"}
+    async with watching(ProcessExecutor(tmp_path, store, environ, grace_s=0.5)) as watched:
+        result = await watched.run(launch(store, *ours("def f(): ...\n", "f"), image="python:3.8"))
+    assert result.state == events_pb2.ATTEMPT_FAILED
+    assert result.error.message == (
+        "Python 3.8 is too old: components need Python 3.9 or newer, choose another base_image"
+    )
+
+
+@pytest.fixture
+def old_python(tmp_path: Path) -> Path:
+    """An interpreter that says it is 3.8: what it would run is never reached."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "python3.8"
+    program.write_text('#!/bin/sh\ncase "$2" in *executable*) echo "$0" ;; *) echo 3.8 ;; esac\n')
+    program.chmod(0o755)
+    return folder

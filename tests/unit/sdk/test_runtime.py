@@ -326,6 +326,24 @@ def test_a_number_of_numpy_is_a_number(task: Task) -> None:
     assert found["artifacts"]["m"]["artifacts"][0]["metadata"] == {"loss": 0.25}
 
 
+def test_pydantic_models_come_and_go(task: Task) -> None:
+    source = """
+    import pydantic
+
+    class Inner(pydantic.BaseModel):
+        rows: int
+
+    class Settings(pydantic.BaseModel):
+        inner: Inner
+        name: str = "x"
+
+    def f(settings: Settings, more: Optional[Settings] = None) -> NamedTuple("R", [("out", dict), ("rows", int)]):
+        return settings, settings.inner.rows
+    """
+    task.given(settings={"inner": {"rows": 3}}).puts_out("out", "rows")
+    assert task.values(source) == {"out": {"inner": {"rows": 3}, "name": "x"}, "rows": 3}
+
+
 def test_coroutines_are_awaited(task: Task) -> None:
     source = "async def f(a: int) -> int:\n    import asyncio\n    await asyncio.sleep(0)\n    return a\n"
     assert task.given(a=1).puts_out("Output").values(source) == {"Output": 1}

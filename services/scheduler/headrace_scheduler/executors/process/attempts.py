@@ -43,7 +43,7 @@ from headrace_scheduler.executors.process.local_store import LocalStore, NotHere
 from headrace_scheduler.executors.process.machine import AcceleratorSlots
 from headrace_scheduler.executors.process.mounting import Mounting
 from headrace_scheduler.executors.process.reports import assignment_of, report
-from headrace_scheduler.executors.process.runtimes import KFP, Runtime, runtime_of, show_ours
+from headrace_scheduler.executors.process.runtimes import KFP, Runtime, runtime_of, show_ours, too_old
 from headrace_scheduler.executors.process.survivors import RECORD
 from headrace_scheduler.executors.process.task_hosting import Bind, Pod, host
 from headrace_scheduler.executors.process.zygotes import Outcome, Running, Zygote, ZygoteFailed, Zygotes
@@ -254,6 +254,8 @@ class Attempt:
 
     def _prepare_component(self, staged: Staged, component: PythonComponent) -> Prepared:
         interpreter = self._means.interpreters.find(self.launch.image)
+        if component.runtime is not None and (problem := too_old(interpreter.version)):
+            raise AttemptEnded(Failure(Reason.ENVIRONMENT, problem))
         runtime, installs = runtime_of(component, self._means.home)
         spec = EnvironmentSpec(interpreter, installs)
         warnings = (*staged.warnings, *((interpreter.note,) if interpreter.note else ()))

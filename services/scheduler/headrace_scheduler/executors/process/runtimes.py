@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from headrace_companion.lightweight import OurRuntime, PipInstall, PythonComponent, runs_our_runtime
 
+OLDEST: Final = (3, 9)
 FOLDER: Final = "runtime"
 AS_KFP: Final = "--as_kfp"
 
@@ -52,6 +53,13 @@ def runtime_of(component: PythonComponent, home: Path) -> tuple[Runtime, tuple[P
     if not wanted.version or _serves(wanted.version):
         return Runtime(OURS.module, OURS.imports, own_copy(home) if wanted.version else ""), component.installs
     return OURS, (*component.installs, _install(wanted, component.installs))
+
+
+def too_old(version: str) -> str:
+    """What the command itself would say where the image's Python is older than our runtime needs; "" where it is not."""
+    if tuple(map(int, version.split("."))) >= OLDEST:
+        return ""
+    return f"Python {version} is too old: components need Python 3.9 or newer, choose another base_image"
 
 
 def flags_of(component: PythonComponent) -> tuple[str, ...]:
