@@ -54,12 +54,19 @@ FIELDS = Fault(
     invalid=True,
 )  # fmt: skip
 BRANCHES = Fault(
-    "Branches in a loop over an output",
-    kfp="what the branches compare is not handed to them, so that their conditions refer to inputs that are not there",
+    "A value whose name is part of the name of a loop's item (`word`, `words-said-loop-item`)",
+    kfp="taken for the list that is looped over, and not handed to the groups inside, whose conditions refer to it all the same",
     here="handed into every group on the way",
     flows=("pairs_dynamic_loop_with_elif", "pairs_dynamic_loop_with_else", "pairs_dynamic_loop_with_one_of"),
     places=r".*\.pipelinechannel--word",
     invalid=True,
+)
+SAME_LIST = Fault(
+    "A loop inside of a loop over the same list",
+    kfp="both items have one name, so that tasks inside take the inner item where the outer is meant",
+    here="the inner item has a name of its own where both are used",
+    flows=("pairs_dynamic_loop_with_dynamic_loop",),
+    places=r"components\.comp-for-loop-[12]\.(dag\.tasks\.(say-2|for-loop-2)|inputDefinitions)\..*",
 )
 MODULES = Fault(
     "Modules named in the annotations of a component",
