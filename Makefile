@@ -53,7 +53,7 @@ verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is cur
 
 .PHONY: run lint types check test fuzz bench
 run: $(BIN)/.run  ## the main job: train on iris on an embedded platform of this clone's own (.headrace/)
-	@env -u HEADRACE_ENDPOINT -u HEADRACE_GRPC_ENDPOINT HEADRACE_HOME="$(CURDIR)/.headrace" $(BIN)/headrace run examples/iris/pipeline.yaml
+	@env -u HEADRACE_ENDPOINT -u HEADRACE_GRPC_ENDPOINT HEADRACE_HOME="$(CURDIR)/.headrace" $(BIN)/headrace run examples/iris/pipeline.py
 
 lint: $(BIN)/.test
 	$(BIN)/ruff check .
@@ -112,7 +112,7 @@ CORPUS ?= ../shared/kfp-ir
 conformance: $(BIN)/.test .venv-kfp/.done  ## run a folder of compiled pipelines here and on kfp.local, and compare (CORPUS=folder)
 	PYTHONPATH=tests $(BIN)/python -m corpus.conformance $(CORPUS) $(if $(ONLY),--only '$(ONLY)') $(if $(TABLE),--table $(TABLE))
 
-examples: .venv-kfp/.done  ## compile examples/*/pipeline.py with the official KFP SDK
+examples: .venv-kfp/.done  ## compile the examples that are KFP's files with the official KFP SDK
 	.venv-kfp/bin/python tools/compile_pipelines.py examples
 
 gaps: .venv-kfp/.done  ## compile tests/*/pipelines/*.py with the official KFP SDK

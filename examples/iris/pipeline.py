@@ -3,13 +3,13 @@
 The data are the 150 flowers that scikit-learn ships, so nothing is downloaded. All tasks share one list of packages, so that one
 environment serves them all. Every random choice hangs on `seed`: the same parameters give the same numbers.
 
-Compile it with the official SDK: `make examples` (in this folder: `kfp dsl compile --py pipeline.py --output pipeline.yaml`).
+Run it: `make run`, or `headrace run examples/iris/pipeline.py`.
 """
 
 from typing import Dict, List, NamedTuple
 
-from kfp import dsl
-from kfp.dsl import HTML, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
+from headrace import dsl
+from headrace.dsl import HTML, ClassificationMetrics, Dataset, Input, Metrics, Model, Output
 
 PACKAGES = [
     "scikit-learn==1.7.2",

@@ -53,10 +53,12 @@ def command(*arguments: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-def run(url: str, file: Path, arguments: dict[str, Any], artifacts: Mapping[str, str] = MappingProxyType({})) -> Said:
+def run(
+    url: str, file: Path, arguments: dict[str, Any], artifacts: Mapping[str, str] = MappingProxyType({}), *options: str
+) -> Said:
     given = [part for name, value in arguments.items() for part in ("-p", f"{name}={as_text(value)}")]
     given += [part for name, uri in artifacts.items() for part in ("-a", f"{name}={uri}")]
-    return command("run", str(file), *given, "-o", "json", "--endpoint", url)
+    return command("run", str(file), *given, *options, "-o", "json", "--endpoint", url)
 
 
 def as_text(value: Any) -> str:

@@ -48,7 +48,7 @@ def test_hello_hands_its_greeting_over(kfp_python: Path, tmp_path: Path) -> None
 
 
 def test_iris_trains_and_releases_the_best_model(kfp_python: Path, tmp_path: Path) -> None:
-    answer = ask_oracle(kfp_python, "iris", {}, tmp_path)
+    answer = ask_oracle(kfp_python, "from-kfp", {}, tmp_path)
     assert answer["outputs"]["best_model"] == "support-vectors"
     assert answer["outputs"]["accuracy"] == pytest.approx(0.971, abs=0.01)
     tasks = answer["tasks"]
@@ -72,7 +72,7 @@ def test_iris_trains_and_releases_the_best_model(kfp_python: Path, tmp_path: Pat
 
 def test_iris_refuses_a_model_that_is_not_good_enough(kfp_python: Path, tmp_path: Path) -> None:
     tree = [{"kind": "decision-tree", "settings": {"max_depth": 1}}]
-    answer = ask_oracle(kfp_python, "iris", {"candidates": tree, "needed_accuracy": 0.99}, tmp_path)
+    answer = ask_oracle(kfp_python, "from-kfp", {"candidates": tree, "needed_accuracy": 0.99}, tmp_path)
     assert "is not released" in answer["outputs"]["verdict"]
     assert "condition-branches-2/condition-4/explain-refusal" in answer["tasks"]
     assert "condition-branches-2/condition-3" not in answer["tasks"]

@@ -150,7 +150,9 @@ def new_task(component: Component, arguments: Mapping[str, Any], where: Where) -
     if construction is None and (settings := _local_settings()) is not None:
         # By its name: what defines pipelines needs no gRPC, what runs them does.
         local = importlib.import_module("headrace.local.calling")
-        return cast("PipelineTask", local.call(component, arguments, settings))  # it has what a task has: output, outputs
+        return cast(
+            "PipelineTask", local.call(component, arguments, settings)
+        )  # it has what a task has: output, outputs
     if construction is None:
         raise mistake(
             f"{component.name!r} is called outside of a pipeline; call it in a function that is decorated with @dsl.pipeline, "

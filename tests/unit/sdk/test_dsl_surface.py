@@ -1,4 +1,4 @@
-"""The surface is that of `kfp.dsl` 2.17.3: every name, every parameter by its name and place (kfp_dsl_surface.json); ours has more.
+"""The surface is that of `kfp.dsl` 2.17.3 (kfp_dsl_surface.json): every name, every parameter by name and place; ours has more.
 
 - what needs the standard library alone is all that a star import gives in a container
 - nothing is imported before it is used
