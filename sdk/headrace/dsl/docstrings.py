@@ -98,7 +98,7 @@ def _google_entries(body: str) -> Iterator[tuple[str, str]]:
         name, colon, description = body[start.end() : end].strip("\n").partition(":")
         if not colon:
             raise _BrokenStyle
-        typed = re.match(r"\s*(.+?)\s*\(\s*(.*\S+)\s*\)", name)
+        typed = re.match(r"\s*(.+?)\s*\(\s*(.*\S+)\s*\)", name, re.DOTALL)
         yield (typed.group(1) if typed else name), _dedented(description)
 
 

@@ -18,7 +18,7 @@ _LOADED: Final[Single] = {
     "BaseComponent": f"{_COMPONENTS}:Component",
     "PythonComponent": f"{_COMPONENTS}:PythonComponent",
     "ContainerComponent": f"{_COMPONENTS}:ContainerComponent",
-    "GraphComponent": f"{_COMPONENTS}:GraphComponent",
+    "GraphComponent": "headrace.dsl.pipelines:GraphComponent",
     "YamlComponent": f"{_COMPONENTS}:YamlComponent",
 }
 _CHANNELS: Final[Single] = {
