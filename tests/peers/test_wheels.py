@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -83,15 +82,24 @@ def _tiny(folder: Path) -> None:
         wheel.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
-@pytest.fixture
-def bare(open_folder: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def pip_alone(open_folder: Path) -> Path:
     """An environment with pip and nothing else; its interpreter is one that every user may run."""
+    folder = open_folder / "pip-alone"
+    candidates = [one for one in ("/usr/bin/python3.11", "/usr/local/bin/python3.11") if Path(one).exists()]
+    whole = [one for one in candidates if subprocess.run([one, "-c", "import ensurepip"], check=False).returncode == 0]
+    subprocess.run([[*whole, sys.executable][0], "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def bare(open_folder: Path, pip_alone: Path) -> Iterator[Path]:
+    """A copy of it for one test."""
     folder = open_folder / "bare"
-    python = next(
-        (one for one in ("/usr/bin/python3.11", "/usr/local/bin/python3.11") if Path(one).exists()), sys.executable
-    )
-    subprocess.run([python, "-m", "venv", str(folder)], check=True)
+    shutil.copytree(pip_alone, folder, symlinks=True)
     yield folder
+    for path in folder.rglob("site-packages"):
+        path.chmod(0o755)  # a test may have taken that away
     shutil.rmtree(folder)
 
 
@@ -193,7 +201,7 @@ def test_a_venv_of_its_own(container: Container, wheels: Path) -> None:
 def test_another_user_whose_image_is_not_writable(container: Container, wheels: Path) -> None:
     prefix = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"] if os.geteuid() == 0 else []
     for path in container.environment.rglob("site-packages"):
-        path.chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IROTH | stat.S_IXOTH)
+        path.chmod(0o555)
     done = container.run(Settings(["tiny"]), *prefix, PIP_FIND_LINKS=str(wheels))
     assert done.returncode == 0, done.stderr
     assert str(container.scratch) in container.returned().split()[-1]

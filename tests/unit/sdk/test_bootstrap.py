@@ -31,7 +31,7 @@ def task(folder: Path, **parameters: object) -> str:
 
 
 def shells() -> list[list[str]]:
-    found = [[path] for name in ("dash", "bash") if (path := shutil.which(name))]
+    found = [[path] for name in ("sh", "dash", "bash") if (path := shutil.which(name))]
     busybox = shutil.which("busybox")
     return [*found, *([[busybox, "sh"]] if busybox else [])]
 
