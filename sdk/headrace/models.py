@@ -142,6 +142,7 @@ class Run:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    revision: int = 0  # the number of its last event
     tasks_total: int = 0
     task_counts: Mapping[str, int] = field(default_factory=dict)
     resumed_from: str = ""

@@ -105,6 +105,7 @@ def run(message: run_query_pb2.Run) -> Run:
         parameters=json.loads(message.parameters_json or "{}"),
         outputs=outputs(message.outputs),
         artifacts=artifacts(message.outputs, ""),
+        revision=message.revision,
         tasks_total=message.tasks_total,
         task_counts=dict(message.task_counts),
         resumed_from=message.resumed_from,

@@ -149,18 +149,19 @@ class Calls:
             await self.call("Validate", runs_pb2.ValidateRequest(**await fields_of(package, filename)))
         )
 
-    async def tasks(self, run_id: str) -> list[Task]:
-        """Every task of the run, in order of creation; without the run's own root."""
+    async def tasks(self, run_id: str, *, limit: int = 0) -> list[Task]:
+        """The run's tasks in order of creation, without the run's own root; LIMIT 0 = all."""
         from headrace import reading
         from headrace_protos.v1 import run_query_pb2
 
-        request = run_query_pb2.ListTasksRequest(run_id=run_id, page_size=1_000)
+        page_size = min(limit + 1, 1_000) if limit else 1_000  # the root comes along
+        request = run_query_pb2.ListTasksRequest(run_id=run_id, page_size=page_size)
         found: list[Task] = []
         while True:
             page = await self.call("Tasks", request)
             found += [reading.task(one) for one in page.tasks if one.path]
-            if not page.next_after_id:
-                return found
+            if not page.next_after_id or (limit and len(found) >= limit):
+                return found[: limit or None]
             request.after_id = page.next_after_id
 
     async def artifacts(self, run_id: str) -> list[Artifact]:
@@ -235,12 +236,14 @@ class Calls:
             for name, value in run.outputs.items()
         }
 
-    async def watch(self, run_id: str) -> AsyncIterator[Progress]:
-        """The run as it goes on, until it has ended. A broken connection is taken up where it broke."""
+    async def watch(self, run_id: str, *, after: int = 0) -> AsyncIterator[Progress]:
+        """The run as it goes on, until it has ended. A broken connection is taken up where it broke. AFTER: the events up to
+        this one are left out, and so is what only they tell of.
+        """
         from headrace.folding import Folding
         from headrace_protos.v1 import run_query_pb2
 
-        folding, loop = Folding(run_id), asyncio.get_running_loop()
+        folding, loop = Folding(run_id, seq=after), asyncio.get_running_loop()
         heard = loop.time()
         while True:
             request = run_query_pb2.WatchRequest(run_id=run_id, after_seq=folding.seq, follow=True)
@@ -262,7 +265,13 @@ class Calls:
         """The run once it has ended; PROGRESS is called with every change. WaitTimeout after TIMEOUT seconds; the run goes on."""
         try:
             async with asyncio.timeout(timeout):
-                async for seen in self.watch(run_id):
+                after = 0
+                if progress is None:  # nobody looks at what has been
+                    run = await self.runs.get(run_id)
+                    if run.ended:
+                        return run
+                    after = run.revision
+                async for seen in self.watch(run_id, after=after):
                     if progress is not None:
                         progress(seen)
         except TimeoutError:

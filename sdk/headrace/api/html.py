@@ -18,6 +18,7 @@ from headrace.models import Artifact, Failure, Progress, Run, Task, ValueReferen
 
 SHOWN_WHOLE: Final = ("system.HTML", "system.Markdown")
 ROWS: Final = 200  # tasks
+MOST_TASKS: Final = 2_000  # that are asked for to show a run
 CELL: Final = 2_000  # characters
 COLOURS: Final = {
     "SUCCEEDED": "#2e7d32",
@@ -39,7 +40,7 @@ def run(one: Run, found: Sequence[Task], url: str) -> str:
     title = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{named}</a>' if _is_web(url) else named
     head = f"<div><b>{title}</b> {_state(one.state)} {escape(took)} <code>{escape(one.run_id)}</code></div>"
     failed = _failure(one.error) if one.state == "FAILED" and one.error else ""
-    return _box(head + failed + tasks(found) + _values("outputs", one.outputs))
+    return _box(head + failed + tasks(found, one.tasks_total) + _values("outputs", one.outputs))
 
 
 def progress(seen: Progress, title: str) -> str:
@@ -47,8 +48,10 @@ def progress(seen: Progress, title: str) -> str:
     return _box(f"<div><b>{escape(title)}</b> {_state(seen.state)}</div>{tasks(list(seen.tasks.values()))}")
 
 
-def tasks(found: Sequence[Task]) -> str:
-    """A row for each, indented as they lie in each other; of very many the first, and how many more there are."""
+def tasks(found: Sequence[Task], total: int = 0) -> str:
+    """A row for each, indented as they lie in each other; of very many the first, and how many more there are. TOTAL: of the run,
+    where not all of them are here.
+    """
     if not found:
         return ""
     rows: list[str] = []
@@ -56,7 +59,9 @@ def tasks(found: Sequence[Task]) -> str:
     states: dict[str, int] = {}
     for task in found:
         states[task.state] = states.get(task.state, 0) + 1
-    more = f"<div>… and {len(found) - ROWS:,} more; all: {escape(counted(states))}</div>" if len(found) > ROWS else ""
+    all_, left = max(total, len(found)), max(total, len(found)) - len(rows)
+    which = "all" if all_ == len(found) else f"of the first {len(found):,}"
+    more = f"<div>… and {left:,} more; {which}: {escape(counted(states))}</div>" if left > 0 else ""
     head = "".join(f'<th style="{LEFT}">{name}</th>' for name in ("task", "state", "took", ""))
     return f'<table style="{TABLE}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>{more}'
 

@@ -258,7 +258,7 @@ class AsyncRun:
 
         if not self.ended:
             await self.refresh()
-        return html.run(self._record, await self._calls.tasks(self.id), self.url)
+        return html.run(self._record, await self._calls.tasks(self.id, limit=html.MOST_TASKS), self.url)
 
 
 class AsyncRuns:

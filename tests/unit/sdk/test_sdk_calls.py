@@ -54,6 +54,7 @@ class FakeRuns(RunsServicer):
         self.resumed: list[runs_pb2.ResumeRequest] = []
         self.terminated: list[runs_pb2.TerminateRunRequest] = []
         self.reason = "NOT_FOUND"
+        self.shown: run_query_pb2.Run | None = None
 
     async def Submit(self, request, context):  # noqa: N802
         self.submitted.append(request)
@@ -70,6 +71,8 @@ class FakeRuns(RunsServicer):
     async def Get(self, request, context):  # noqa: N802
         if request.run_id != RUN_ID:
             await self._fail(context)
+        if self.shown is not None:
+            return self.shown
         outputs = ev.Values(
             parameters={
                 "n": ev.Value(json="[1, null]"),
@@ -213,6 +216,17 @@ async def test_a_broken_watch_is_taken_up_where_it_broke():
     assert tasks["b"].cached
     assert tasks["b"].waiting_on is None
     assert [one.path for one in changed] == ["a", "b"]
+
+
+async def test_waiting_without_looking_reads_no_old_events():
+    async with served() as (client, fake):
+        assert (await client.wait(RUN_ID)).state == "SUCCEEDED"
+        assert fake.watched == []
+        fake.shown = run_query_pb2.Run(run_id=RUN_ID, state=ev.RUN_RUNNING, revision=8)
+        await client.wait(RUN_ID)
+        assert fake.watched == [8]
+        seen = [one.state async for one in client.watch(RUN_ID, after=8)]
+    assert seen == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize(("reason", "kind"), errors.BY_REASON.items())

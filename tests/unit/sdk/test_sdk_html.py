@@ -76,6 +76,7 @@ def test_a_big_run_is_bounded():
     assert shown.count("<tr>") == html.ROWS + 1
     assert "… and 4,800 more; all: 5000 succeeded" in shown
     assert html.tasks([]) == ""
+    assert "… and 999,800 more; of the first 5,000: 5000 succeeded" in html.tasks(tasks, 1_000_000)
 
 
 def evil_pages():
