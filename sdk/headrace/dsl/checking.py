@@ -99,7 +99,7 @@ def _constant(what: str, taken: Input, given: Any, where: Where) -> Any:
     if type_ is None:
         raise mistake(f"{what} takes {kind_of(taken)}, but is given {_a(type(given).__name__)}; {_CONSTANTS}", where)
     if type_ is not taken.type and (type_, taken.type) not in ALSO:
-        raise mistake(f"{what} takes {kind_of(taken)}, but is given {WORDS[type_]}: {given!r}.", where)
+        raise mistake(f"{what} takes {kind_of(taken)}, but is given {WORDS[type_]}{_shown(given)}.", where)
     try:
         value = plain(given)
     except NotJson as wrong:
@@ -175,6 +175,12 @@ def kind_of(one: Input | Output | Channel) -> str:
         return f"a list of artifacts {one.type.schema_title}" if one.is_list else f"an artifact {one.type.schema_title}"
     assert not isinstance(one, Channel) or isinstance(one, ParameterChannel)
     return WORDS[one.type]
+
+
+def _shown(given: Any) -> str:
+    """What is given, where it is short and nothing of the run is in it."""
+    text = repr(given)
+    return f": {text}" if len(text) <= 80 and not marks_in(given) else ""
 
 
 def _a(name: str) -> str:

@@ -203,10 +203,10 @@ def _check_order(other: Place, place: Place) -> None:
 
 
 def _check_circles(root: Group, places: list[Place]) -> None:
-    """Values cannot make circles, but .after() can; and groups wait for all that anything inside of them waits for."""
-    if not any(place.after_ if isinstance(place, PipelineTask) else place.after for place in places):
-        return
+    """Only .after() and exit tasks can make circles; and groups wait for all that anything inside of them waits for."""
     handlers: dict[Place, Group] = {each.exit_task: each for each in places if isinstance(each, ExitHandlerGroup)}
+    if not handlers and not any(place.after_ if isinstance(place, PipelineTask) else place.after for place in places):
+        return
     waits: dict[Place, dict[Place, Place]] = {place: {} for place in places}
     for place in places:
         for other in _before(place, handlers):

@@ -363,6 +363,15 @@ def an_exit_task_that_its_handler_waits_for():
             say(text="a").after(end)  # !
 
 
+@wrong("'say' after 'exit-handler-1' after 'say' can never run: each waits for the next; remove one .after().")
+def an_exit_task_that_its_handler_takes_data_of():
+    @dsl.pipeline
+    def pipe():
+        end = say(text="end")
+        with dsl.ExitHandler(end):
+            say(text=end.output)  # !
+
+
 @wrong(
     "The task 'say-2' uses the output 'out' of the task 'say', which is inside of 'exit-handler-1' (dsl.ExitHandler, "
     "{here}); move it into that dsl.ExitHandler."
