@@ -25,6 +25,8 @@ def check(root: Group, outputs: Mapping[str, Channel], where: Where) -> None:
     """A mistake where the pipeline of ROOT cannot be run as it is written."""
     places = list(_places(root))
     for place in places:
+        if isinstance(place, Group) and not place.children:
+            raise mistake(f"{_begun(place)} has nothing inside; call a component in it, or remove it.", place.where)
         for channel in _used_by(place):
             _check_reach(channel, place)
         for other in place.after_ if isinstance(place, PipelineTask) else place.after:
@@ -45,22 +47,28 @@ def _used_by(place: Place) -> Iterator[Channel]:
     """The channels that a task or the head of a group needs."""
     if isinstance(place, PipelineTask):
         yield from _inside(list(place.inputs.values()))
-        settings = place.settings
-        yield from _inside(
-            [
-                settings.image,
-                *settings.env.values(),
-                *(getattr(settings, f"{each}_{side}") for each in ("cpu", "memory") for side in ("request", "limit")),
-                settings.accelerator_type,
-                settings.accelerator_limit,
-            ]
-        )
-        yield from _inside(place.platform_config)
+        yield from _set_on(place)
     elif isinstance(place, LoopGroup) and isinstance(place.items, Channel):
         yield place.items
     elif isinstance(place, ConditionGroup):
         for condition in _conditions(place):
             yield from _inside([condition.left, condition.right])
+
+
+def _set_on(task: PipelineTask) -> Iterator[Channel]:
+    """The channels in what setters said: these may be of tasks that were made later."""
+    settings = task.settings
+    yield from _inside(
+        [
+            settings.image,
+            *settings.env.values(),
+            *(getattr(settings, f"{each}_{side}") for each in ("cpu", "memory") for side in ("request", "limit")),
+            settings.accelerator_type,
+            settings.accelerator_limit,
+        ]
+    )
+    if task.platform_config:
+        yield from _inside(task.platform_config)
 
 
 def _conditions(group: ConditionGroup) -> list[Condition]:
@@ -101,6 +109,11 @@ def _check_reach(channel: Channel, place: Place) -> None:
     if isinstance(channel, Collected):
         _check_collected(channel, place)
         return
+    if producer is place:
+        raise mistake(
+            f"{_begun(place)} uses {channel.described()}, which is its own; use the output of another task.",
+            place.where,
+        )
     if producer in path_of(place):
         raise mistake(
             f"{_begun(place)} uses {channel.described()}, which it is inside of; move it out of there.", place.where
@@ -203,9 +216,9 @@ def _check_order(other: Place, place: Place) -> None:
 
 
 def _check_circles(root: Group, places: list[Place]) -> None:
-    """Only .after() and exit tasks can make circles; and groups wait for all that anything inside of them waits for."""
+    """Groups wait for all that anything inside of them waits for."""
     handlers: dict[Place, Group] = {each.exit_task: each for each in places if isinstance(each, ExitHandlerGroup)}
-    if not handlers and not any(place.after_ if isinstance(place, PipelineTask) else place.after for place in places):
+    if not handlers and not any(_may_wait_for_later(place) for place in places):
         return
     waits: dict[Place, dict[Place, Place]] = {place: {} for place in places}
     for place in places:
@@ -216,6 +229,13 @@ def _check_circles(root: Group, places: list[Place]) -> None:
     done: set[Place] = set()
     for place in places:
         _follow(place, waits, done)
+
+
+def _may_wait_for_later(place: Place) -> bool:
+    """Whether it may wait for what was made after it: an input is always made before, so without these there are no circles."""
+    if isinstance(place, PipelineTask):
+        return bool(place.after_) or next(_set_on(place), None) is not None
+    return bool(place.after)
 
 
 def _before(place: Place, handlers: Mapping[Place, Group]) -> Iterator[Place]:
@@ -263,7 +283,9 @@ def _follow(start: Place, waits: Mapping[Place, Mapping[Place, Place]], done: se
             circle = [*path[path.index(following) :], following]
             because = waits[circle[-2]][circle[-1]]
             names = " after ".join(repr(each.name) for each in circle)
-            raise mistake(f"{names} can never run: each waits for the next; remove one .after().", because.where)
+            raise mistake(
+                f"{names} can never run: each waits for the next; remove one .after() or setting.", because.where
+            )
         elif following not in done:
             path.append(following)
             open_.add(following)

@@ -46,6 +46,16 @@ def a_constant_condition():
             say(text="a")
 
 
+@wrong("dsl.Else 'condition-3' has nothing inside; call a component in it, or remove it.")
+def a_branch_with_nothing_inside():
+    @dsl.pipeline
+    def pipe(text: str):
+        with dsl.If(text == "a"):
+            say(text="a")
+        with dsl.Else():  # !
+            pass
+
+
 @wrong("dsl.If is given the pipeline's input 'flag' alone; compare it: `dsl.If(... == True)`.")
 def a_condition_that_compares_nothing():
     @dsl.pipeline
@@ -354,7 +364,9 @@ def an_exit_task_of_two_handlers():
             say(text="b")
 
 
-@wrong("'say' after 'exit-handler-1' after 'say' can never run: each waits for the next; remove one .after().")
+@wrong(
+    "'say' after 'exit-handler-1' after 'say' can never run: each waits for the next; remove one .after() or setting."
+)
 def an_exit_task_that_its_handler_waits_for():
     @dsl.pipeline
     def pipe():
@@ -363,7 +375,9 @@ def an_exit_task_that_its_handler_waits_for():
             say(text="a").after(end)  # !
 
 
-@wrong("'say' after 'exit-handler-1' after 'say' can never run: each waits for the next; remove one .after().")
+@wrong(
+    "'say' after 'exit-handler-1' after 'say' can never run: each waits for the next; remove one .after() or setting."
+)
 def an_exit_task_that_its_handler_takes_data_of():
     @dsl.pipeline
     def pipe():
@@ -396,7 +410,7 @@ def after_itself():
         task.after(task)  # !
 
 
-@wrong("'say' after 'say-2' after 'say' can never run: each waits for the next; remove one .after().")
+@wrong("'say' after 'say-2' after 'say' can never run: each waits for the next; remove one .after() or setting.")
 def a_circle():
     @dsl.pipeline
     def pipe():
@@ -406,7 +420,7 @@ def a_circle():
 
 
 @wrong(
-    "'for-loop-2' after 'for-loop-4' after 'for-loop-2' can never run: each waits for the next; remove one .after()."
+    "'for-loop-2' after 'for-loop-4' after 'for-loop-2' can never run: each waits for the next; remove one .after() or setting."
 )
 def a_circle_of_groups():
     @dsl.pipeline
@@ -417,6 +431,22 @@ def a_circle_of_groups():
             say(text="c").after(first)  # !
             second = say(text="d")
         other.after(second)
+
+
+@wrong("'say' after 'count' after 'say' can never run: each waits for the next; remove one .after() or setting.")
+def a_circle_by_a_setting():
+    @dsl.pipeline
+    def pipe():
+        first = say(text="a")
+        first.set_memory_limit(f"{count(number=1).after(first).output}Gi")  # !
+
+
+@wrong("The task 'say' uses the output 'out' of the task 'say', which is its own; use the output of another task.")
+def a_setting_by_its_own_output():
+    @dsl.pipeline
+    def pipe():
+        task = say(text="a")  # !
+        task.set_container_image(task.output)
 
 
 @wrong("The task 'say' is to run after 'condition-1' (dsl.If), which it is inside of; move it out of there.")

@@ -1,5 +1,5 @@
-"""Random pipelines, right and wrong: each is built, with names that are unique, or is a DefinitionError that names this file; and
-many can be built side by side.
+"""Random pipelines, right and wrong: each is built, with names that are unique, to what the platform accepts, or is a
+DefinitionError that names this file; and many can be built side by side.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from headrace.dsl.groups import Group
 from headrace.dsl.mistakes import DefinitionError
 from headrace.dsl.pipelines import GraphComponent, define
 from headrace.dsl.tasks import PipelineTask
+from headrace_ir.reading import read_package
+from headrace_ir.validating import validate
 
 CONSTANTS: list[Any] = [
     "a",
@@ -111,6 +113,8 @@ class Author:
             if kind == "for":
                 self.channels.append(entered)
             self.write(inside)
+            if self.tolerant:
+                say(text="last")
         self.groups.append(entered)
         self.hidden += self.channels[at_hand:]
         del self.channels[at_hand:]
@@ -207,6 +211,7 @@ def test_it_is_built_or_a_mistake_is_named(plan: list[Any], tolerant: bool):
         return
     check(built.definition)
     assert "{{channel:" not in repr(built.pipeline_spec)
+    assert [str(each) for each in validate(read_package(built.package.to_yaml().encode(), "flow.yaml"))] == []
 
 
 def chain(length: int, step: Callable[[], None] = lambda: None) -> Callable[[], None]:
