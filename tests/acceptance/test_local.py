@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -212,6 +214,67 @@ def test_an_interruption_ends_the_run(up: Platform, tmp_path: Path) -> None:
         check=True,
     )
     assert json.loads(listed.stdout)["state"] in ("CANCELING", "CANCELED")
+
+
+TOLD = """
+import pathlib
+from headrace import dsl, local
+from headrace.errors import HeadraceError
+
+@dsl.component
+def wait_for(file: str) -> str:
+    import os, time
+    print("waiting", flush=True)
+    while not os.path.exists(file):
+        time.sleep(0.01)
+    return "seen"
+
+local.init()
+file = str(pathlib.Path("go").absolute())
+try:
+    print(wait_for(file=file).output)
+except HeadraceError as failed:
+    print(failed)
+    pathlib.Path(file).touch()
+    print(wait_for(file=file).output)
+"""
+
+
+def test_a_platform_that_dies_is_said_and_another_one_started(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started(home, written(tmp_path, TOLD), tmp_path) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "[wait_for] waiting\n".replace("_", "-")
+        first = json.loads((home / "up.json").read_text())["pid"]
+        os.kill(first, signal.SIGKILL)
+        assert program.stdout.readline().startswith("the embedded platform ended while run ")
+        rest = program.stdout.read()
+    assert rest.endswith("seen\n"), rest
+    assert program.returncode == 0
+
+
+def test_on_a_terminal_it_is_drawn_how_far_the_run_is(up: Platform, tmp_path: Path) -> None:
+    terminal, theirs = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, str(written(tmp_path, TOLD))],
+        env=environment(up.home) | {"TERM": "xterm"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    drawn = b""
+    with os.fdopen(terminal, "rb", buffering=0) as reading, program:
+        while b"wait-for  0/1 tasks" not in drawn:
+            drawn += reading.read(100)
+        (tmp_path / "go").touch()
+        with contextlib.suppress(OSError):  # a terminal whose other end is closed
+            while more := reading.read(1000):
+                drawn += more
+        assert program.stdout is not None
+        assert program.stdout.read() == "[wait-for] waiting\nseen\n"
+    assert drawn.endswith(b"\r\x1b[2K"), drawn[-200:]
 
 
 MISSING = """

@@ -55,8 +55,9 @@ def call(component: Component, arguments: Mapping[str, Any], settings: LocalSett
 
 def _inline(order: Order, settings: LocalSettings, screen: Screen) -> LocalRun:
     """The same with the components called on this thread. What one of them raised is the cause of the run's failure."""
-    from headrace.local.inline import hosted
+    from headrace.local.inline import hosted, refuse_containers
 
+    refuse_containers(order.package)
     conversation = Conversation()
     with hosted(session(), order.package, conversation.queue) as (package, inline):
         ended = _run(replace(order, package=package, logs=False), screen, conversation, inline)

@@ -157,9 +157,8 @@ def _variables(named: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextlib.contextmanager
-def hosted(session: Session, package: Package, turns: SimpleQueue[Any]) -> Iterator[tuple[Package, Inline]]:
-    """PACKAGE with its Python components handed over to this process, and what calls them; attempts come as a Turn in TURNS."""
+def refuse_containers(package: Package) -> None:
+    """A mistake where something of PACKAGE cannot be called in this process."""
     others = containers(package)
     if others:
         names = ", ".join(f"'{label.removeprefix('exec-')}'" for label in others)
@@ -167,6 +166,11 @@ def hosted(session: Session, package: Package, turns: SimpleQueue[Any]) -> Itera
             f"inline=True calls Python functions in this process, and {names} runs a container's command; leave inline out of "
             "local.init() for this pipeline"
         )
+
+
+@contextlib.contextmanager
+def hosted(session: Session, package: Package, turns: SimpleQueue[Any]) -> Iterator[tuple[Package, Inline]]:
+    """PACKAGE with its Python components handed over to this process, and what calls them; attempts come as a Turn in TURNS."""
     executors = {one.label: one for one in python_executors(package)}
     folder = _private_folder()
     place = os.path.join(folder, "s")

@@ -107,10 +107,15 @@ _making = threading.Lock()
 
 
 def session() -> Session:
-    """This process's; a forked process makes one of its own."""
+    """This process's."""
     global _session  # noqa: PLW0603  # one for each process is what it is
+    if _session is not None and _session.pid != os.getpid():
+        raise HeadraceError(
+            "this process was forked from one that has called headrace.local, and gRPC does not work after that; start it with "
+            "multiprocessing's 'spawn', or call nothing before the fork"
+        )
     with _making:
-        if _session is None or _session.pid != os.getpid():
+        if _session is None:
             _session = Session()
             atexit.register(_session.close)
         return _session

@@ -14,6 +14,7 @@ from headrace.compiler import bootstrap
 from headrace.compiler.package import Package
 
 Json = dict[str, Any]
+HERE = (sys.executable, "-m", "headrace.runtime")
 CLAIMS = ("argostub/createpvc", "argostub/deletepvc")  # operations of the platform, no containers
 
 
@@ -48,7 +49,7 @@ def containers(package: Package) -> list[str]:
 def in_this_environment(package: Package, written: Callable[[str], str]) -> Package:
     """Components without packages of their own run with this interpreter. WRITTEN gives the file of a source."""
     commands = {
-        one.label: [sys.executable, "-m", "headrace.runtime", "--component_module_path", written(one.source)]
+        one.label: [*HERE, "--component_module_path", written(one.source), *(["--as_kfp"] if one.as_kfp else [])]
         for one in python_executors(package)
         if not one.packages
     }

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from headrace import dsl, local
 from headrace.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+from headrace.errors import HeadraceError
 
 
 @dsl.component
@@ -345,6 +346,91 @@ def scenario_inline_variables() -> None:
     local.init(inline=True)
     assert telling().output == "mum"
     assert told().output == ""
+
+
+def scenario_inline_interruption() -> None:
+    """Ctrl-C while a component is being called ends the run too."""
+
+    @dsl.component
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    local.init(inline=True)
+    try:
+        interrupted()
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError("it was not raised")
+    assert add(a=1).output == 3
+
+
+def scenario_inline_exit() -> None:
+    @dsl.component
+    def leave(code: int) -> None:
+        import sys
+
+        sys.exit(code)
+
+    local.init(inline=True)
+    assert leave(code=0).state == "SUCCEEDED"
+    failed = failure_of(lambda: leave(code=3))
+    assert failed.task.error.exit_code == 3, failed.task.error
+
+
+def scenario_inline_refuses_containers() -> None:
+    local.init(inline=True)
+    try:
+        shout(word="hello")
+    except ValueError as refused:
+        text = str(refused)
+    assert text.endswith(
+        ": inline=True calls Python functions in this process, and 'shout' runs a container's command; leave inline out of "
+        "local.init() for this pipeline"
+    ), text
+    assert text.startswith(__file__), text
+
+
+def scenario_as_kfp() -> None:
+    """A file that imports KFP, with our modules answering for it."""
+    from headrace import kfp_alias
+
+    kfp_alias.install()
+    from kfp import dsl as kfp_dsl
+    from kfp import local as kfp_local
+
+    @kfp_dsl.component
+    def sizes(words: list[str], told: kfp_dsl.Output[kfp_dsl.Metrics]) -> int:
+        told.log_metric("words", len(words))
+        return len(words)
+
+    @kfp_dsl.pipeline
+    def counting(words: list[str]) -> int:
+        return sizes(words=words).outputs["Output"]
+
+    for runner in (kfp_local.SubprocessRunner(use_venv=False), kfp_local.SubprocessRunner()):
+        kfp_local.init(runner=runner, raise_on_error=True)
+        task = counting(words=["a", "b"])
+        assert task.output == 2
+        assert sizes(words=[]).outputs["told"].metadata == {"words": 0.0}
+    local.init(inline=True)
+    assert counting(words=["a"]).output == 1
+
+
+def scenario_fork() -> None:
+    """A process that was forked from one that has called is told why it cannot."""
+    local.init()
+    assert add(a=1).output == 3
+    child = os.fork()
+    if child == 0:
+        try:
+            add(a=2)
+        except HeadraceError as refused:
+            os._exit(4 if str(refused).startswith("this process was forked from one that has called") else 5)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+    assert add(a=3).output == 5
 
 
 def scenario_inline_nested() -> None:
