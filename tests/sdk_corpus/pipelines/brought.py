@@ -2,7 +2,7 @@
 import os
 
 from kfp import dsl
-from kfp.dsl import Dataset, EmbeddedInput
+from kfp.dsl import Dataset
 from steps import IMAGE
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -60,13 +60,13 @@ def built(text: str) -> str:
 
 
 @dsl.component(base_image=IMAGE, embedded_artifact_path=os.path.join(HERE, 'files', 'folder'))
-def with_folder(files: EmbeddedInput[Dataset], text: str = 'x') -> str:
+def with_folder(files: dsl.EmbeddedInput[Dataset], text: str = 'x') -> str:
     with open(files.path + '/inside.txt') as file:
         return file.read() + text
 
 
 @dsl.component(base_image=IMAGE, embedded_artifact_path=os.path.join(HERE, 'files', 'hello.txt'))
-def with_file(file: EmbeddedInput[Dataset]) -> str:
+def with_file(file: dsl.EmbeddedInput[Dataset]) -> str:
     with open(file.path) as opened:
         return opened.read()
 

@@ -32,7 +32,7 @@ def parts(
 ):
     return dsl.ContainerSpec(
         image=IMAGE,
-        command=['sh', '-ec', f'echo {text} && echo "$@"', dsl.ConcatPlaceholder(['--out=', made])],
+        command=['sh', '-ec', f'echo "{text}"; to=${{0#--out=}}; mkdir -p "$(dirname "$to")"; echo "{{}}" > "$to"; echo "$@"', dsl.ConcatPlaceholder(['--out=', made])],
         args=[
             '--text', text, '--items', items, '--table', table, '--flag', flag, '--n', whole_number, real,
             dsl.ConcatPlaceholder(['a', text, dsl.ConcatPlaceholder(['b', whole_number])]),

@@ -72,7 +72,7 @@ def reports(metrics: Output[Metrics], classes: Output[ClassificationMetrics], sl
 
 @dsl.component(base_image=IMAGE)
 def artifacts(model: Input[Model], data: Input[List[Dataset]], maybe: Optional[Input[Artifact]] = None) -> str:
-    return f'{model.name} {len(data)} {maybe}'
+    return f'{len(data)} {maybe and maybe.metadata}'
 
 
 @dsl.component(base_image=IMAGE)
