@@ -159,7 +159,7 @@ def test_one_package_is_installed_and_the_image_stays_as_it_is(container: Contai
 
 def test_with_the_runtime_there_nothing_is_installed(container: Container, wheels: Path) -> None:
     pip = [str(container.environment / "bin/python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--find-links", str(wheels), "headrace"], check=True)
+    subprocess.run([*pip, "--find-links", str(wheels), "headrace"], check=True, env={"PATH": os.environ["PATH"]})
     done = container.run(Settings())
     assert (done.returncode, done.stderr) == (0, "")
     assert container.returned().startswith(str(container.environment))

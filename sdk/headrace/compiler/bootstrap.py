@@ -47,6 +47,7 @@ sys.exit(os.access(sysconfig.get_path("purelib"), os.W_OK) and not own)'; }; the
   export VIRTUAL_ENV="$program_path/venv" PATH="$program_path/venv/bin:$PATH"
   python=$program_path/venv/bin/python
 fi
+[ "${PIP_CACHE_DIR:-}" ] || [ -w "${HOME:-/nonexistent}" ] || export PIP_NO_CACHE_DIR=1
 install() {
   "$python" -c 'import pip' 2>/dev/null || "$python" -m ensurepip >/dev/null 2>&1 ||
     say "the image's Python has no pip to install packages with: choose another base_image"
