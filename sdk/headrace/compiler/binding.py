@@ -118,7 +118,11 @@ class Binder:
         item = self._sources.of(group.item, (*self._path, group))
         kind = "artifact" if item.artifact else "parameter"
         over = item.over
-        items = {"raw": _written_out(group)} if over is None else {f"input{kind.capitalize()}": over.handed}
+        items = (
+            {"raw": json.dumps(group.items, sort_keys=True)}
+            if over is None
+            else {f"input{kind.capitalize()}": over.handed}
+        )
         spec: Json = {f"{kind}Iterator": {"itemInput": item.handed, "items": items}}
         if group.parallelism > 0:
             spec["iteratorPolicy"] = {"parallelismLimit": group.parallelism}
@@ -142,15 +146,6 @@ class Binder:
                 task.where,
             )
         return upstream[0]
-
-
-def _written_out(group: LoopGroup) -> str:
-    try:
-        return json.dumps(group.items, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise mistake(
-            f"the items of {group.name!r} cannot be written as JSON ({error}); loop over plain values.", group.where
-        ) from None
 
 
 def _final_statuses(task: PipelineTask) -> Iterator[str]:

@@ -58,7 +58,7 @@ def _operand(value: Any, inputs: Mapping[int, tuple[str, str]], where: Where) ->
     if isinstance(value, float) and math.isfinite(value):
         return str(value), REAL
     raise mistake(
-        f"a condition compares with {value!r}; compare with a text, a finite number, True, False, None or another output.",
+        f"A condition compares with {value!r}; compare with a text, a finite number, True, False, None or another output.",
         where,
     )
 
@@ -66,7 +66,7 @@ def _operand(value: Any, inputs: Mapping[int, tuple[str, str]], where: Where) ->
 def _input(name: str, kind: str, where: Where) -> Operand:
     if kind not in COMPARED:
         raise mistake(
-            f"a condition compares {name.removeprefix('pipelinechannel--')!r}, which is a {kind}; only texts, numbers and "
+            f"A condition compares {name.removeprefix('pipelinechannel--')!r}, which is a {kind}; only texts, numbers and "
             "booleans can be compared: let a component decide and compare what it returns.",
             where,
         )

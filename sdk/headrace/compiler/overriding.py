@@ -46,7 +46,7 @@ def _with_defaults(package: Package, parameters: Mapping[str, Any]) -> Json:
             )
         if name not in known:
             named = ", ".join(sorted(known)) or "none"
-            raise mistake(f"the pipeline {package.name!r} has no parameter {name!r}; it has: {named}.")
+            raise mistake(f"The pipeline {package.name!r} has no parameter {name!r}; it has: {named}.")
         if value is not None:
             _check(package, name, known[name]["parameterType"], value)
             known[name] = {**known[name], "defaultValue": value}

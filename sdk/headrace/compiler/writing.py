@@ -84,7 +84,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write TEXT to PATH so that no reader ever finds a part of it."""
     folder = path.parent
     if not folder.is_dir():
-        raise mistake(f"the folder of {str(path)!r} does not exist; make it first.")
+        raise mistake(f"The folder of {str(path)!r} does not exist; make it first.")
     made = folder / f".{path.name}-{secrets.token_hex(4)}"
     try:
         with made.open("x", encoding="utf-8", newline="\n") as file:

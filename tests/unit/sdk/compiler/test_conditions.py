@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_with(value):
     with pytest.raises(DefinitionError) as raised:
         written(TEXT, "==", value)
     assert str(raised.value) == (
-        f"pipeline.py:7: a condition compares with {value!r}; compare with a text, a finite number, True, False, None or "
+        f"pipeline.py:7: A condition compares with {value!r}; compare with a text, a finite number, True, False, None or "
         "another output."
     )
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_compared():
     with pytest.raises(DefinitionError) as raised:
         written(LIST, "==", "a")
     assert str(raised.value) == (
-        "pipeline.py:7: a condition compares 'list', which is a LIST; only texts, numbers and booleans can be compared: let a "
+        "pipeline.py:7: A condition compares 'list', which is a LIST; only texts, numbers and booleans can be compared: let a "
         "component decide and compare what it returns."
     )
 
