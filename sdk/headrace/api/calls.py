@@ -211,13 +211,27 @@ class Calls:
     async def logs(
         self, run_id: str, task: str, *, attempt: int = 0, offset: int = 0, follow: bool = False
     ) -> AsyncIterator[bytes]:
-        """The log of a task's attempt (0 = the last), as the bytes that it wrote; with FOLLOW until the attempt has ended."""
+        """The log of a task's attempt (0 = the last), as the bytes that it wrote; with FOLLOW until the attempt has ended, and a
+        broken connection is taken up where it broke.
+        """
         from headrace_protos.v1 import runs_pb2
 
         request = runs_pb2.LogsRequest(run_id=run_id, path=task, attempt=attempt, offset=offset, follow=follow)
-        async with self.stream("Logs", request) as answers:
-            async for answer in answers:
-                yield answer.data
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            try:
+                async with self.stream("Logs", request) as answers:
+                    async for answer in answers:
+                        heard = loop.time()
+                        request.offset += len(answer.data)
+                        request.attempt = answer.attempt  # another one may have begun since
+                        yield answer.data
+                return
+            except PlatformUnreachable:
+                if not follow or loop.time() - heard > PATIENCE:
+                    raise
+            await asyncio.sleep(PAUSE)
 
     async def value(
         self, run_id: str, name: str, *, task: str = "", side: Literal["output", "input"] = "output"

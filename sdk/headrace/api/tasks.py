@@ -69,6 +69,9 @@ class Tasks(Sequence[T], Generic[T]):
         shown = ", ".join(f"{task.record.path}: {task.record.state}" for task in self._tasks[:20])
         return f"<{len(self)} tasks: {shown}{', …' if len(self) > 20 else ''}>"
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.paths
+
     def _repr_html_(self) -> str:
         from headrace.api import html
 

@@ -54,6 +54,8 @@ class FakeRuns(RunsServicer):
         self.resumed: list[runs_pb2.ResumeRequest] = []
         self.terminated: list[runs_pb2.TerminateRunRequest] = []
         self.reason = "NOT_FOUND"
+        self.breaks = False
+        self.logged: list[tuple[int, int]] = []
         self.shown: run_query_pb2.Run | None = None
 
     async def Submit(self, request, context):  # noqa: N802
@@ -112,6 +114,10 @@ class FakeRuns(RunsServicer):
         return run_query_pb2.ListTasksResponse(tasks=[run_query_pb2.Task(path="b", id=2, state=ev.TASK_SKIPPED)])
 
     async def Logs(self, request, context):  # noqa: N802
+        self.logged.append((request.offset, request.attempt))
+        if self.breaks and not request.offset:
+            yield runs_pb2.LogsResponse(data=b"first", attempt=2)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
         for part in (b"\xff\x00", b"end"):
             yield runs_pb2.LogsResponse(data=part, attempt=1)
 
@@ -216,6 +222,15 @@ async def test_a_broken_watch_is_taken_up_where_it_broke():
     assert tasks["b"].cached
     assert tasks["b"].waiting_on is None
     assert [one.path for one in changed] == ["a", "b"]
+
+
+async def test_a_log_that_is_followed_is_taken_up_where_it_broke():
+    async with served() as (client, fake):
+        fake.breaks = True
+        assert [data async for data in client.logs(RUN_ID, "a", follow=True)] == [b"first", b"\xff\x00", b"end"]
+        assert fake.logged == [(0, 0), (5, 2)]
+        with pytest.raises(errors.PlatformUnreachable, match="broken"):
+            [data async for data in client.logs(RUN_ID, "a")]
 
 
 async def test_waiting_without_looking_reads_no_old_events():

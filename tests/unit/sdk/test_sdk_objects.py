@@ -244,6 +244,7 @@ def test_a_task_says_what_it_is(run):
         ["odd", "gone"],
     )
     assert "train" in tasks
+    assert tasks._ipython_key_completions_() == tasks.paths
     assert tasks[0] in tasks
     assert repr(tasks) == "<4 tasks: train: SUCCEEDED, odd: RUNNING, gone: SUCCEEDED, late: PENDING>"
     task = tasks["train"]
