@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from headrace.dsl.components import Component
 from headrace.dsl.mistakes import mistake
 from headrace.local import preparing
-from headrace.local.driving import Order, drive
+from headrace.local.driving import Order, drive, page
 from headrace.local.platforms import Opened, Session, session
 from headrace.local.results import LocalRun, RunFailed, failure_text, first_failure
 from headrace.local.settings import LocalSettings
@@ -144,8 +144,13 @@ class OfRun:
     def __init__(self, home: Session, opened: Opened, run_id: str) -> None:
         self._home = home
         self._calls = opened.calls
+        self._page = page(opened, run_id)
         self._run_id = run_id
         self._copies: dict[str, str] = {}
+
+    def page(self) -> str:
+        """The run's page."""
+        return self._page
 
     def tasks(self) -> list[Task]:
         """Every task."""

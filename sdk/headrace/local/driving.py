@@ -53,7 +53,7 @@ async def _drive(session: Session, order: Order, conversation: Conversation) -> 
         enable_cache=order.enable_cache,
         display_name=order.name,
     )
-    conversation.queue.put(Said(f"run {created.run_id}  {_page(opened, created)}", "debug"))
+    conversation.queue.put(Said(f"run {created.run_id}  {page(opened, created.run_id)}", "debug"))
     following = Following(opened.calls, created.run_id, conversation) if order.logs else None
     try:
         ended = await _ended(opened, created, conversation, following)
@@ -68,8 +68,9 @@ async def _drive(session: Session, order: Order, conversation: Conversation) -> 
             following.stop()
 
 
-def _page(opened: Opened, run: Run) -> str:
-    return f"{opened.local.address.http}/#/runs/details/{run.run_id}"
+def page(opened: Opened, run_id: str) -> str:
+    """The run's page on the platform."""
+    return f"{opened.local.address.http}/#/runs/details/{run_id}"
 
 
 async def _ended(opened: Opened, created: Run, conversation: Conversation, following: Following | None) -> Run:

@@ -6,7 +6,6 @@ Called by `calling`.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -16,9 +15,11 @@ from weakref import WeakKeyDictionary
 
 from headrace.compiler.package import Package
 from headrace.dsl.artifacts import Artifact
+from headrace.dsl.checking import checked_arguments
 from headrace.dsl.components import Component, GraphImplementation
 from headrace.dsl.interface import ArtifactInput, ParameterOutput, ParameterType
-from headrace.dsl.mistakes import mistake
+from headrace.dsl.marks import Marks
+from headrace.dsl.mistakes import here, mistake
 from headrace.finding import home_folder
 from headrace.local.settings import LocalSettings
 
@@ -63,16 +64,17 @@ def _compile(component: Component) -> Package:
 
 
 def arguments(component: Component, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The parameters, and the URIs of artifacts."""
+    """The parameters, checked as in a pipeline, and the URIs of artifacts. None is what was not given."""
     parameters: dict[str, Any] = {}
     artifacts: dict[str, str] = {}
     for name, value in given.items():
+        if value is None:
+            continue
         if isinstance(component.interface.inputs.get(name), ArtifactInput):
-            if value is not None:
-                artifacts[name] = _uri(component, name, value)
+            artifacts[name] = _uri(component, name, value)
         else:
-            parameters[name] = _parameter(component, name, value)
-    return parameters, artifacts
+            parameters[name] = value
+    return checked_arguments(component, parameters, Marks(), here()), artifacts
 
 
 def floats(component: Component) -> frozenset[str]:
@@ -92,17 +94,6 @@ def _uri(component: Component, name: str, value: Any) -> str:
     if not value.uri:
         raise mistake(f"{component.name}() is given an artifact without a URI as '{name}'; pass dsl.Artifact(uri=…)")
     return value.uri if "://" in value.uri else Path(value.uri).absolute().as_uri()
-
-
-def _parameter(component: Component, name: str, value: Any) -> Any:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        raise mistake(
-            f"{component.name}() takes a parameter as '{name}', got a value of type {type(value).__name__}, which JSON cannot "
-            "hold; pass text, numbers, lists and dicts of them"
-        ) from None
-    return value
 
 
 async def copied(calls: Calls, run_id: str, artifact: StoredArtifact, folder: Path) -> str:

@@ -21,6 +21,8 @@ TAIL: Final = 40  # lines of a log in a message
 class Reader(Protocol):
     """Asks the platform about one run; blocks."""
 
+    def page(self) -> str: ...
+
     def tasks(self) -> list[Task]: ...
 
     def log(self, path: str) -> str: ...
@@ -152,6 +154,11 @@ class LocalRun(_Outputs):
 
     def __repr__(self) -> str:
         return f"<run {self.run_id} of {self.name} {self.state}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.api import html
+
+        return html.run(self.record, [task.record for task in self.tasks.values()], self._reader.page())
 
 
 def _floats(values: Mapping[str, Any], names: Collection[str]) -> dict[str, float]:

@@ -132,7 +132,8 @@ def scenario_sequence() -> None:
     assert run.tasks["add"].output == 7
     assert run.tasks["add-2"].inputs == {"a": 7, "b": 10}
     assert "adding 7 and 10" in run.logs["add-2"]
-    assert chain().output == 13
+    assert "add-2" in run._repr_html_()
+    assert chain(start=None).output == 13
 
 
 def scenario_control_flow() -> None:

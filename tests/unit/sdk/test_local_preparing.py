@@ -100,8 +100,12 @@ def test_arguments_are_parameters_and_artifacts(tmp_path):
         ),
         (
             lambda: preparing.arguments(taking, {"n": object()}),
-            "taking() takes a parameter as 'n', got a value of type object, which JSON cannot hold; "
-            "pass text, numbers, lists and dicts of them",
+            "The input 'n' of 'taking' takes an int, but is given an object; "
+            "a constant is a str, int, float, bool, list or dict.",
+        ),
+        (
+            lambda: preparing.arguments(taking, {"n": "x"}),
+            "The input 'n' of 'taking' takes an int, but is given a str: 'x'.",
         ),
     ],
 )
