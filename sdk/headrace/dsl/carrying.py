@@ -1,7 +1,7 @@
 """What a component's annotations and defaults need of the file around it, so that its `def` can be executed in the container.
 
-Called by `decorators`. Classes (pydantic models, NamedTuples, artifact classes of the author's own), constants and imports are
-taken as the file has them; what the function's body uses is not carried, but is a mistake that `source` finds.
+Called by `decorators`. Classes (pydantic models, NamedTuples, artifact classes of the author's own), functions, constants and
+imports are taken as the file has them; what the function's body uses is not carried, but is a mistake that `source` finds.
 """
 
 from __future__ import annotations
@@ -10,13 +10,22 @@ import ast
 import inspect
 import linecache
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.source import annotation_names, where_defined
+
+BINDING: Final = (
+    ast.Import,
+    ast.ImportFrom,
+    ast.ClassDef,
+    ast.Assign,
+    ast.AnnAssign,
+    getattr(ast, "TypeAlias", ast.AnnAssign),
+)
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ def _binding(file: str, name: str, line: int) -> Binding | None:
     """The last statement of FILE before LINE that binds NAME: its text, the names that it needs, whether it is an import."""
     found: Binding | None = None
     lines = linecache.getlines(file)
-    for node in _statements(file, len(lines)):
+    for node in sorted(_visible(_tree(file, len(lines)).body, line), key=lambda node: node.lineno):
         if node.lineno >= line and found is not None:
             break
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -95,23 +104,29 @@ def _binding(file: str, name: str, line: int) -> Binding | None:
 
 
 @lru_cache(maxsize=64)
-def _statements(file: str, line_count: int) -> tuple[ast.stmt, ...]:
-    """What may bind a name in FILE, in its order, also within functions; LINE_COUNT tells versions of a file apart."""
+def _tree(file: str, line_count: int) -> ast.Module:
+    """FILE, parsed; LINE_COUNT tells versions of a file apart."""
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        return ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:  # a notebook's cell with magics
-        return ()
-    wanted = (
-        ast.Import,
-        ast.ImportFrom,
-        ast.ClassDef,
-        ast.Assign,
-        ast.AnnAssign,
-        getattr(ast, "TypeAlias", ast.AnnAssign),
-    )
-    inside_classes = {each for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for each in node.body}
-    found = (node for node in ast.walk(tree) if isinstance(node, wanted) and node not in inside_classes)
-    return tuple(sorted(found, key=lambda node: node.lineno))
+        return ast.Module([], [])
+
+
+def _visible(body: list[ast.stmt], line: int) -> Iterator[ast.stmt]:
+    """What binds names that the function at LINE sees: statements of the file, of blocks in it, and of functions around LINE."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if _first_line(node) == line:
+                continue  # the function itself
+            yield node
+            if _first_line(node) < line <= (node.end_lineno or 0):
+                yield from _visible(node.body, line)
+        elif isinstance(node, BINDING):
+            yield node
+        else:
+            for block in ("body", "orelse", "finalbody", "handlers"):
+                for each in getattr(node, block, []):
+                    yield from _visible(each.body if isinstance(each, ast.ExceptHandler) else [each], line)
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -120,7 +135,7 @@ def _first_line(node: ast.stmt) -> int:
 
 
 def _bound_by(node: ast.stmt) -> tuple[str, ...]:
-    if isinstance(node, ast.ClassDef):
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return (node.name,)
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", getattr(node, "name", None))]
     return tuple(each.id for each in targets if isinstance(each, ast.Name))

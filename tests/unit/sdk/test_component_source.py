@@ -161,6 +161,26 @@ def test_an_artifact_class_of_the_file(tmp_path: Path) -> None:
     assert run(count, tmp_path, {})["parameterValues"] == {"Output": 3}
 
 
+def fallback() -> int:
+    return int(RATE * 8)
+
+
+def another() -> int:
+    RATE = 99  # noqa: N806, F841  # what other functions call theirs is nothing to a component
+    return 0
+
+
+def test_a_default_brings_what_makes_it(tmp_path: Path) -> None:
+    if RATE:
+        step = 3
+
+    @dsl.component
+    def train(a: int = fallback(), b: float = RATE, c: int = step) -> float:
+        return a + b + c
+
+    assert run(train, tmp_path, {})["parameterValues"] == {"Output": 5.25}
+
+
 def test_helpers_come_along(tmp_path: Path) -> None:
     def base(x: int) -> int:
         return x + 1
