@@ -183,3 +183,16 @@ def old_python(tmp_path: Path) -> Path:
     program.write_text('#!/bin/sh\ncase "$2" in *executable*) echo "$0" ;; *) echo 3.8 ;; esac\n')
     program.chmod(0o755)
     return folder
+
+
+async def test_without_packages_no_index_is_needed(tmp_path: Path) -> None:
+    """The first run on a laptop without network: nothing cached, nothing to be had."""
+    store = store_in(tmp_path)
+    environ = {**os.environ, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "cache"), "PIP_CONFIG_FILE": os.devnull}
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"):
+        environ.pop(name, None)
+    async with watching(ProcessExecutor(tmp_path, store, environ, grace_s=0.5)) as watched:
+        source = "def f() -> bool:\n    import importlib.util\n    return importlib.util.find_spec('pip') is not None\n"
+        result = await watched.run(launch(store, *ours(source, "f"), outputs={"Output": "BOOLEAN"}))
+    assert succeeded(result)
+    assert result.outputs.parameters["Output"].json == "true"

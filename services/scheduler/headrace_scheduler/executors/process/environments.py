@@ -137,8 +137,7 @@ class Environments:
         self._tell(spec, f"making the environment ({spec.words}) with Python {spec.interpreter.version}")
         settings = pip_settings(self._environ, config_files(self._environ))
         try:
-            seed = PipInstall(("pip",))
-            await self._uv_run(spec, uv_variables(settings, seed, self._environ), "venv", "--seed", str(folder))
+            await self._make_venv(spec, folder, uv_variables(settings, PipInstall(("pip",)), self._environ))
             for install in spec.installs:
                 await self._install(spec, folder, install, uv_variables(settings, install, self._environ))
             held = {"interpreter": asdict(spec.interpreter), "installs": [asdict(one) for one in spec.installs]}
@@ -148,6 +147,17 @@ class Environments:
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
+
+    async def _make_venv(self, spec: EnvironmentSpec, folder: Path, variables: dict[str, str]) -> None:
+        """With pip in it. Where no index can be reached and nothing else has to come from one, by the interpreter's own means,
+        which take longer.
+        """
+        try:
+            await self._uv_run(spec, variables, "venv", "--seed", str(folder))
+        except EnvironmentFailed:
+            if spec.installs:
+                raise
+            await self._run(spec, {}, spec.interpreter.path, "-m", "venv", "--clear", str(folder))
 
     async def _install(
         self, spec: EnvironmentSpec, folder: Path, install: PipInstall, variables: dict[str, str]
@@ -160,8 +170,11 @@ class Environments:
 
     async def _uv_run(self, spec: EnvironmentSpec, variables: Mapping[str, str], *words: str) -> None:
         python = ("--python", spec.interpreter.path, "--no-python-downloads") if words[0] == "venv" else ()
+        await self._run(spec, variables, self._uv, *words[:1], *python, *words[1:])
+
+    async def _run(self, spec: EnvironmentSpec, variables: Mapping[str, str], *command: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            self._uv, *words[:1], *python, *words[1:],
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
