@@ -196,3 +196,11 @@ async def test_without_packages_no_index_is_needed(tmp_path: Path) -> None:
         result = await watched.run(launch(store, *ours(source, "f"), outputs={"Output": "BOOLEAN"}))
     assert succeeded(result)
     assert result.outputs.parameters["Output"].json == "true"
+
+
+async def test_a_source_of_any_length_starts(watched: Watched, store: FolderStore) -> None:
+    source = f'TEXT = "{"x" * 300_000}"\n\n\ndef f() -> int:\n    return len(TEXT)\n'
+    made = launch(store, *ours(source, "f"), outputs={"Output": "NUMBER_INTEGER"})
+    result = await watched.run(made)
+    assert succeeded(result)
+    assert result.outputs.parameters["Output"].json == "300000"
