@@ -7,10 +7,8 @@ import json
 import pytest
 
 from fixtures.fix_kfp_peer import ROOT
-from headrace import kubernetes
+from headrace import dsl, kubernetes
 from headrace.compiler.compiling import compile_component
-from headrace.dsl.channels import ParameterChannel
-from headrace.dsl.tasks import PipelineTask
 from headrace.kubernetes.documents import spelled
 from peers.kubernetes_cases import CASES, CLAIMS, signatures
 from peers.test_examples import run_peer
@@ -23,16 +21,36 @@ def official(kfp_python):
     return json.loads(run_peer(kfp_python, ROOT / "tests/peers/kubernetes_cases.py"))
 
 
-def task(name):
-    made = PipelineTask.__new__(PipelineTask)
-    made.name, made.component, made.platform_config, made.after_ = name, None, {}, []
-    return made
+@dsl.component
+def name() -> str:
+    raise NotImplementedError
 
 
-def channel(name, producer=None):
-    made = ParameterChannel.__new__(ParameterChannel)
-    made.name, made.producer = name, producer
-    return made
+@dsl.component
+def labels() -> dict:
+    raise NotImplementedError
+
+
+@dsl.component
+def work() -> None:
+    raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """What each case notes on a task of ours."""
+    found = {}
+
+    @dsl.pipeline
+    def cases(text: str, given: dict):
+        first, second = name(), labels()
+        for title, case in CASES.items():
+            task = work()
+            case(kubernetes, task, first.output, second.output, text, given)
+            config = spelled(task.platform_config, reference)
+            found[title] = {"config": config, "after": sorted(set(task.dependent_tasks))}
+
+    return found
 
 
 def reference(found):
@@ -47,18 +65,14 @@ def test_the_names_are_kfps_and_three_of_ours(official):
 
 
 def test_parameters_are_kfps_in_their_order(official):
-    ours = signatures(kubernetes)
+    found = signatures(kubernetes)
     assert len(official["signatures"]) == 20
-    assert {name: ours[name] for name in official["signatures"]} == official["signatures"]
+    assert {name: found[name] for name in official["signatures"]} == official["signatures"]
 
 
 @pytest.mark.parametrize("title", CASES)
-def test_a_task_is_given_what_kfp_gives_it(official, title):
-    made, first, second = task("work"), task("name"), task("labels")
-    outputs = channel("Output", first), channel("Output", second)
-    CASES[title](kubernetes, made, *outputs, channel("text"), channel("given"))
-    ours = {"config": spelled(made.platform_config, reference), "after": sorted({one.name for one in made.after_})}
-    assert ours == official["cases"][title]
+def test_a_task_is_given_what_kfp_gives_it(official, ours, title):
+    assert ours[title] == official["cases"][title]
 
 
 def without_descriptions(document):
@@ -71,5 +85,5 @@ def without_descriptions(document):
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_operations_on_claims_are_kfps(official, name):
-    ours = compile_component(getattr(kubernetes, name)).spec
-    assert without_descriptions(ours) == without_descriptions(official["claims"][name])
+    compiled = compile_component(getattr(kubernetes, name)).spec
+    assert without_descriptions(compiled) == without_descriptions(official["claims"][name])

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
+from headrace import dsl
 from headrace import kubernetes as k
-from headrace.dsl.channels import ArtifactChannel, ParameterChannel
-from headrace.dsl.components import GraphImplementation
+from headrace.dsl.context import Construction, building
 from headrace.dsl.mistakes import DefinitionError
-from headrace.dsl.tasks import PipelineTask
 
 
-def task(implementation=None):
-    made = PipelineTask.__new__(PipelineTask)
-    made.name, made.platform_config = "work", {}
-    made.component = SimpleNamespace(implementation=implementation)
-    return made
+@dsl.component
+def work(number: int = 0) -> dsl.Model:
+    raise NotImplementedError
 
 
-def channel(kind, name):
-    made = kind.__new__(kind)
-    made.name, made.producer = name, None
-    return made
+@dsl.pipeline
+def whole(number: int = 0):
+    work(number=number)
+
+
+def task(component=work):
+    """A task of a pipeline that is being built."""
+    with building(Construction("p")):
+        return component()
+
+
+def artifact():
+    return task().output
+
+
+def number():
+    """An input of a pipeline, which is known when it runs."""
+    found = []
+
+    @dsl.pipeline
+    def holding(number: int):
+        found.append(number)
+        work(number=number)
+
+    return found[0]
 
 
 MISTAKES = [
@@ -33,8 +49,8 @@ MISTAKES = [
         "call a component inside a pipeline and hand over what it returns",
     ),
     (
-        lambda: k.add_pod_label(task(GraphImplementation(None)), "a", "b"),
-        "kubernetes.add_pod_label() cannot be used on 'work', which is a whole pipeline and has no Pod of its own; "
+        lambda: k.add_pod_label(task(whole), "a", "b"),
+        "kubernetes.add_pod_label() cannot be used on 'whole', which is a whole pipeline and has no Pod of its own; "
         "use it on the tasks inside that pipeline",
     ),
     (
@@ -43,7 +59,7 @@ MISTAKES = [
         "pass a constant, an input of the pipeline or a task's output parameter",
     ),
     (
-        lambda: k.mount_pvc(task(), channel(ArtifactChannel, "model"), "/x"),
+        lambda: k.mount_pvc(task(), artifact(), "/x"),
         "kubernetes.mount_pvc() takes text or a parameter of the pipeline as 'pvc_name', got an artifact; "
         "pass a constant, an input of the pipeline or a task's output parameter",
     ),
@@ -65,7 +81,7 @@ MISTAKES = [
         "kubernetes.add_pod_label() takes text as 'label_value', got 7; put it in quotes",
     ),
     (
-        lambda: k.add_pod_label(task(), "build", channel(ParameterChannel, "number")),
+        lambda: k.add_pod_label(task(), "build", number()),
         "kubernetes.add_pod_label() takes 'label_value' only as a constant, and got 'number', which is known when the "
         "pipeline runs; write the text itself",
     ),
