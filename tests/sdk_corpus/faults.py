@@ -87,3 +87,46 @@ NAMES = Fault(
     kfp="where such names are taken already, they change from one compilation to the next",
     here="the same with every compilation, so that caches hold",
 )
+AFTER_BRANCHES = Fault(
+    "What follows dsl.If and dsl.Elif without a dsl.Else",
+    kfp="stands inside of the branches, so that it is one of them",
+    here="stands where it is written",
+    flows=("allowed_after_branches_without_else",),
+    places=r"(components\.comp-condition-branches-1|root)\.dag\.tasks\.say-3",
+)
+EXIT_HANDLERS = Fault(
+    "dsl.ExitHandler inside of loops, branches and other exit handlers; tasks that use their exit task",
+    kfp="do not compile",
+    here="compile: the exit task stands in the group that its handler is in, and is a task like any other",
+    beyond=("allowed_exit_handlers_inside", "allowed_after_an_exit_task"),
+)
+GROUPS = Fault(
+    "`.after()` a dsl.If or a dsl.ParallelFor",
+    kfp="takes tasks and exit handlers only",
+    here="takes any group: it waits for all of it",
+    beyond=("allowed_after_groups",),
+)
+WHOLE_NUMBERS = Fault(
+    "An int for an input that is a float",
+    kfp="refused, be it a constant or a channel",
+    here="taken, as type checkers do",
+    beyond=("allowed_whole_numbers",),
+)
+TEXTS = Fault(
+    "dsl.OneOf and dsl.Collected in f-strings",
+    kfp="refused, or a reference to the task inside of the loop",
+    here="filled in as any other value",
+    beyond=("allowed_collected_and_one_of_in_texts",),
+)
+KEYS = Fault(
+    "Keys of loop items that are called as KFP's own attributes (`item.name`), and `item['key']`",
+    kfp="break the item, or are an attribute's text",
+    here="are the keys",
+    beyond=("allowed_keys_of_items",),
+)
+INSIDE = Fault(
+    "A pipeline that is defined inside of another's function",
+    kfp="refused",
+    here="is a pipeline like any other",
+    beyond=("allowed_a_pipeline_made_inside",),
+)
