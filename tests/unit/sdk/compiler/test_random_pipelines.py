@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from headrace import dsl
+from headrace import dsl, kubernetes
 from headrace.compiler.package import Package
 from headrace.dsl.annotations import Input, Output
 from headrace.dsl.artifacts import Dataset
@@ -79,6 +79,13 @@ def inner(n: int, s: str = "x") -> Both:
     return Both(total(items=dsl.Collected(each.output)).output, say(s=f"{s} {n}").output)
 
 
+@dsl.pipeline
+def files(texts: List[str]) -> List[Dataset]:  # noqa: UP006
+    with dsl.ParallelFor(texts) as text:
+        made = write(s=text)
+    return dsl.Collected(made.outputs["data"])
+
+
 class Author:
     """Writes a pipeline as a row of numbers says. What is in `values` can be used where it writes."""
 
@@ -95,7 +102,10 @@ class Author:
 
     def write(self, values: Kinds, depth: int) -> None:
         for _ in range(1 + self.pick(3)):
-            made = (self.task, self.task, self.branch, self.loop, self.branches, self.ends, self.nested)
+            made = (
+                self.task, self.task, self.branch, self.loop, self.branches, self.ends, self.nested, self.over_files,
+                self.twice, self.set,
+            )  # fmt: skip
             kind = self.pick(len(made)) if self._left > 0 and depth < 4 else 0
             made[kind](values, depth)
 
@@ -169,6 +179,29 @@ class Author:
             return self.task(values, depth)
         with dsl.ExitHandler(ended()):
             self.write(inside(values), depth + 1)
+
+    def over_files(self, values: Kinds, depth: int) -> None:
+        with dsl.ParallelFor(files(texts=["a", "b"]).output) as file:
+            mine = inside(values)
+            mine["data"].append(file)
+            self.write(mine, depth + 1)
+            each = read(data=self.one_of(mine["data"])).output
+        values["number"].append(total(items=dsl.Collected(each)).output)
+
+    def twice(self, values: Kinds, depth: int) -> None:
+        with dsl.ParallelFor([1, 2]) as outer, dsl.ParallelFor(self.one_of(values["list"])) as item:
+            mine = inside(values)
+            mine["number"] += [outer, item]
+            self.write(mine, depth + 2)
+            each = double(n=self.one_of(mine["number"])).output
+        values["number"].append(total(items=dsl.Collected(each)).output)
+
+    def set(self, values: Kinds, depth: int) -> None:
+        text = self.one_of(values["text"])
+        last = (
+            say(s="x").set_container_image(f"python:{text}").set_memory_limit(text).set_retry(2).set_display_name("X")
+        )
+        kubernetes.use_secret_as_volume(last, secret_name=self.one_of(values["text"]), mount_path="/x")
 
     def nested(self, values: Kinds, depth: int) -> None:
         outputs = inner(n=self.one_of(values["number"])).outputs
