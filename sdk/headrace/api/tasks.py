@@ -67,7 +67,7 @@ class Tasks(Sequence[T], Generic[T]):
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{task.record.path}: {task.record.state}" for task in self._tasks[:20])
-        return f"<{len(self)} tasks: {shown}{', …' if len(self) > 20 else ''}>"
+        return f"<{len(self)} task{'' if len(self) == 1 else 's'}: {shown}{', …' if len(self) > 20 else ''}>"
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.paths

@@ -247,6 +247,7 @@ def test_a_task_says_what_it_is(run):
     assert tasks._ipython_key_completions_() == tasks.paths
     assert tasks[0] in tasks
     assert repr(tasks) == "<4 tasks: train: SUCCEEDED, odd: RUNNING, gone: SUCCEEDED, late: PENDING>"
+    assert repr(tasks[:1]) == "<1 task: train: SUCCEEDED>"
     task = tasks["train"]
     assert (task.state, task.ended, task.kind, task.display_name, task.error) == (
         "SUCCEEDED",
