@@ -68,7 +68,8 @@ def _dispatch(arguments: list[str]) -> int:
         done = _verb(options)
         return done if isinstance(done, int) else _run(done)
     except HeadraceError as failed:
-        return _complain(failed)
+        code = _complain(failed)
+        return BAD_INPUT if code == FAILED and options.verb == "diff" else code  # whose 1 says that two are different
 
 
 def _helps(commands: dict[str, EntryPoint]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from headrace import kfp_alias
 from headrace.dsl.annotations import Read, read
 from headrace.dsl.carrying import Carried, carried_by
 from headrace.dsl.components import ContainerComponent, ContainerImplementation, PythonComponent
-from headrace.dsl.interface import Interface
+from headrace.dsl.interface import Input, Interface, ParameterInput
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.naming import component_name
 from headrace.dsl.placeholders import ContainerSpec, Placeholder, as_text, stand_in
@@ -182,7 +182,8 @@ def container_component(func: Callable[P, Any]) -> ContainerComponent[P]:
     """Makes a component of a function that returns a `dsl.ContainerSpec`: image, command and arguments."""
     _check_function(func, Kind.CONTAINER)
     signature = signature_of(func, Kind.CONTAINER)
-    spec = func(**{name: _stand_in(name, read(annotation)) for name, annotation in signature.annotations.items()})  # type: ignore[call-arg]
+    takes = signature.interface.inputs
+    spec = func(**{name: _stand_in(name, read(one), takes.get(name)) for name, one in signature.annotations.items()})  # type: ignore[call-arg]
     if not isinstance(spec, ContainerSpec):
         raise mistake(f"{func.__name__}() returned {spec!r}; return a dsl.ContainerSpec.", where_defined(func))
     return ContainerComponent(
@@ -195,8 +196,14 @@ def container_component(func: Callable[P, Any]) -> ContainerComponent[P]:
     )
 
 
-def _stand_in(name: str, taken: Read) -> Any:
-    return stand_in(name, output=taken.marker.startswith("output"), artifact=taken.is_artifact, is_list=taken.is_list)
+def _stand_in(name: str, taken: Read, declared: Input | None) -> Any:
+    return stand_in(
+        name,
+        output=taken.marker.startswith("output"),
+        artifact=taken.is_artifact,
+        is_list=taken.is_list,
+        ir_type=declared.type.value if isinstance(declared, ParameterInput) else "",
+    )
 
 
 def _container(function: str, spec: ContainerSpec, interface: Interface) -> dict[str, Any]:

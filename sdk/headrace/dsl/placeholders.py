@@ -43,6 +43,15 @@ class Mark(Placeholder):
         return "{{$." + self.text + "}}"
 
 
+class InputMark(Mark):
+    """An input parameter. Its name and type are what Google's components read of KFP's class of this kind."""
+
+    def __init__(self, name: str, ir_type: str) -> None:
+        super().__init__(f"inputs.parameters['{name}']")
+        self.input_name = name
+        self._ir_type = ir_type
+
+
 class MetadataMark(Mark):
     """An artifact's metadata: as a whole, or one key of it."""
 
@@ -137,14 +146,14 @@ class ContainerSpec:
     args: Sequence[Any] | None = None
 
 
-def stand_in(name: str, *, output: bool, artifact: bool, is_list: bool) -> Any:
+def stand_in(name: str, *, output: bool, artifact: bool, is_list: bool, ir_type: str = "") -> Any:
     """What the function of a container component gets for the parameter NAME."""
     side = "outputs" if output else "inputs"
     if artifact and is_list:
         return ListStandIn(name, side)
     if artifact:
         return ArtifactStandIn(name, side)
-    return Mark(f"{side}.parameters['{name}']" + (".output_file" if output else ""))
+    return Mark(f"outputs.parameters['{name}'].output_file") if output else InputMark(name, ir_type)
 
 
 def as_text(piece: Any, inputs: set[str], what: str) -> str:

@@ -26,6 +26,10 @@ _CHANNELS: Final[Single] = {
     "PipelineParameterChannel": "headrace.dsl.channels:ParameterChannel",
     "PipelineArtifactChannel": "headrace.dsl.channels:ArtifactChannel",
 }
+_MARKS: Final[Single] = {  # what google_cloud_pipeline_components asks for
+    "Placeholder": "headrace.dsl.placeholders:Placeholder",
+    "InputValuePlaceholder": "headrace.dsl.placeholders:InputMark",
+}
 _TYPES: Final = "kfp.dsl.types"
 _CLIENT: Final[Single] = {
     "Client": "headrace.kfp_alias.client:Client",
@@ -51,7 +55,7 @@ MODULES: Final[dict[str, Answers]] = {
     "kfp.compiler.compiler_utils": (("headrace.compiler",), {}),
     "kfp.components": (("headrace.components",), _LOADED),
     "kfp.components.load_yaml_utilities": (("headrace.components",), {}),
-    "kfp.components.placeholders": (_DSL, {}),
+    "kfp.components.placeholders": (_DSL, _MARKS),
     "kfp.components.base_component": (_DSL, _LOADED),
     "kfp.dsl": (_DSL, {}),
     "kfp.dsl.base_component": (_DSL, _LOADED),
@@ -69,7 +73,7 @@ MODULES: Final[dict[str, Answers]] = {
     "kfp.dsl.pipeline_config": (_DSL, {}),
     "kfp.dsl.pipeline_context": (_DSL, {}),
     "kfp.dsl.pipeline_task": (_DSL, {}),
-    "kfp.dsl.placeholders": (_DSL, {}),
+    "kfp.dsl.placeholders": (_DSL, _MARKS),
     "kfp.dsl.python_component": (_DSL, _LOADED),
     "kfp.dsl.structures": (_DSL, {}),
     "kfp.dsl.task_config": (_DSL, {}),

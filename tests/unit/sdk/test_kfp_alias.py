@@ -129,3 +129,24 @@ def test_turning_it_on_costs_no_more_than_the_standard_library():
     out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = {name.partition(".")[0] for name in json.loads(out)}
     assert loaded <= set(sys.stdlib_module_names) | {"headrace", "kfp"}
+
+
+def test_what_googles_components_ask_of_an_input():
+    """They look for inputs in nested values, and write those that are no strings without quotes."""
+    with kfp_alias.installed():
+        from kfp import dsl
+        from kfp.components import placeholders
+
+        seen = []
+
+        @dsl.container_component
+        def op(name: str, count: int, note: dsl.OutputPath(str)):
+            given = [one for one in (name, count, note) if isinstance(one, placeholders.InputValuePlaceholder)]
+            seen.extend((one.input_name, one._ir_type) for one in given)
+            assert isinstance(note, placeholders.Placeholder)
+            return dsl.ContainerSpec(
+                image="busybox", command=["echo", json.dumps({"n": name}, default=str)], args=[note]
+            )
+
+        assert op.name == "op"
+    assert seen == [("name", "STRING"), ("count", "NUMBER_INTEGER")]

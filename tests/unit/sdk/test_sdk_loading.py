@@ -136,3 +136,13 @@ def test_a_file_without_a_pipeline(tmp_path: Path):
     with pytest.raises(BadInput) as failed, opened(path) as source:
         source.chosen()
     assert str(failed.value) == f"{path} defines no pipeline: decorate a function with @dsl.pipeline"
+
+
+def test_what_kfps_own_sdk_made(tmp_path: Path):
+    """Where KFP is installed, its objects are none of ours."""
+    path = file(tmp_path, "class Graph:\n    pass\n\n\nGraph.__module__ = 'kfp.dsl.graph_component'\nflow = Graph()\n")
+    with pytest.raises(BadInput) as failed, opened(path):
+        pass
+    assert str(failed.value) == (
+        f"what {path} defines was made by KFP's own SDK, which is installed here; with --as-kfp Headrace compiles it"
+    )
