@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import queue
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 from headrace.dsl.components import Component
 from headrace.dsl.mistakes import mistake
@@ -25,20 +25,21 @@ from headrace.local.telling import Conversation, Line, Said
 from headrace.models import Artifact as StoredArtifact
 from headrace.models import Progress, Run, Task
 
+P = ParamSpec("P")
 ENDS_WITHIN: Final = 15.0  # seconds for the platform to take an interruption
 
 if TYPE_CHECKING:
     from headrace.local.inline import Inline
 
 
-def run(pipeline: Component, /, **arguments: Any) -> LocalRun:
+def run(pipeline: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LocalRun:
     """The same as calling PIPELINE (or a single component), for type checkers: what it gives is a LocalRun."""
     if not isinstance(pipeline, Component):
         raise mistake(
             f"local.run() takes a pipeline or a component first, got a value of type {type(pipeline).__name__}; decorate the "
             "function with @dsl.pipeline"
         )
-    return cast("LocalRun", pipeline(**arguments))
+    return cast("LocalRun", pipeline(*args, **kwargs))
 
 
 def call(component: Component, arguments: Mapping[str, Any], settings: LocalSettings) -> LocalRun:
