@@ -20,5 +20,5 @@ log: str = run.tasks["add"].log
 local.run(add, a=1, b=2)
 local.run(chain, start="three")  # wrong: mypy[arg-type] plugin[arg-type] pyright[reportArgumentType]
 local.run(chain, stop=3)  # wrong: mypy[call-arg] plugin[call-arg] pyright[reportCallIssue]
-run.sate  # wrong: mypy[attr-defined] plugin[attr-defined] pyright[reportAttributeAccessIssue]
+missing = run.sate  # wrong: mypy[attr-defined] plugin[attr-defined] pyright[reportAttributeAccessIssue]
 local.init(inline="yes")  # wrong: mypy[arg-type] plugin[arg-type] pyright[reportArgumentType]
