@@ -29,6 +29,7 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/imports-kfp.in --override requirements/kfp-peer.override -o requirements/imports-kfp.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/vertex-peer.in -o requirements/vertex-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
 
 .venv-generate/.done: requirements/generate.txt
@@ -106,6 +107,18 @@ bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## ben
 
 .PHONY: kfp-peer examples gaps
 kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
+
+# Google's client for Vertex AI Pipelines (164 MB), which takes what we compile; not part of `make test`.
+.venv-vertex/.done: requirements/vertex-peer.txt
+	@test -x .venv-vertex/bin/python || $(PYTHON) -m venv .venv-vertex
+	.venv-vertex/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/vertex-peer.txt
+	@touch $@
+
+.PHONY: vertex-peer test-vertex
+vertex-peer: .venv-vertex/.done  ## make .venv-vertex: Google's client for Vertex AI Pipelines in an environment of its own
+
+test-vertex: $(BIN)/.test .venv-vertex/.done  ## that client takes every pipeline of the corpus, as far as it checks offline
+	CI=true $(BIN)/python -m pytest -q tests/vertex
 
 .PHONY: conformance
 CORPUS ?= ../shared/kfp-ir
