@@ -68,6 +68,27 @@ SAME_LIST = Fault(
     flows=("pairs_dynamic_loop_with_dynamic_loop",),
     places=r"components\.comp-for-loop-[12]\.(dag\.tasks\.(say-2|for-loop-2)|inputDefinitions)\..*",
 )
+UNUSED_LISTS = Fault(
+    "A loop inside of another group, over a list that no task inside uses",
+    kfp="the group around is not handed the list, to which its loop refers all the same",
+    here="handed into every group on the way",
+    flows=("crossing_list_that_nothing_uses",),
+    places=r".*\.pipelinechannel--items|components\.comp-condition-1\..*",
+    invalid=True,
+)
+GROUP_NAMES = Fault(
+    "A group inside of another, and one of the same name in a pipeline that is used beside it",
+    kfp="the tasks of both are written into one component, or nothing compiles",
+    here="each has a component of its own",
+    beyond=("crossing_groups_of_one_name",),
+)
+LISTS_IN_ITEMS = Fault(
+    "The items of a list inside of a written item",
+    kfp="taken for texts, whatever they are",
+    here="of the type that is written",
+    flows=("crossing_lists_inside_of_items",),
+    places=r"components\.comp-for-loop-\d+\.inputDefinitions\..*\.parameterType",
+)
 MODULES = Fault(
     "Modules named in the annotations of a component",
     kfp="left out of the source (`typing.List`), so that the component fails when it is imported in its container",

@@ -26,7 +26,17 @@ NOT_HERE = {
     "signatures_own_artifacts": "artifacts that the pipeline is given",
     "signatures_paths_of_both": "KFP's runtime has no path for a parameter (`InputPath(str)`)",
 }
-MODULES = ("pairs_", "comparisons_", "signatures_", "placing_", "loaded_", "brought_", "settings_", "configs_")
+MODULES = (
+    "pairs_",
+    "comparisons_",
+    "signatures_",
+    "placing_",
+    "loaded_",
+    "brought_",
+    "settings_",
+    "configs_",
+    "crossing_",
+)
 DIFFER = {name for one in DECLARED for name in one.flows if name not in ("kube_volumes",)}
 OURS_ALONE = sorted({*BEYOND, *(name for one in DECLARED for name in one.flows if one.invalid)})
 BOTH = [name for name in OFFICIAL if name.startswith(MODULES) and name not in NOT_HERE and name not in DIFFER]
