@@ -57,6 +57,7 @@ def uses_of(task: PipelineTask) -> Uses:
         from headrace.kubernetes.documents import channels  # only those who set something pay for it
 
         uses.channels.extend(channels(task.platform_config))
+    uses.channels.extend(task.registered)
     uses.waited_for = uses.channels
     if resources:
         uses.channels = uses.channels + resources

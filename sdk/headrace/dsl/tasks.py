@@ -6,7 +6,7 @@ Made by `context` where a component is called; read by the compiler. What the se
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -81,6 +81,9 @@ class PipelineTask:
     `{"kubernetes": {…}}` in the camelCase of KubernetesExecutorConfig, with channels where dynamic.
     """
 
+    registered: tuple[Channel, ...] = ()
+    """What an extension refers to besides the inputs: the task waits for it, and the groups around it are handed it."""
+
     def __init__(
         self, name: str, component: Component, inputs: dict[str, Any], parent: Group, marks: Marks, where: Where
     ) -> None:
@@ -138,6 +141,16 @@ class PipelineTask:
                 f"The task {self.name!r} is no pipeline, so it has no platform_spec; it has .platform_config."
             )
         return implementation.package.platform or {}
+
+    def register_pipeline_channels(self, pipeline_channels: Iterable[Channel]) -> None:
+        """For extensions that write channels into `platform_config` in a spelling of their own."""
+        for channel in pipeline_channels:
+            if not isinstance(channel, Channel):
+                raise mistake(
+                    f"register_pipeline_channels() of {self.name!r} takes outputs and inputs, but is given {channel!r}."
+                )
+            if not any(channel is each for each in self.registered):
+                self.registered = (*self.registered, channel)
 
     # order
 

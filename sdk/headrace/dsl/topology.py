@@ -69,6 +69,7 @@ def _set_on(task: PipelineTask) -> Iterator[Channel]:
     )
     if task.platform_config:
         yield from _inside(task.platform_config)
+    yield from task.registered
 
 
 def _conditions(group: ConditionGroup) -> list[Condition]:

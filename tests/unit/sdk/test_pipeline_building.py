@@ -394,3 +394,16 @@ def test_keys_named_as_the_data_of_items_are_keys():
             assert isinstance(item.other, LoopItemField)
 
     define(looping)
+
+
+def test_what_an_extension_registers_is_waited_for_and_handed_in():
+    @dsl.pipeline
+    def pipe(text: str):
+        first = say(text="a").output
+        with dsl.If(text == "a"):
+            say(text="b").register_pipeline_channels([first, first])
+
+    condition = pipe.pipeline_spec["root"]["dag"]["tasks"]["condition-1"]
+    assert condition["dependentTasks"] == ["say"]
+    assert condition["inputs"]["parameters"]["pipelinechannel--say-out"]["taskOutputParameter"]["producerTask"] == "say"
+    assert pipe.definition.tasks["say-2"].registered == (pipe.definition.tasks["say"].output,)
