@@ -115,6 +115,15 @@ AFTER_BRANCHES = Fault(
     flows=("allowed_after_branches_without_else",),
     places=r"(components\.comp-condition-branches-1|root)\.dag\.tasks\.say-3",
 )
+ITEMS = Fault(
+    "Types of written-out items, and of what is in lists inside of them",
+    kfp="that of the first item alone (`[1, 2.5]` are ints); what is in a list inside of an item is a text, and refused by an "
+    "int's input when it runs",
+    here="that of all items (ints among floats are floats); what is in a list inside has its own type",
+    flows=("allowed_lists_in_written_items", "allowed_whole_and_real_items"),
+    places=r"components\.comp-for-loop-\d+\.inputDefinitions\.parameters\.pipelinechannel--loop-item-param-\d+"
+    r"(-subvar-counts-loop-item)?\.parameterType",
+)
 EXIT_HANDLERS = Fault(
     "dsl.ExitHandler inside of loops, branches and other exit handlers; tasks that use their exit task",
     kfp="do not compile",

@@ -17,7 +17,25 @@ def after_branches_without_else(word: str = 'a'):
     say(text='whatever it was')
 
 
-PIPELINES = [after_branches_without_else]
+@dsl.component(base_image=IMAGE)
+def double(n: int) -> int:
+    return 2 * n
+
+
+@dsl.pipeline(name='lists-in-written-items')
+def lists_in_written_items():
+    with dsl.ParallelFor([{'counts': [1, 2]}, {'counts': [3]}]) as item:
+        with dsl.ParallelFor(item.counts) as number:
+            double(n=number)
+
+
+@dsl.pipeline(name='whole-and-real-items')
+def whole_and_real_items():
+    with dsl.ParallelFor([1, 2.5]) as item:
+        say(text=f'{item}')
+
+
+PIPELINES = [after_branches_without_else, lists_in_written_items, whole_and_real_items]
 
 
 def beyond():
