@@ -146,3 +146,13 @@ def test_components_of_a_package(capsys):
         ("component", "greet"),
     ]
     assert told[1]["image"] == "python:3.11"
+
+
+def test_differences_are_coloured_on_terminals_and_cannot_move_the_cursor():
+    from headrace.cli.differing import lines
+    from headrace.cli.texts import Style
+    from headrace.comparing import ABSENT, Difference
+
+    one = Difference("root.x", "\x1b[2J", ABSENT)
+    assert lines(one, Style(colour=True)) == ["\x1b[1mroot.x\x1b[0m", '\x1b[31m  - "\\u001b[2J"\x1b[0m']
+    assert lines(Difference("a", ABSENT, [1]), Style()) == ["a", "  + [1]"]
