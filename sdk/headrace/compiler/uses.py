@@ -26,12 +26,11 @@ RESOURCES: Final = {
 
 @dataclass(slots=True)
 class Uses:
-    """`given`: inputs that are channels; `marked`: inputs in which channels are marked, by mark; `settings`: the same of `image`,
+    """`marked`: inputs in which channels are marked, by mark; `settings`: the same of `image`,
     the resources and `env/NAME`. `channels`: all of them and those of the platform's settings, in the order met; `waited_for`:
     those whose tasks KFP's compiler lists among the dependencies (all but the resources: these bind an output, which is enough).
     """
 
-    given: dict[str, Channel] = field(default_factory=dict)
     marked: dict[str, dict[str, Channel]] = field(default_factory=dict)
     settings: dict[str, dict[str, Channel]] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
@@ -43,7 +42,6 @@ def uses_of(task: PipelineTask) -> Uses:
     uses = Uses()
     for name, value in task.inputs.items():
         if isinstance(value, Channel):
-            uses.given[name] = value
             uses.channels.append(value)
         elif marks := marks_in(value):
             uses.marked[name] = marks
