@@ -43,9 +43,8 @@ def _run(words: Sequence[str]) -> None:
     _log_to_stdout()
     path = given.get("component_module_path")
     if path:
-        os.environ["_KFP_RUNTIME"] = (
-            "true"  # KFP's own package, where user code imports it, then loads its runtime alone
-        )
+        # KFP's own package, where user code imports it, then loads its runtime alone.
+        os.environ["_KFP_RUNTIME"] = "true"
     if AS_KFP in words:
         _answer_for_kfp()
     execute(load(path or find_module(function), function, bare=path is not None), task)

@@ -507,7 +507,10 @@ def test_input_by_file(task: Task) -> None:
         ),
     ],
 )
-def test_wrong_commands(words: list[str], sentence: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_wrong_commands(
+    words: list[str], sentence: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_KFP_RUNTIME", "")  # restored afterwards: the command sets it for its whole process
     assert main([*words, "--function_to_execute", "f"] if words else []) == 1
     assert capfd.readouterr().err == f"headrace: {sentence}\n"
 
