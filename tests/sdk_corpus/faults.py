@@ -160,3 +160,28 @@ INSIDE = Fault(
     here="is a pipeline like any other",
     beyond=("allowed_a_pipeline_made_inside",),
 )
+BODIES = Fault(
+    "Names that a component's function takes from the file around it",
+    kfp="compile; the task fails with a NameError",
+    here="travel along where annotations and defaults name them; in the body they are a mistake that says so",
+)
+FORMS = Fault(
+    "Annotations that are text (`from __future__ import annotations`), `X | None`, `Literal`, models of pydantic, `Annotated`",
+    kfp="refused, but for texts that name a plain type",
+    here="mean what they say; a `Literal` is in the IR, and checked",
+)
+CLASHES = Fault(
+    "A field of a returned NamedTuple that is called as an Output parameter",
+    kfp="is renamed in silence, so that its value gets lost",
+    here="a mistake that says so",
+)
+SLICES = Fault(
+    "Methods of SlicedClassificationMetrics",
+    kfp="fail on what is not there",
+    here="log",
+)
+STRINGS = Fault(
+    "Texts over several lines in a component that is defined inside of a function",
+    kfp="lose their indentation in the container",
+    here="are as they are written",
+)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from headrace import dsl
+from headrace.dsl import RUNTIME
 from headrace.dsl.mistakes import mistake
 from headrace.dsl.source import annotation_names, where_defined
 
@@ -72,6 +74,9 @@ def _import_of(name: str, function: Callable[..., Any]) -> str:
     thing = inspect.unwrap(function).__globals__.get(name)
     if isinstance(thing, types.ModuleType):
         return f"import {thing.__name__}" + (f" as {name}" if thing.__name__ != name else "")
+    ours = next((word for words in RUNTIME.values() for word in words if getattr(dsl, word) is thing), None)
+    if ours is not None:
+        return f"from headrace.dsl import {ours} as {name}"
     module = getattr(thing, "__module__", None)
     if module and module != function.__module__ and getattr(thing, "__qualname__", None):
         return f"from {module} import {thing.__qualname__}" + (f" as {name}" if thing.__qualname__ != name else "")

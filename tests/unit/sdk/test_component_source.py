@@ -6,6 +6,7 @@ Each is executed by the runtime in a process of its own, from nothing but the co
 # ruff: noqa: UP006, UP035, UP045
 
 import json
+import linecache
 import subprocess
 import sys
 import textwrap
@@ -356,3 +357,22 @@ def test_an_input_list(tmp_path: Path) -> None:
         return len(data or []) + len(names)
 
     assert run(count, tmp_path, {"names": ["a"]})["parameterValues"] == {"Output": 1}
+
+
+def test_a_component_of_a_notebook(tmp_path: Path) -> None:
+    """A notebook's cell is no file: its text is where Python keeps it for tracebacks, and other cells are not in it."""
+    cell = (
+        "@dsl.component\n"
+        "def train(x: int, settings: pyd.BaseModel | None = None, rows: Out[Dataset] = dsl.OUTPUT) -> str:\n"
+        "    return 'a' * x\n"
+    )
+    name = "<cell-3>"
+    linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+    names: dict[str, Any] = {"dsl": dsl, "pyd": pyd, "Out": Out, "Dataset": Dataset}
+    try:
+        exec(compile(cell, name, "exec"), names)
+        assert run(names["train"], tmp_path, {"x": 3})["parameterValues"] == {"Output": "aaa"}
+        for needed in ("import pydantic as pyd\n", "from headrace.dsl import Output as Out\n"):
+            assert needed in source(names["train"])
+    finally:
+        del linecache.cache[name]
