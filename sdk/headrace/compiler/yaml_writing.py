@@ -54,7 +54,7 @@ class YamlWriter:
 
     def _after(self, value: Any, head: str, pad: str, deeper: str) -> None:
         """What follows HEAD, where VALUE is no text: a list's lines are indented by PAD, a map's DEEPER."""
-        if isinstance(value, Mapping):
+        if isinstance(value, dict | Mapping):  # dict first: it is what there is, and asking an ABC takes time
             self._out.append(f"{head}\n" if value else f"{head} {{}}\n")
             self._map(value, deeper, deeper)
         elif isinstance(value, list | tuple):
@@ -72,7 +72,7 @@ class YamlWriter:
         for one in value:
             if isinstance(one, str):
                 self._out.append(f"{lead}- {self._text(one, pad)}\n")
-            elif isinstance(one, Mapping) and one:
+            elif isinstance(one, dict | Mapping) and one:
                 self._map(one, f"{lead}- ", inner)
             elif isinstance(one, list | tuple) and one:
                 self._list(one, f"{lead}- ", inner)
