@@ -1,4 +1,5 @@
-"""Pipelines of our own, each construct alone and in pairs: what `kfp.local` puts out, task by task, Headrace puts out too.
+"""Pipelines of our own, each construct alone and in pairs: what `kfp.local` puts out, task by task, Headrace puts out too,
+whether KFP's SDK compiled them or ours.
 
 `cases.yaml` names every compiled pipeline at least once, in the form of the corpus' expected.yaml; where `kfp.local` cannot run
 one or differs from KFP's backend on purpose (semantics 5.11), its row says so and has the right values itself.
@@ -21,6 +22,7 @@ from corpus.expecting import Expected, read_expected
 from corpus.viewing import from_oracle
 from fixtures.fix_kfp_peer import ROOT
 from fixtures.platforms import Platform, running
+from sdk_corpus.test_same_ir import compiled
 
 HERE = Path(__file__).resolve().parent
 COMPILED = HERE / "compiled"
@@ -40,6 +42,14 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield platform
 
 
+@pytest.fixture(scope="module", params=["by-kfp", "by-headrace"])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The compiled pipelines by name, by who compiled them."""
+    if request.param == "by-kfp":
+        return {path.stem: path for path in COMPILED.glob("*.yaml")}
+    return compiled("as-kfp", tmp_path_factory.mktemp("compiled") / "out")
+
+
 @pytest.fixture(scope="module")
 def oracle(kfp_python: Path) -> dict[str, Any]:
     """The answers of `kfp.local`, all asked for in one program: its import takes longer than most pipelines."""
@@ -56,10 +66,10 @@ def test_every_compiled_pipeline_is_a_case_and_enough_are_run_by_both():
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("row", CASES, ids=lambda row: row.name)
 def test_headrace_puts_out_what_kfp_local_does(
-    row: Expected, oracle: dict[str, Any], embedded: Platform, tmp_path: Path
+    row: Expected, oracle: dict[str, Any], embedded: Platform, files: dict[str, Path], tmp_path: Path
 ):
     given = row.arguments(tmp_path)
-    said = driving.run(embedded.url, source(row), given)
+    said = driving.run(embedded.url, files[source(row).stem], given)
     assert said.stdout, said.stderr
     ours = driving.view(embedded.url, json.loads(said.stdout)["run_id"])
     theirs = from_oracle(oracle[row.name]) if row.oracle else None
