@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
-from headrace.cli.texts import between, counted
-from headrace.cli.tree import Node, describe, forest
+from headrace.display.texts import between, counted
+from headrace.display.tree import Node, describe, forest
 from headrace.models import Artifact, Failure, Progress, Run, Task, ValueReference
 
 SHOWN_WHOLE: Final = ("system.HTML", "system.Markdown")

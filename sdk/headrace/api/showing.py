@@ -1,4 +1,4 @@
-"""What `wait` shows while a run goes on: the CLI's tree on a terminal, a page that is redrawn in a notebook. Used by runs."""
+"""What `wait` shows while a run goes on: a tree on a terminal, a page that is redrawn in a notebook. Used by runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def showing(progress: Progressing, title: str) -> AsyncIterator[Callable[[
     if progress is False or not (progress or (sys.stdout.isatty() and sys.stderr.isatty())):
         yield None
         return
-    from headrace.cli.screen import progress_on
+    from headrace.display.screen import progress_on
 
     face = progress_on(sys.stderr, title)
     drawing = asyncio.create_task(face.draw())

@@ -84,7 +84,7 @@ def _server_commands() -> dict[str, EntryPoint]:
 
 def _serve(entry: EntryPoint, arguments: Sequence[str]) -> int:
     """Imported only now; a part that is not installed is named."""
-    from headrace.cli.own import end_with_parent
+    from headrace.own_platform import end_with_parent
 
     end_with_parent()
     try:

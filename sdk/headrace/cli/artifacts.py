@@ -11,9 +11,9 @@ from typing import Any
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
 from headrace.cli import results
-from headrace.cli.screen import say
-from headrace.cli.texts import one_line
 from headrace.cli.verbs import find_run
+from headrace.display.screen import say
+from headrace.display.texts import one_line
 from headrace.errors import BadInput, NotFound
 from headrace.models import Artifact
 

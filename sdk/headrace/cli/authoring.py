@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.cli import results
 from headrace.cli.checking import Verdict, judged
 from headrace.cli.loading import Source, is_python, opened, parted
-from headrace.cli.screen import say, style_of
+from headrace.display.screen import say, style_of
 from headrace.errors import BadInput
 
 if TYPE_CHECKING:

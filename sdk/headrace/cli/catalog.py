@@ -9,8 +9,8 @@ from typing import Any
 from headrace.api.calls import Calls
 from headrace.api.catalog import Catalog, is_id
 from headrace.cli import results
-from headrace.cli.screen import say
-from headrace.cli.texts import one_line
+from headrace.display.screen import say
+from headrace.display.texts import one_line
 from headrace.errors import BadInput
 from headrace.models import Experiment, Pipeline, PipelineVersion
 

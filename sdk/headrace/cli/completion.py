@@ -24,7 +24,7 @@ def script(shell: str, top: Command) -> str:
 async def run_ids() -> list[str]:
     """`id<TAB>name` of the newest runs; none where no platform answers."""
     from headrace.api.calls import Calls
-    from headrace.cli.texts import one_line
+    from headrace.display.texts import one_line
     from headrace.errors import HeadraceError
 
     try:

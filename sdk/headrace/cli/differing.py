@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.cli import results
 from headrace.cli.loading import is_python
-from headrace.cli.screen import style_of
-from headrace.cli.texts import Style, clean, fit
 from headrace.comparing import ABSENT, as_package, differences
+from headrace.display.screen import style_of
+from headrace.display.texts import Style, clean, fit
 from headrace.errors import NotFound
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from headrace.cli.texts import Style, fit, one_line
+from headrace.display.texts import Style, fit, one_line
 
 if TYPE_CHECKING:
     from headrace.compiler.package import Package

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from headrace.api.calls import Calls
-from headrace.cli.screen import say
 from headrace.cli.verbs import find_run
+from headrace.display.screen import say
 from headrace.errors import NotFound
 from headrace.models import Task
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from headrace.cli.texts import STATE_COLOURS, Style, between, clean, fit, one_line
-from headrace.cli.tree import drawn_in, fold_loops, forest
 from headrace.cli.waterfall import waterfall
+from headrace.display.texts import STATE_COLOURS, Style, between, clean, fit, one_line
+from headrace.display.tree import drawn_in, fold_loops, forest
 from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference, WaitingOn
 
 EXIT = {"SUCCEEDED": 0, "FAILED": 1, "CANCELED": 3}

@@ -18,12 +18,12 @@ from headrace.api.calls import Calls
 from headrace.cli import parsing, results
 from headrace.cli.authoring import read, warn
 from headrace.cli.catalog import experiment_id
-from headrace.cli.own import Local, local_platform
-from headrace.cli.screen import progress_on, say, style_of
 from headrace.cli.verbs import find_run
+from headrace.display.screen import progress_on, say, style_of
 from headrace.errors import BadInput, PlatformUnreachable
 from headrace.finding import Address, find, home_folder
 from headrace.models import Run
+from headrace.own_platform import Local, local_platform
 
 Submit = Callable[[Calls], Awaitable[Run]]
 Given: TypeAlias = tuple[bytes, str] | None  # a package's bytes and file name; None where a resume gives none

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from headrace.api.calls import Calls
 from headrace.api.catalog import Catalog
 from headrace.cli import results
-from headrace.cli.screen import say, style_of
+from headrace.display.screen import say, style_of
 from headrace.errors import BadInput, NotFound
 from headrace.models import Run
 

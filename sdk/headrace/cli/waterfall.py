@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from headrace.cli.chain import longest_chain
-from headrace.cli.texts import Style, between, cells, duration, fit, fit_end, one_line
+from headrace.display.texts import Style, between, cells, duration, fit, fit_end, one_line
 from headrace.models import Span
 
 PHASES = {  # phase → what people read, glyph, plain glyph, colour

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 from headrace.api.calls import Calls
 from headrace.api.runner import SHARED
-from headrace.cli.own import Local, local_platform
 from headrace.errors import HeadraceError, PlatformUnreachable
 from headrace.finding import home_folder, platform_up
+from headrace.own_platform import Local, local_platform
 
 T = TypeVar("T")
 Say = Callable[[str], None]

@@ -150,8 +150,8 @@ def test_components_of_a_package(capsys):
 
 def test_differences_are_coloured_on_terminals_and_cannot_move_the_cursor():
     from headrace.cli.differing import lines
-    from headrace.cli.texts import Style
     from headrace.comparing import ABSENT, Difference
+    from headrace.display.texts import Style
 
     one = Difference("root.x", "\x1b[2J", ABSENT)
     assert lines(one, Style(colour=True)) == ["\x1b[1mroot.x\x1b[0m", '\x1b[31m  - "\\u001b[2J"\x1b[0m']

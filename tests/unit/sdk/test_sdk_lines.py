@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from headrace.cli.lines import FAILURES, SHARE, Digest, change_line
+from headrace.display.lines import FAILURES, SHARE, Digest, change_line
 from headrace.models import Failure, Progress, Task
 
 

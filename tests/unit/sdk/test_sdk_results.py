@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 
 from headrace.cli.results import as_object, as_text, failures, printed, shown
-from headrace.cli.texts import Style
+from headrace.display.texts import Style
 from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference
 
 BIG = ValueReference("file:///v", 40_000, "sha256:0", "LIST")

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headrace.cli.lines import change_line
-from headrace.cli.texts import Style, cells, clean, duration, fit, fit_end
-from headrace.cli.tree import render
+from headrace.display.lines import change_line
+from headrace.display.texts import Style, cells, clean, duration, fit, fit_end
+from headrace.display.tree import render
 from headrace.models import Attempt, Failure, Task, WaitingOn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

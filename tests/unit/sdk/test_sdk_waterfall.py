@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from headrace.cli.chain import longest_chain
-from headrace.cli.texts import Style, cells
 from headrace.cli.waterfall import waterfall
+from headrace.display.texts import Style, cells
 from headrace.models import Span
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """A platform for the time of one run: `headrace up` as a child process, found by HOME/up.json, ended by SIGTERM.
 
-Called by cli.running. The child is in a session of its own, so that Ctrl-C reaches us alone; where the system can (Linux), it is
-asked to end when this process dies without a word.
+Called by cli.running and local.platforms. The child is in a session of its own, so that Ctrl-C reaches us alone; where the
+system can (Linux), it is asked to end when this process dies without a word.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from headrace.cli.texts import one_line
-from headrace.cli.tree import describe
+from headrace.display.texts import one_line
+from headrace.display.tree import describe
 from headrace.models import Progress, Task
 
 SHARE: Final = 100  # lines of what is in a loop's iterations, each change of each task

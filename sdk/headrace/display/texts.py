@@ -1,4 +1,4 @@
-"""Small shared pieces of what the CLI shows: glyphs, colours, durations, cutting to cells, cleaning. Pure."""
+"""Small pieces of what is shown of runs: glyphs, colours, durations, cutting to cells, cleaning. Pure."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ import time
 from datetime import UTC, datetime
 from typing import TextIO
 
-from headrace.cli.lines import Digest
-from headrace.cli.texts import Style, one_line
-from headrace.cli.tree import render
+from headrace.display.lines import Digest
+from headrace.display.texts import Style, one_line
+from headrace.display.tree import render
 from headrace.models import Progress
 
 FRAME = 0.1  # seconds between two frames at least

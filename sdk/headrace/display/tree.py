@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from headrace.cli.texts import STATE_COLOURS, Style, between, counted, fit, one_line
+from headrace.display.texts import STATE_COLOURS, Style, between, counted, fit, one_line
 from headrace.models import Task
 
 PLAIN = Style()
