@@ -25,7 +25,7 @@ from headrace.dsl.components import (
 )
 from headrace.dsl.interface import Interface, from_ir, undescribed
 from headrace.dsl.mistakes import mistake
-from headrace.dsl.naming import component_name
+from headrace.dsl.naming import dashed
 from headrace.errors import BadInput
 
 __all__ = ["load_component_from_file", "load_component_from_text", "load_component_from_url"]
@@ -111,7 +111,7 @@ def _compiled(package: Package, text: str) -> YamlComponent:
 def _single(package: Package) -> tuple[Interface, Implementation] | None:
     """What a component that was compiled alone is; None for a pipeline."""
     spec = package.spec
-    name = component_name(package.name)
+    name = dashed(package.name)
     component: Any = (spec.get("components") or {}).get(f"comp-{name}")
     tasks = (spec["root"].get("dag") or {}).get("tasks") or {}
     if component is None or list(tasks) != [name] or not _hands_through(tasks[name], component):

@@ -16,7 +16,6 @@ from headrace.compiler.crossing import Handed, handed_to_groups
 from headrace.compiler.executors import container_ir
 from headrace.compiler.interfaces import definitions, interface_ir
 from headrace.compiler.merging import merged
-from headrace.compiler.names import Taken, clean
 from headrace.compiler.ordering import dependencies
 from headrace.compiler.package import Package
 from headrace.compiler.platforms import PlatformDocument
@@ -28,6 +27,7 @@ from headrace.dsl.components import Component, ContainerImplementation, GraphImp
 from headrace.dsl.definition import PipelineDefinition
 from headrace.dsl.groups import ExitHandlerGroup, Group
 from headrace.dsl.mistakes import mistake
+from headrace.dsl.naming import Taken, dashed
 from headrace.dsl.tasks import PipelineTask, TaskSettings
 
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ def compile_component(component: Component) -> Package:
     implementation = component.implementation
     if isinstance(implementation, GraphImplementation):
         return implementation.package
-    name = clean(component.name)
+    name = dashed(component.name)
     interface = interface_ir(component.interface)
     task: Json = {
         "cachingOptions": {"enableCache": True},
@@ -153,7 +153,7 @@ class _Assembly:
             for name, one in surfaced.items():
                 outputs.setdefault("artifacts" if one.artifact else "parameters", {})[name] = _dag_output(one)
         spec["dag"] = _dag(self._tasks[group], outputs)
-        component = self._component_names.take(f"comp-{clean(group.name)}")
+        component = self._component_names.take(f"comp-{dashed(group.name)}")
         self._components[component] = spec
         self._tasks[parent][group.name] = binder.group(group, component, handed)
 
@@ -163,7 +163,7 @@ class _Assembly:
             spec = self._take_over(task, task.component.implementation)
         else:
             spec = self._primitive(binder, task, uses, task.component.implementation)
-        component = self._component_names.take(f"comp-{clean(task.name)}")
+        component = self._component_names.take(f"comp-{dashed(task.name)}")
         self._components[component] = spec
         self._tasks[parent][task.name] = binder.task(task, uses, component, ends)
 
@@ -174,7 +174,7 @@ class _Assembly:
         uses: Uses,
         implementation: ContainerImplementation | ImporterImplementation,
     ) -> Json:
-        label = self._executor_names.take(f"exec-{clean(task.name)}")
+        label = self._executor_names.take(f"exec-{dashed(task.name)}")
         self._executors[label] = _executor(implementation, task.settings, binder.placeholders(uses))
         if isinstance(implementation, ContainerImplementation):
             for platform, settings in implementation.platform.items():

@@ -15,6 +15,7 @@ from headrace.dsl.channels import Channel, Condition
 from headrace.dsl.groups import ConditionGroup
 from headrace.dsl.interface import ParameterType
 from headrace.dsl.mistakes import Where, mistake
+from headrace.dsl.naming import HANDED
 
 Operand = tuple[str, ParameterType | None]  # the text, and its type; None: null
 
@@ -66,7 +67,7 @@ def _operand(value: Any, inputs: Mapping[int, tuple[str, str]], where: Where) ->
 def _input(name: str, kind: str, where: Where) -> Operand:
     if kind not in COMPARED:
         raise mistake(
-            f"A condition compares {name.removeprefix('pipelinechannel--')!r}, which is a {kind}; only texts, numbers and "
+            f"A condition compares {name.removeprefix(HANDED)!r}, which is a {kind}; only texts, numbers and "
             "booleans can be compared: let a component decide and compare what it returns.",
             where,
         )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.compiler.names import Taken
 from headrace.compiler.package import Package
+from headrace.dsl.naming import Taken
 
 Json = dict[str, Any]
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.compiler.names import HANDED
 from headrace.compiler.tree import Path, Tree
 from headrace.dsl.channels import (
     ArtifactChannel,
@@ -24,6 +23,7 @@ from headrace.dsl.channels import (
     ParameterChannel,
 )
 from headrace.dsl.groups import Group, path_of
+from headrace.dsl.naming import HANDED
 
 Json = dict[str, Any]
 

@@ -6,7 +6,6 @@ Called by users, by the CLI's `compile` and, under `--as-kfp`, by the files that
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,9 @@ from headrace.compiler.overriding import overridden
 from headrace.compiler.package import Package
 from headrace.dsl.components import Component
 from headrace.dsl.mistakes import mistake
+from headrace.dsl.naming import PIPELINE_NAME
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 
 class Compiler:
@@ -45,7 +44,7 @@ class Compiler:
         if path.suffix not in SUFFIXES:
             raise mistake(f"{str(package_path)!r} is no name for a compiled pipeline; end it with .yaml.")
         component = as_component(pipeline_func)
-        if pipeline_name is not None and not _NAME.fullmatch(pipeline_name):
+        if pipeline_name is not None and not PIPELINE_NAME.fullmatch(pipeline_name):
             raise mistake(
                 f"{pipeline_name!r} cannot name a pipeline; use up to 128 lower-case letters, digits and dashes, "
                 "the first of them no dash."

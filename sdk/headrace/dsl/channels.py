@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from headrace.dsl.interface import ArtifactType, ParameterType
 from headrace.dsl.marks import Marks
 from headrace.dsl.mistakes import OURS, DefinitionError, mistake
+from headrace.dsl.naming import HANDED
 
 if TYPE_CHECKING:
     from headrace.dsl.groups import BranchesGroup, LoopGroup
@@ -313,7 +314,7 @@ class OneOf(Channel):
         self.of = channels
         self.branches: BranchesGroup = checked_branches(channels)
         self.branches.one_ofs += 1
-        name = f"pipelinechannel--{self.branches.name}-oneof-{self.branches.one_ofs}"
+        name = f"{HANDED}{self.branches.name}-oneof-{self.branches.one_ofs}"
         super().__init__(name, None, channels[0].marks)
 
     @property

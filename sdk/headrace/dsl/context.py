@@ -7,29 +7,22 @@ Called by components (`new_task`), by what authors write in `with` statements, a
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from headrace.dsl.checking import checked_arguments
 from headrace.dsl.groups import BranchesGroup, Group, RootGroup
 from headrace.dsl.marks import Marks
 from headrace.dsl.mistakes import NOWHERE, Where, here, mistake
+from headrace.dsl.naming import Taken, dashed
 from headrace.dsl.tasks import PipelineTask
 
 if TYPE_CHECKING:
     from headrace.dsl.components import Component
     from headrace.local.settings import LocalSettings
-
-OTHERS: Final = re.compile("[^0-9a-z]+")
-
-
-def sanitized(name: str) -> str:
-    """NAME in lower-case letters, digits and single dashes, as tasks are called in the IR."""
-    return OTHERS.sub("-", name.lower()).strip("-")
 
 
 class Construction:
@@ -43,7 +36,7 @@ class Construction:
         self.exit_tasks: set[PipelineTask] = set()
         self._stack: list[Group] = [self.root]
         self._groups = 0
-        self._next: dict[str, int] = {}
+        self._names = Taken()
 
     @property
     def group(self) -> Group:
@@ -53,19 +46,11 @@ class Construction:
     def add_task(self, component: Component, arguments: Mapping[str, Any], where: Where) -> PipelineTask:
         """A task of COMPONENT in the innermost group."""
         inputs = checked_arguments(component, arguments, self.marks, where)
-        task = PipelineTask(self._task_name(component.name), component, inputs, self.group, self.marks, where)
+        name = self._names.take(dashed(component.name) or "task")
+        task = PipelineTask(name, component, inputs, self.group, self.marks, where)
         self.tasks[task.name] = task
         self.group.children.append(task)
         return task
-
-    def _task_name(self, component: str) -> str:
-        wanted = sanitized(component) or "task"
-        name, number = wanted, self._next.get(wanted, 2)
-        while name in self.tasks:
-            name = f"{wanted}-{number}"
-            number += 1
-        self._next[wanted] = number
-        return name
 
     def next_number(self) -> int:
         """Groups, and the items of loops that are written out, are counted together over the whole pipeline."""

@@ -18,7 +18,7 @@ from headrace.dsl.carrying import Carried, carried_by
 from headrace.dsl.components import ContainerComponent, ContainerImplementation, PythonComponent
 from headrace.dsl.interface import Input, Interface, ParameterInput
 from headrace.dsl.mistakes import mistake
-from headrace.dsl.naming import component_name
+from headrace.dsl.naming import dashed
 from headrace.dsl.placeholders import ContainerSpec, Placeholder, as_text, stand_in
 from headrace.dsl.signature import Kind, signature_of
 from headrace.dsl.source import GIVEN, missing_names, source_of, where_defined
@@ -187,7 +187,7 @@ def container_component(func: Callable[P, Any]) -> ContainerComponent[P]:
     if not isinstance(spec, ContainerSpec):
         raise mistake(f"{func.__name__}() returned {spec!r}; return a dsl.ContainerSpec.", where_defined(func))
     return ContainerComponent(
-        component_name(func.__name__),
+        dashed(func.__name__),
         signature.interface,
         ContainerImplementation(_container(func.__name__, spec, signature.interface)),
         func,
@@ -242,7 +242,7 @@ def _python_component(function: Callable[..., Any], options: _Options) -> Python
         )
 
     made: PythonComponent[Any] = PythonComponent(
-        component_name(function.__name__),
+        dashed(function.__name__),
         signature.interface,
         implementation,
         function,

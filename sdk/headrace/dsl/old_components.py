@@ -26,7 +26,7 @@ from headrace.dsl.interface import (
     ParameterType,
 )
 from headrace.dsl.mistakes import mistake
-from headrace.dsl.naming import component_name
+from headrace.dsl.naming import dashed
 from headrace.dsl.placeholders import ConcatPlaceholder, IfPresentPlaceholder, as_text, stand_in
 
 TRUE: Final = ("y", "yes", "t", "true", "on", "1")
@@ -52,7 +52,7 @@ def read_old(document: Mapping[str, Any], what: str) -> Read:
             made[part] = [pieces.text(each) for each in container[part]]
     if container.get("env"):
         made["env"] = [{"name": str(name), "value": pieces.text(value)} for name, value in container["env"].items()]
-    name = component_name(str(document.get("name") or "name"))
+    name = dashed(str(document.get("name") or "name"))
     return name, interface, ContainerImplementation(made), str(document.get("description") or "")
 
 

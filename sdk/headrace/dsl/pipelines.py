@@ -5,22 +5,22 @@ So every mistake shows on the line that makes it, when the file is imported. The
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 
 from headrace.dsl import topology
 from headrace.dsl.channels import ArtifactChannel, Channel, ParameterChannel
 from headrace.dsl.checking import fits, kind_of, nearest, own
 from headrace.dsl.components import Component, GraphImplementation
 from headrace.dsl.constants import WORKSPACE_MOUNT_PATH, WORKSPACE_PATH_PLACEHOLDER
-from headrace.dsl.context import Construction, building, sanitized
+from headrace.dsl.context import Construction, building
 from headrace.dsl.definition import PipelineDefinition
 from headrace.dsl.interface import MISSING, Input, Interface, ParameterInput
 from headrace.dsl.marks import Marks
 from headrace.dsl.mistakes import Where, mistake
+from headrace.dsl.naming import PIPELINE_NAME, dashed
 from headrace.dsl.pipeline_config import PipelineConfig
-from headrace.dsl.signature import Kind, signature_of
+from headrace.dsl.signature import SINGLE, Kind, signature_of
 from headrace.dsl.source import where_defined
 from headrace.dsl.tasks import PipelineTask
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from headrace.compiler.package import Package
 
 P = ParamSpec("P")
-
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
-SINGLE: Final = "Output"
 
 
 class GraphComponent(Component, Generic[P]):
@@ -167,8 +164,8 @@ def define(
 
 def _pipeline_name(name: str | None, function: Callable[..., Any], where: Where) -> str:
     wanted = name or function.__name__
-    found = sanitized(wanted) if isinstance(wanted, str) else ""
-    if not NAME.fullmatch(found):
+    found = dashed(wanted) if isinstance(wanted, str) else ""
+    if not PIPELINE_NAME.fullmatch(found):
         raise mistake(
             f"A pipeline cannot be named {wanted!r}; name it with @dsl.pipeline(name=...), "
             "up to 128 lower-case letters, digits and dashes.",
