@@ -5,15 +5,16 @@ Every mistake is one sentence: what is wrong, with the names the user gave, and 
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from headrace.errors import BadInput
 
-OURS: Final = str(Path(__file__).resolve().parent.parent)
+# As the interpreter names our files, links not followed; with the separator, or `headrace_pipelines` beside us were ours too.
+OURS: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 @dataclass(frozen=True, slots=True)
