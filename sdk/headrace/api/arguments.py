@@ -9,12 +9,9 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headrace.errors import InvalidParameters, Problem
-
-if TYPE_CHECKING:
-    from headrace.dsl.interface import Interface
 
 ARTIFACT = "artifact"
 PYTHON = {  # parameterType → what Python calls it, and what is taken for it
@@ -33,19 +30,6 @@ class Declared:
 
     type: str
     required: bool
-
-
-def of_interface(interface: Interface) -> dict[str, Declared]:
-    """What a pipeline function takes."""
-    from headrace.dsl.interface import MISSING, ParameterInput
-
-    return {
-        name: Declared(
-            one.type.value if isinstance(one, ParameterInput) else ARTIFACT,
-            not one.optional and (not isinstance(one, ParameterInput) or one.default is MISSING),
-        )
-        for name, one in interface.inputs.items()
-    }
 
 
 def of_spec(spec: Mapping[str, Any]) -> dict[str, Declared] | None:

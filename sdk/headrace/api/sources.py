@@ -30,7 +30,7 @@ async def fields_of(source: Source | None, filename: str = "") -> dict[str, Any]
     if isinstance(source, Mapping):
         return {"spec_json": _text(source)}
     if not isinstance(source, str | Path):
-        return {"spec_json": _text(documents(compiled(source)))}
+        return {"spec_json": _text(compiled(source).documents())}
     path = Path(source)
     if path.suffix == ".py":
         raise BadInput(f"{path} is Python; give its pipeline function, or a file that it was compiled to")
@@ -52,13 +52,6 @@ def compiled(source: Component | Package) -> Package:
     raise BadInput(
         f"{name} is no pipeline; give a function decorated with @dsl.pipeline, a path, the file's bytes or a spec"
     )
-
-
-def documents(package: Package) -> Mapping[str, Any]:
-    """Both documents under their names, or the spec alone."""
-    if package.platform is None:
-        return package.spec
-    return {"pipeline_spec": package.spec, "platform_spec": package.platform}
 
 
 def _text(document: Mapping[str, Any]) -> str:

@@ -67,10 +67,8 @@ def read(target: str, pipeline: str = "", *, as_kfp: bool = False) -> tuple[byte
 
 
 def as_json(package: Package) -> str:
-    """Both documents under their names, or the spec alone."""
-    if package.platform is None:
-        return json.dumps(package.spec)
-    return json.dumps({"pipeline_spec": package.spec, "platform_spec": package.platform})
+    """What the platform takes."""
+    return json.dumps(package.documents())
 
 
 def compile(options: argparse.Namespace) -> int:  # noqa: A001  # the verb's name

@@ -82,7 +82,7 @@ def _value(kind: str, value: Any) -> Any:
     if kind in FIELDS and isinstance(value, Mapping):
         return _message(kind, value)
     if kind in ("integer", "number", "duration") and isinstance(value, str):
-        return _number(value.removesuffix("s") if kind == "duration" else value)
+        return _json_text(value.removesuffix("s") if kind == "duration" else value)
     return plain(value)
 
 
@@ -91,13 +91,6 @@ def _enum(names: list[str], value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
         value = names[value]
     return "" if value == names[0] else value
-
-
-def _number(text: str) -> Any:
-    try:
-        return plain(json.loads(text))
-    except ValueError:
-        return text
 
 
 def plain(value: Any) -> Any:
@@ -112,6 +105,7 @@ def plain(value: Any) -> Any:
 
 
 def _json_text(text: str) -> Any:
+    """What TEXT holds; itself where that is no JSON."""
     try:
         return plain(json.loads(text))
     except ValueError:

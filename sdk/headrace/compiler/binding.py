@@ -165,7 +165,7 @@ def _bind(spec: Json, inputs: Mapping[str, Json]) -> None:
 def _retry(retry: Retry) -> Json:
     return {
         "maxRetryCount": retry.max_retry_count,
-        "backoffDuration": retry.backoff_duration or "0s",
-        "backoffFactor": retry.backoff_factor or 2.0,
-        "backoffMaxDuration": retry.backoff_max_duration or "3600s",
+        "backoffDuration": retry.backoff_duration,
+        "backoffFactor": retry.backoff_factor,
+        "backoffMaxDuration": retry.backoff_max_duration,
     }

@@ -90,7 +90,7 @@ _OURS: Final = re.compile(r"headrace(\b|_)")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a decorator says of packages, in its own words. `trusted_hosts` None: those of the index URLs."""
+    """What a decorator says of packages, in its own words. `pip_trusted_hosts` None: those of the index URLs."""
 
     packages_to_install: Sequence[str] = ()
     pip_index_urls: Sequence[str] = ()

@@ -28,6 +28,12 @@ class Package:
         """The pipeline's name."""
         return str(self.spec["pipelineInfo"]["name"])
 
+    def documents(self) -> Mapping[str, Any]:
+        """One JSON document: both under their names, or the spec alone. What the platform takes."""
+        if self.platform is None:
+            return self.spec
+        return {"pipeline_spec": self.spec, "platform_spec": self.platform}
+
     def to_yaml(self, description: str | None = None) -> str:
         """The package as YAML: one document, or two. The comment at its top has DESCRIPTION; without it, the pipeline's own."""
         from headrace.compiler.comments import comment

@@ -36,16 +36,14 @@ def pipeline_config(config: PipelineConfig | None) -> Json:
     spec: Json = {}
     if config is None:
         return spec
-    workspace = getattr(config, "workspace", None)
-    if workspace is not None:
-        patch = getattr(workspace.kubernetes, "pvcSpecPatch", None)
-        spec["workspace"] = {"size": workspace.size, "kubernetes": {"pvcSpecPatch": dict(patch or {})}}
+    if config.workspace is not None:
+        spec["workspace"] = config.workspace.get_workspace()
     for name, key in (
         ("ttl_seconds_after_finished", "resourceTtlOnCompletion"),
         ("ttl_seconds_after_success", "resourceTtlOnSuccess"),
         ("ttl_seconds_after_failure", "resourceTtlOnFailure"),
         ("active_deadline_seconds", "activeDeadlineSeconds"),
     ):
-        if seconds := getattr(config, name, None):
+        if seconds := getattr(config, name):
             spec[key] = seconds
     return spec

@@ -70,9 +70,10 @@ class Component:
     @property
     def implementation(self) -> Implementation:
         """How it is done: what the compiler writes into the executor."""
-        if callable(self._implementation):
-            self._implementation = self._implementation()
-        return self._implementation
+        made = self._implementation
+        if callable(made):  # two threads may both make it; neither calls what the other has made
+            made = self._implementation = made()
+        return made
 
     @property
     def pipeline_spec(self) -> Mapping[str, Any]:

@@ -61,13 +61,12 @@ class ParameterInput:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactInput:
-    """An artifact, or a list of them, that a component takes. `embedded`: the component brings it along; no call gives it."""
+    """An artifact, or a list of them, that a component takes."""
 
     type: ArtifactType
     is_list: bool = False
     optional: bool = False
     description: str = ""
-    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +104,7 @@ def input_definitions(interface: Interface) -> dict[str, Any]:
     parameters = {
         name: _parameter_input(each) for name, each in interface.inputs.items() if isinstance(each, ParameterInput)
     }
-    artifacts = {
-        name: _artifact(each)
-        for name, each in interface.inputs.items()
-        if isinstance(each, ArtifactInput) and not each.embedded
-    }
+    artifacts = {name: _artifact(each) for name, each in interface.inputs.items() if isinstance(each, ArtifactInput)}
     return _without_empty(artifacts=artifacts, parameters=parameters)
 
 

@@ -59,7 +59,7 @@ class WorkspaceConfig:
 
     def get_workspace(self) -> dict[str, Any]:
         """As the platform document has it."""
-        return {"size": self.size, "kubernetes": {"pvcSpecPatch": self.kubernetes.pvcSpecPatch}}
+        return {"size": self.size, "kubernetes": {"pvcSpecPatch": dict(self.kubernetes.pvcSpecPatch)}}
 
 
 class PipelineConfig:

@@ -28,13 +28,13 @@ class Packed:
 
     def documents(self, caching: bool | None = None, key: str | None = None) -> dict[str, Any]:
         """The spec, or both documents under their names; CACHING is said of every task, with KEY where one is given."""
+        from headrace.compiler.package import Package
         from headrace.unpacking import package_in
 
         package = package_in(self.data, self.filename)
-        spec = dict(package.spec) if caching is None else _cached(package.spec, caching, key)
-        if package.platform is None:
-            return spec
-        return {"pipeline_spec": spec, "platform_spec": dict(package.platform)}
+        if caching is not None:
+            package = Package(_cached(package.spec, caching, key), package.platform)
+        return dict(package.documents())
 
 
 def packed_function(pipeline: Any) -> Packed:
@@ -42,10 +42,7 @@ def packed_function(pipeline: Any) -> Packed:
     from headrace.compiler.writing import as_component, package_of
 
     package = package_of(as_component(pipeline))
-    whole = (
-        package.spec if package.platform is None else {"pipeline_spec": package.spec, "platform_spec": package.platform}
-    )
-    return Packed(package.spec["pipelineInfo"]["name"], json.dumps(whole).encode(), "pipeline.json")
+    return Packed(package.name, json.dumps(package.documents()).encode(), "pipeline.json")
 
 
 def packed_file(path: str) -> Packed:

@@ -24,7 +24,7 @@ def settings(task: PipelineTask, function: str) -> Json:
             f"kubernetes.{function}() takes a task of a pipeline first, got {shown(task)}; "
             "call a component inside a pipeline and hand over what it returns"
         )
-    if isinstance(getattr(task.component, "implementation", None), GraphImplementation):
+    if isinstance(task.component.implementation, GraphImplementation):
         raise mistake(
             f"kubernetes.{function}() cannot be used on '{task.name}', which is a whole pipeline and has no Pod of its own; "
             "use it on the tasks inside that pipeline"

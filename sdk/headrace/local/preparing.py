@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from headrace.compiler.package import Package
+from headrace.compiler.writing import package_of
 from headrace.dsl.artifacts import Artifact
 from headrace.dsl.checking import checked_arguments
-from headrace.dsl.components import Component, GraphImplementation
+from headrace.dsl.components import Component
 from headrace.dsl.interface import ArtifactInput, ParameterOutput, ParameterType
 from headrace.dsl.marks import Marks
 from headrace.dsl.mistakes import here, mistake
@@ -34,7 +35,7 @@ def prepared(component: Component, settings: LocalSettings) -> Package:
     """COMPONENT as a pipeline of its own."""
     package = _compiled.get(component)
     if package is None:
-        package = _compiled[component] = _compile(component)
+        package = _compiled[component] = package_of(component)
     if settings.use_current_environment:
         from headrace.local.rewriting import in_this_environment
 
@@ -52,15 +53,6 @@ def _written(source: str) -> str:
         fresh.write_text(source, encoding="utf-8", errors="surrogatepass")
         fresh.replace(path)
     return str(path)
-
-
-def _compile(component: Component) -> Package:
-    implementation = component.implementation
-    if isinstance(implementation, GraphImplementation):
-        return implementation.package
-    from headrace.compiler.compiling import compile_component
-
-    return compile_component(component)
 
 
 def arguments(component: Component, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -9,6 +9,7 @@ import pytest
 from headrace import dsl
 from headrace.compiler import bootstrap
 from headrace.compiler.compiling import compile_component
+from headrace.compiler.writing import package_of
 from headrace.dsl.mistakes import DefinitionError
 from headrace.local import preparing, rewriting
 
@@ -45,7 +46,7 @@ def command(package, label):
 
 
 def test_components_without_packages_run_with_this_interpreter():
-    package = preparing._compile(both)
+    package = package_of(both)
     changed = rewriting.in_this_environment(package, lambda source: f"/sources/{len(source)}.py")
     source = bootstrap.read(command(package, "exec-plain")).source
     assert command(changed, "exec-plain") == [
@@ -61,7 +62,7 @@ def test_components_without_packages_run_with_this_interpreter():
 
 
 def test_python_executors_and_containers_are_told_apart():
-    package = preparing._compile(both)
+    package = package_of(both)
     found = {one.label: (one.function, one.packages) for one in rewriting.python_executors(package)}
     assert found == {"exec-plain": ("plain", ()), "exec-packed": ("packed", ("left-pad==1.0",))}
     assert rewriting.containers(package) == ["exec-shell"]
