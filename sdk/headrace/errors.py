@@ -1,4 +1,5 @@
-"""The public exceptions of the SDK. Pure; calls are mapped to them by headrace.api.channels.
+"""The public exceptions of the SDK. Pure; calls are mapped to them by headrace.api.channels. Others are defined where they are
+raised: dsl.mistakes.DefinitionError is a BadInput, local.RunFailed a RunFailed with the run, local.NoServer a HeadraceError.
 
 HeadraceError                  everything that this package raises on purpose
 ├── BadInput                   what was given is wrong; `problems` has each one with its place

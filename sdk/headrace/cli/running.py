@@ -96,8 +96,6 @@ async def _somewhere(submit: Submit, given: Given, options: argparse.Namespace) 
 
 def _named(endpoint: str | None) -> Address | None:
     """The platform that the command or the settings name; None where they name none."""
-    import os
-
     return find(endpoint) if endpoint or os.environ.get("HEADRACE_ENDPOINT") else None
 
 

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from headrace.dsl.interface import ArtifactInput, Interface, ParameterType
 from headrace.dsl.mistakes import NOWHERE, Where, here, mistake
@@ -127,8 +127,13 @@ class Component:
         return f"<{type(self).__name__} {self.name}>"
 
 
-PYTHON_COMPONENTS: Final[WeakSet[PythonComponent[Any]]] = WeakSet()
-"""Those of this process: `headrace.local` finds the author's function there when it calls it inline."""
+_python_components: Final[WeakValueDictionary[int, PythonComponent[Any]]] = WeakValueDictionary()
+
+
+def python_components() -> list[PythonComponent[Any]]:
+    """Those of this process: `headrace.local` finds the author's function there when it calls it inline."""
+    held = (reference() for reference in _python_components.valuerefs())  # a copy: other threads may define components
+    return [each for each in held if each is not None]
 
 
 class PythonComponent(Component, Generic[P]):
@@ -145,7 +150,7 @@ class PythonComponent(Component, Generic[P]):
     ) -> None:
         super().__init__(name, interface, implementation, description, where)
         self.python_func = python_func
-        PYTHON_COMPONENTS.add(self)
+        _python_components[id(self)] = self
         self.__doc__ = python_func.__doc__
         self.__name__ = python_func.__name__
 

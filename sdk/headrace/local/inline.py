@@ -26,6 +26,7 @@ from headrace.compiler import bootstrap
 from headrace.compiler.package import Package
 from headrace.dsl.mistakes import mistake
 from headrace.local.platforms import Session
+from headrace.local.preparing import written
 from headrace.local.rewriting import PythonExecutor, containers, python_executors, with_commands
 from headrace.local.teeing import teed
 
@@ -53,11 +54,12 @@ class Turn:
 
 @dataclass(slots=True)
 class Inline:
-    """The calls of one run. `errors`: what components raised, by the task's path."""
+    """The calls of one run. `errors`: what components raised, by the task's path; `functions`: what was called, by label."""
 
     executors: Mapping[str, PythonExecutor]
     variables: frozenset[str]
     errors: dict[str, BaseException] = field(default_factory=dict)
+    functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
     def call(self, turn: Turn) -> None:
         """Call the component, here and now, and tell its process how that ended."""
@@ -79,7 +81,7 @@ class Inline:
         root = artifacts.CONTAINER_TASK_ROOT
         try:
             task = read_executor_input(turn.executor_input)
-            execute(function_of(self.executors[turn.label]), task)
+            execute(self._function(turn.label), task)
             return 0
         except Interrupted:
             raise
@@ -94,6 +96,12 @@ class Inline:
         finally:
             artifacts.CONTAINER_TASK_ROOT = root
         return 1
+
+    def _function(self, label: str) -> Callable[..., Any]:
+        """Loaded once: a loop calls it a thousand times."""
+        if label not in self.functions:
+            self.functions[label] = function_of(self.executors[label])
+        return self.functions[label]
 
     def _named(self, turn: Turn) -> dict[str, str]:
         return {name: value for name, value in turn.environment.items() if name in self.variables}
@@ -110,18 +118,16 @@ def _of_the_user(error: BaseException) -> Any:
 
 def function_of(executor: PythonExecutor) -> Callable[..., Any]:
     """The author's own function, so that breakpoints in its file are hit; the extracted text where this process has none."""
-    from headrace.dsl.components import PYTHON_COMPONENTS, ContainerImplementation
+    from headrace.dsl.components import ContainerImplementation, python_components
 
-    for component in list(PYTHON_COMPONENTS):
+    for component in python_components():
         made = component.made_implementation
         if isinstance(made, ContainerImplementation):
             found = bootstrap.read(made.container.get("command"))
             same = found is not None and found.source == executor.source
-            if (
-                same
-                and made.container.get("args", [])[-1:] == [executor.function]
-                and "__headrace" not in executor.source
-            ):
+            # what a component embeds is unpacked by its module, which the author's own file is not
+            embeds = "__HEADRACE_EMBEDDED_ARCHIVE" in executor.source
+            if same and made.container.get("args", [])[-1:] == [executor.function] and not embeds:
                 function: Callable[..., Any] = component.python_func
                 return function
     return _from_text(executor)
@@ -135,10 +141,7 @@ def _from_text(executor: PythonExecutor) -> Callable[..., Any]:
 
         with contextlib.suppress(ImportError):
             kfp_alias.install()
-    folder = tempfile.mkdtemp(prefix="headrace-inline-")
-    path = Path(folder, f"{executor.function}_component.py")
-    path.write_text(executor.source, encoding="utf-8")
-    function: Callable[..., Any] = load(str(path), executor.function, bare=True)
+    function: Callable[..., Any] = load(written(executor.source), executor.function, bare=True)
     return function
 
 

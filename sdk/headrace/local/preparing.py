@@ -1,6 +1,6 @@
 """What is submitted for a call: the compiled component, made once, changed as `local.init` asks; and its arguments.
 
-Called by `calling`.
+Called by `calling` and `inline`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def prepared(component: Component, settings: LocalSettings) -> Package:
     if settings.use_current_environment:
         from headrace.local.rewriting import in_this_environment
 
-        return in_this_environment(package, _written)
+        return in_this_environment(package, written)
     return package
 
 
-def _written(source: str) -> str:
+def written(source: str) -> str:
     """A file with this text, which every run finds: equal texts are one file, so that the cache knows them again."""
     digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     path = home_folder() / "sources" / f"{digest}.py"

@@ -10,8 +10,8 @@ from functools import cache, cached_property
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from headrace import errors
 from headrace.dsl.artifacts import BY_SCHEMA_TITLE, Artifact
-from headrace.errors import HeadraceError
 from headrace.models import Artifact as StoredArtifact
 from headrace.models import Failure, Run, Task, ValueReference
 
@@ -166,7 +166,7 @@ def _floats(values: Mapping[str, Any], names: Collection[str]) -> dict[str, floa
     return {name: float(values[name]) for name in names if isinstance(values.get(name), int)}
 
 
-class RunFailed(HeadraceError):  # noqa: N818  # the names are what people read; all are errors
+class RunFailed(errors.RunFailed):
     """A run did not succeed. `run`: what it came to; `task`: the first task that failed by itself, or None."""
 
     def __init__(self, run: LocalRun) -> None:
