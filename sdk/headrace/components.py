@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from headrace.compiler.merging import executor_settings
 from headrace.compiler.package import Package
+from headrace.compiler.yaml_reading import NotYaml, documents_in
 from headrace.dsl.components import (
     ContainerImplementation,
     GraphImplementation,
@@ -88,13 +89,12 @@ def _old_document(text: str) -> Mapping[str, Any] | None:
     """The document of an old component file, if TEXT is one."""
     if "implementation:" not in text:
         return None
-    import yaml
-
     try:
-        document = next(iter(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))), None)
-    except yaml.YAMLError:
+        documents = documents_in(text)
+    except NotYaml:
         return None  # the error is told by whoever reads it next
-    return document if isinstance(document, dict) and "implementation" in document else None
+    first = documents[0] if documents else None
+    return first if isinstance(first, dict) and "implementation" in first else None
 
 
 def _compiled(package: Package, text: str) -> YamlComponent:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from headrace.compiler.package import Package
+from headrace.compiler.yaml_reading import NotYaml, documents_in
 from headrace.errors import BadInput
 
 Comparable = Package | Mapping[str, Any] | str | Path
@@ -25,17 +25,10 @@ def as_package(given: Comparable) -> Package:
 
 
 def _documents(text: str) -> list[Any]:
-    if text.lstrip().startswith("{"):
-        try:
-            return [json.loads(text)]
-        except ValueError:
-            pass  # YAML may start with a brace too
-    import yaml
-
     try:
-        return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
-        raise BadInput(f"this is neither YAML nor JSON: {error}") from None
+        return documents_in(text)
+    except NotYaml as wrong:
+        raise BadInput(f"this is neither YAML nor JSON: {wrong}") from None
 
 
 def _chosen(documents: list[Any], what: str) -> Package:

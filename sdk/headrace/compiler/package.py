@@ -1,4 +1,4 @@
-"""A compiled pipeline: the documents of an IR package as plain JSON-like objects. Pure; PyYAML is imported only to read YAML.
+"""A compiled pipeline: the documents of an IR package as plain JSON-like objects. Pure.
 
 Made by the compiler and by whoever loads a package; taken by the client, `headrace.local`, the CLI and `comparing`.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.compiler.yaml_reading import NotYaml, documents_in
 from headrace.errors import BadInput
 
 Json = dict[str, Any]
@@ -59,7 +60,11 @@ class Package:
     def from_text(cls, text: str) -> Package:
         """The package that TEXT holds, as YAML or JSON."""
         spec, platform = None, None
-        for document in _documents(text):
+        try:
+            documents = documents_in(text)
+        except NotYaml as wrong:
+            raise BadInput(f"The text is not YAML: {wrong}") from None
+        for document in documents:
             if not isinstance(document, dict):
                 raise BadInput("The text is no compiled pipeline: a document in it is not a mapping.")
             if "pipelineInfo" in document or "root" in document:
@@ -78,21 +83,3 @@ class Package:
         if spec is None or not isinstance(spec.get("root"), dict) or not isinstance(spec.get("pipelineInfo"), dict):
             raise BadInput("The text holds no compiled pipeline; compile one with `headrace compile FILE.py`.")
         return cls(spec, platform)
-
-
-def _documents(text: str) -> list[Any]:
-    """The documents of TEXT that hold anything."""
-    if text.lstrip().startswith("{"):
-        import json
-
-        try:
-            return [json.loads(text)]
-        except ValueError:
-            pass  # YAML may begin so too
-    import yaml
-
-    try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return [document for document in yaml.load_all(text, loader) if document is not None]
-    except yaml.YAMLError as error:
-        raise BadInput(f"The text is not YAML: {' '.join(str(error).split())}") from None
