@@ -104,7 +104,8 @@ def test_wrong_parameters_are_named_with_their_type(platform: Platform, tmp_path
         ("text.yaml", b"just a text", "pipeline"),
         ("broken.yaml", b"a: [", ""),
         ("argo.yaml", b"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "Argo"),
-        ("source.py", b"import kfp\n", "compile"),
+        ("source.py", b"import kfp\n", "defines no pipeline: decorate a function with @dsl.pipeline"),
+        ("source.py", b"from kfp import dsl\n", "imports KFP's SDK, which is not installed here; with --as-kfp"),
         ("empty.yaml", b"", "empty"),
     ],
 )

@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from headrace.errors import BadInput, HeadraceError
@@ -135,12 +136,19 @@ def _told_to(told: list[str]) -> Iterator[None]:
         yield
 
 
+class _FromSource(SourceFileLoader):
+    """Without kept bytecode: that of a file which changed within a second, and not in length, is taken for current."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 @contextmanager
 def _imported(path: Path, *, as_kfp: bool) -> Iterator[ModuleType]:
     folder, name = _place(path.resolve())
     before = list(sys.path)
     sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, path.resolve(), loader=_FromSource(name, str(path.resolve())))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

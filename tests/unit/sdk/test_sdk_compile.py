@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_check_says_what_is_stale_and_writes_nothing(write, said):
     before = Path("flow.yaml").read_bytes()
     assert said("compile", "flow.py", "--check") == told
     assert Path("flow.yaml").read_bytes() == before
+
+
+def test_a_file_is_read_anew_whatever_its_times_say(write, said):
+    write(ONE)
+    os.utime("flow.py", (1_000_000_000, 1_000_000_000))
+    said("compile", "flow.py")
+    write(ONE.replace("Ada", "Bob"))
+    os.utime("flow.py", (1_000_000_000, 1_000_000_000))
+    said("compile", "flow.py")
+    assert "Bob" in Path("flow.yaml").read_text()
 
 
 def test_several_pipelines_are_files_each(write, said):
