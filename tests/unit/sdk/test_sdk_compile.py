@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def test_check_says_what_is_stale_and_writes_nothing(write, said):
     assert Path("flow.yaml").read_bytes() == before
 
 
-def test_a_file_is_read_anew_whatever_its_times_say(write, said):
+def test_a_file_is_read_anew_whatever_its_times_say(write, said, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write(ONE)
     os.utime("flow.py", (1_000_000_000, 1_000_000_000))
     said("compile", "flow.py")
