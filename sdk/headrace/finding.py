@@ -109,10 +109,12 @@ def reachable(grpc: str, http: str) -> str:
     return grpc
 
 
-def platform_up(home: Path) -> Address | None:
-    """The platform that HOME/up.json tells of; None where there is none, or where it is dead."""
+def platform_up(home: Path, pid: int | None = None) -> Address | None:
+    """The platform that HOME/up.json tells of; None where there is none, where it is dead, or where it is not process PID."""
     told = _read(home / "up.json")
     if told is None or told.get("host") not in (None, socket.gethostname()) or not alive(told.get("pid")):
+        return None
+    if pid is not None and told.get("pid") != pid:
         return None
     http, grpc = told.get("http_address"), told.get("grpc_address")
     if not isinstance(http, str) or not isinstance(grpc, str) or not _listens(grpc):

@@ -11,11 +11,11 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from headrace.errors import HeadraceError, PlatformUnreachable
 from headrace.finding import Address, home_folder, platform_up
@@ -25,51 +25,90 @@ LOOK_EVERY = 0.05  # seconds between two looks for up.json: another process writ
 ENDS_WITHIN = 15.0  # seconds after SIGTERM; it promises 10
 OTHER_STARTS_WITHIN = 120.0  # seconds for a platform that another process is starting
 COMMAND = ("-m", "headrace", "up", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--quiet")
+LOOK_AGAIN = 0.5  # seconds between two looks at whether the platform of another process is still up
+REFUSED = 2  # the exit code of a platform that may not start
+GONE_WITHIN = 2.0  # seconds after its last answer in which a platform that ends is gone
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 class DidNotStart(PlatformUnreachable):
     """The embedded platform ended before it was up; the text has the end of its log."""
 
 
+class PlatformEnded(PlatformUnreachable):
+    """The platform ended under the work. Where another process had started it, the work goes on with the next platform."""
+
+
 @dataclass(slots=True)
 class Local:
-    """The platform to use; `child` where it is ours."""
+    """The platform to use; `child` where it is ours, `home` where it is the one that another process has up on this machine."""
 
     address: Address
     child: asyncio.subprocess.Process | None = None
+    home: Path | None = None
 
-    async def died(self) -> None:
-        """Returns when our own platform has ended; never where it is not ours."""
-        if self.child is None:
-            await asyncio.Event().wait()
-        else:
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """What WORK gives; PlatformEnded where the platform ends first."""
+        doing, ending = asyncio.create_task(work), asyncio.create_task(self._ended())
+        try:
+            await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done() and not (
+                isinstance(doing.exception(), PlatformUnreachable) and await self._is_ending(ending)
+            ):
+                return doing.result()
+            raise PlatformEnded(
+                "the embedded platform ended; its log is platform.log in the folder logs of HEADRACE_HOME"
+            )
+        finally:
+            for task in (doing, ending):
+                task.cancel()
+            await asyncio.gather(doing, ending, return_exceptions=True)
+
+    async def _is_ending(self, ending: asyncio.Task[None]) -> bool:
+        """A platform that ends answers no more before it is gone."""
+        if self.child is not None or self.home is not None:
+            await asyncio.wait({ending}, timeout=GONE_WITHIN)
+        return ending.done()
+
+    async def _ended(self) -> None:
+        """Returns when the platform has ended; never where it is not on this machine."""
+        if self.child is not None:
             await self.child.wait()
+        elif self.home is not None:
+            while await asyncio.to_thread(platform_up, self.home) == self.address:  # noqa: ASYNC110  # another process's
+                await asyncio.sleep(LOOK_AGAIN)
+        else:
+            await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def local_platform(say: Say) -> AsyncIterator[Local]:
-    """The platform that is up on this machine, else one of our own while the block runs."""
-    home = home_folder()
+async def local_platform(say: Say, home: Path | None = None) -> AsyncIterator[Local]:
+    """The platform that is up on HOME (by default this user's), else one of our own while the block runs."""
+    home = home or home_folder()
     if up := await asyncio.to_thread(platform_up, home):
-        yield Local(up)
+        yield Local(up, home=home)
         return
     log = await asyncio.to_thread(_open_log, home)
     child: asyncio.subprocess.Process | None = None
     try:
         say(_sentence(home))
+        refusals = 3
         while True:
             begin = log.tell()
-            child = await _spawn(log)
+            child = await _spawn(log, home)
             if up := await _up(home, child):
                 break
             code, child = child.returncode, None
-            if not await asyncio.to_thread(_held, home):
+            if await asyncio.to_thread(_held, home):
+                say(f"another platform has {home}; waiting for it")
+                if up := await _other(home):
+                    break
+            elif code == REFUSED and refusals:  # whoever held the folder gave it back just now
+                refusals -= 1
+            else:
                 raise DidNotStart(_why(log, begin, code))
-            say(f"another platform is starting on {home}; waiting for it")
-            if up := await _other(home):
-                break
-        yield Local(up, child)
+        yield Local(up, child, home)
     finally:
         if child is not None:
             await asyncio.shield(_end(child))
@@ -92,7 +131,7 @@ def _open_log(home: Path) -> IO[bytes]:
         ) from None
 
 
-async def _spawn(log: IO[bytes]) -> asyncio.subprocess.Process:
+async def _spawn(log: IO[bytes], home: Path) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *COMMAND,
@@ -100,7 +139,7 @@ async def _spawn(log: IO[bytes]) -> asyncio.subprocess.Process:
         stdout=log,
         stderr=log,
         start_new_session=True,
-        env={**_environment(), END_WITH: str(os.getpid())},
+        env={**_environment(), "HEADRACE_HOME": str(home), END_WITH: str(os.getpid())},
     )
 
 
@@ -122,11 +161,11 @@ def end_with_parent() -> None:
 
 
 async def _up(home: Path, child: asyncio.subprocess.Process) -> Address | None:
-    """Where our child listens; None where it has ended."""
+    """Where our child listens; None where it has ended. The platform of a process that was faster does not count as ours."""
     ended = asyncio.ensure_future(child.wait())
     try:
         while not ended.done():
-            if up := await asyncio.to_thread(platform_up, home):
+            if up := await asyncio.to_thread(platform_up, home, child.pid):
                 return up
             await asyncio.wait({ended}, timeout=LOOK_EVERY)
     except BaseException:
@@ -138,7 +177,7 @@ async def _up(home: Path, child: asyncio.subprocess.Process) -> Address | None:
 
 
 async def _other(home: Path) -> Address | None:
-    """The platform that another process is starting; None where it gave the folder back."""
+    """The platform that another process has or is starting; None where it gave the folder back."""
     async with asyncio.timeout(OTHER_STARTS_WITHIN):
         while await asyncio.to_thread(_held, home):
             if up := await asyncio.to_thread(platform_up, home):

@@ -156,11 +156,12 @@ def test_a_platform_of_its_own_ends_with_the_program(tmp_path: Path) -> None:
     assert faults_in_logs(home) == []
 
 
-def started(home: Path, program: Path, folder: Path) -> subprocess.Popen[str]:
+def started(home: Path, *words: str | Path, folder: Path, given: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(program)],
+        [sys.executable, *map(str, words)],
         env=environment(home),
         cwd=folder,
+        stdin=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -171,7 +172,9 @@ def started(home: Path, program: Path, folder: Path) -> subprocess.Popen[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not end it with its parent")
 def test_a_platform_of_its_own_ends_where_the_program_is_killed(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with started(home, written(tmp_path, OWN + "sys.stdin.read()\nimport time; time.sleep(100)"), tmp_path) as program:
+    with started(
+        home, written(tmp_path, OWN + "sys.stdin.read()\nimport time; time.sleep(100)"), folder=tmp_path
+    ) as program:
         assert program.stdout is not None
         pid = json.loads(program.stdout.readline())["pid"]
         assert alive(pid)
@@ -199,7 +202,7 @@ except KeyboardInterrupt:
 
 
 def test_an_interruption_ends_the_run(up: Platform, tmp_path: Path) -> None:
-    with started(up.home, written(tmp_path, SLOW), tmp_path) as program:
+    with started(up.home, written(tmp_path, SLOW), folder=tmp_path) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         assert program.stdout.readline() == "[wait] waiting\n"
@@ -242,7 +245,7 @@ except HeadraceError as failed:
 
 def test_a_platform_that_dies_is_said_and_another_one_started(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with started(home, written(tmp_path, TOLD), tmp_path) as program:
+    with started(home, written(tmp_path, TOLD), folder=tmp_path) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "[wait_for] waiting\n".replace("_", "-")
         first = json.loads((home / "up.json").read_text())["pid"]
@@ -251,6 +254,76 @@ def test_a_platform_that_dies_is_said_and_another_one_started(tmp_path: Path) ->
         rest = program.stdout.read()
     assert rest.endswith("seen\n"), rest
     assert program.returncode == 0
+
+
+OWNER = """
+import sys
+from headrace import dsl, local
+
+@dsl.component
+def hello():
+    pass
+
+local.init()
+hello()
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+JOINING = """
+from headrace import dsl, local
+
+@dsl.component
+def wait_for(file: str) -> str:
+    import os, time
+    print("waiting", flush=True)
+    while not os.path.exists(file):
+        time.sleep(0.01)
+    return "seen"
+
+@dsl.pipeline
+def waiting(file: str) -> str:
+    return wait_for(file=file).output
+
+if __name__ == "__main__":
+    local.init()
+    run = waiting(file="go")
+    print(run.tasks["wait-for"].outputs["Output"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("command", [[], ["-m", "headrace", "run"]], ids=["call", "command"])
+def test_a_run_goes_on_where_the_process_that_started_its_platform_ends(tmp_path: Path, command: list[str]) -> None:
+    home, go = tmp_path / "home", tmp_path / "go"
+    owner = started(home, written(tmp_path, OWNER), folder=tmp_path, given=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "up\n"
+    program = tmp_path / "joining.py"
+    program.write_text(JOINING.replace('file="go"', f"file={str(go)!r}"))
+    words = [*command, str(program), *(["--pipeline=waiting", "-p", f"file={go}"] if command else [])]
+    with started(home, *words, folder=tmp_path) as joined:
+        assert joined.stdout is not None
+        assert joined.stderr is not None
+        meets = joined.stderr if command else joined.stdout
+        assert any("waiting" in line or "running" in line for line in meets)
+        owner.communicate("", timeout=60)
+        assert owner.returncode == 0
+        go.touch()
+        said, complaints = joined.communicate(timeout=60)
+    assert joined.returncode == 0, complaints
+    assert "seen\n" in said
+    assert f"starting an embedded platform on {home}\n" in complaints
+    assert faults_in_logs(home) == []
+
+
+def test_programs_that_start_at_once_share_one_platform(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    program = written(tmp_path, OWN.replace("print(", "sys.stdout.flush(); print("))
+    both = [started(home, program, folder=tmp_path) for _ in range(2)]
+    for one in both:
+        said, complaints = one.communicate(timeout=100)
+        assert one.returncode == 0, said + complaints
+    assert faults_in_logs(home) == []
 
 
 def test_on_a_terminal_it_is_drawn_how_far_the_run_is(up: Platform, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from headrace.display.screen import progress_on, say, style_of
 from headrace.errors import BadInput, PlatformUnreachable
 from headrace.finding import Address, find, home_folder
 from headrace.models import Run
-from headrace.own_platform import Local, local_platform
+from headrace.own_platform import Local, PlatformEnded, local_platform
 
 Submit = Callable[[Calls], Awaitable[Run]]
 Given: TypeAlias = tuple[bytes, str] | None  # a package's bytes and file name; None where a resume gives none
@@ -88,10 +88,31 @@ async def _somewhere(submit: Submit, given: Given, options: argparse.Namespace) 
     address = await asyncio.to_thread(_named, options.endpoint)
     if address is not None:
         return await _on(Local(address), submit, given, options)
-    async with local_platform(say) as local:
-        if options.no_wait and local.child is not None:
-            raise BadInput("--no-wait needs a platform that stays: start one with `headrace up`, or give --endpoint")
-        return await _on(local, submit, given, options)
+    submit = _once(submit)
+    while True:
+        async with local_platform(say) as local:
+            if options.no_wait and local.child is not None:
+                raise BadInput(
+                    "--no-wait needs a platform that stays: start one with `headrace up`, or give --endpoint"
+                )
+            try:
+                return await _on(local, submit, given, options)
+            except PlatformEnded:
+                if local.child is not None:
+                    raise
+        say("the platform, which another process had started, has ended; going on with the next")
+
+
+def _once(submit: Submit) -> Submit:
+    """SUBMIT, which gives the run that it has made when it is asked again."""
+    made: list[Run] = []
+
+    async def once(client: Calls) -> Run:
+        if not made:
+            made.append(await submit(client))
+        return made[0]
+
+    return once
 
 
 def _named(endpoint: str | None) -> Address | None:
@@ -117,7 +138,7 @@ async def _on(local: Local, submit: Submit, given: Given, options: argparse.Name
         except asyncio.CancelledError:
             say(interrupted(created.run_id, own=local.child is not None))
             raise
-        return await _report(client, ended, options)
+        return await local.during(_report(client, ended, options))
 
 
 async def _advise(client: Calls, given: Given) -> None:
@@ -141,23 +162,22 @@ async def _follow(client: Calls, created: Run, local: Local) -> Run:
     """The run when it has ended; a platform of our own that dies is said at once."""
     face = progress_on(sys.stderr, created.display_name)
     drawing = asyncio.create_task(face.draw())
-    waiting = asyncio.create_task(client.wait(created.run_id, progress=face.show))
-    dying = asyncio.create_task(local.died())
+    waiting = asyncio.create_task(local.during(client.wait(created.run_id, progress=face.show)))
     try:
-        await asyncio.wait({waiting, dying, drawing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, drawing}, return_when=asyncio.FIRST_COMPLETED)
         if drawing.done():
             drawing.result()  # a fault of the renderer is a fault to see
-        if not waiting.done():
-            log = home_folder() / "logs" / "platform.log"
-            raise PlatformUnreachable(
-                f"the embedded platform ended while run {created.run_id} was going on; its log is {log}. "
-                "The run goes on at the next start: headrace up"
-            )
-        return waiting.result()
+        return await waiting
+    except PlatformEnded:
+        log = home_folder() / "logs" / "platform.log"
+        raise PlatformEnded(
+            f"the embedded platform ended while run {created.run_id} was going on; its log is {log}. "
+            "The run goes on at the next start: headrace up"
+        ) from None
     finally:
-        for task in (drawing, waiting, dying):
+        for task in (drawing, waiting):
             task.cancel()
-        await asyncio.gather(drawing, waiting, dying, return_exceptions=True)
+        await asyncio.gather(drawing, waiting, return_exceptions=True)
         face.close()
 
 

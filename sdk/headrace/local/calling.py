@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import queue
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from headrace.api.calls import Calls
 from headrace.dsl.components import Component
 from headrace.dsl.mistakes import mistake
 from headrace.local import preparing
-from headrace.local.driving import Order, drive, page
+from headrace.local.driving import Order, drive, on_platform, page
 from headrace.local.platforms import Opened, Session, session
 from headrace.local.results import LocalRun, RunFailed, failure_text, first_failure
 from headrace.local.settings import LocalSettings
@@ -26,6 +27,7 @@ from headrace.models import Artifact as StoredArtifact
 from headrace.models import Progress, Run, Task
 
 P = ParamSpec("P")
+T = TypeVar("T")
 ENDS_WITHIN: Final = 15.0  # seconds for the platform to take an interruption
 
 if TYPE_CHECKING:
@@ -143,8 +145,8 @@ class OfRun:
     """Reads what belongs to one run."""
 
     def __init__(self, home: Session, opened: Opened, run_id: str) -> None:
-        self._home = home
-        self._calls = opened.calls
+        self._session = home
+        self._home = opened.home
         self._page = page(opened, run_id)
         self._run_id = run_id
         self._copies: dict[str, str] = {}
@@ -155,22 +157,30 @@ class OfRun:
 
     def tasks(self) -> list[Task]:
         """Every task."""
-        return self._home.run(self._calls.tasks(self._run_id))
+        return self._asked(lambda calls: calls.tasks(self._run_id))
 
     def log(self, path: str) -> str:
         """The log of a task's last attempt."""
-        return self._home.run(self._whole_log(path)).decode("utf-8", "replace")
+        return self._asked(lambda calls: self._whole_log(calls, path)).decode("utf-8", "replace")
 
     def value(self, path: str, name: str, *, given: bool = False) -> Any:
         """A parameter that is kept by reference."""
-        return self._home.run(self._calls.value(self._run_id, name, task=path, side="input" if given else "output"))
+        return self._asked(
+            lambda calls: calls.value(self._run_id, name, task=path, side="input" if given else "output")
+        )
 
     def fetched(self, artifact: StoredArtifact) -> str:
         """A copy of an artifact that is not on this machine; made once."""
         if artifact.uri not in self._copies:
             folder = Path(tempfile.mkdtemp(prefix="headrace-artifact-"))
-            self._copies[artifact.uri] = self._home.run(preparing.copied(self._calls, self._run_id, artifact, folder))
+            self._copies[artifact.uri] = self._asked(
+                lambda calls: preparing.copied(calls, self._run_id, artifact, folder)
+            )
         return self._copies[artifact.uri]
 
-    async def _whole_log(self, path: str) -> bytes:
-        return b"".join([data async for data in self._calls.logs(self._run_id, path)])
+    def _asked(self, question: Callable[[Calls], Coroutine[Any, Any, T]]) -> T:
+        """The answer, also where the platform of then has ended with the process that had started it."""
+        return self._session.run(on_platform(self._session, lambda _: None, question, self._home))[0]
+
+    async def _whole_log(self, calls: Calls, path: str) -> bytes:
+        return b"".join([data async for data in calls.logs(self._run_id, path)])

@@ -27,7 +27,7 @@ class Following:
     """The logs of one run."""
 
     def __init__(self, calls: Calls, run_id: str, conversation: Conversation) -> None:
-        self._calls = calls
+        self.calls = calls
         self._run_id = run_id
         self._conversation = conversation
         self._logs: dict[tuple[str, int], asyncio.Event] = {}  # set when the attempt has ended
@@ -82,7 +82,7 @@ class Following:
     async def _copy(self, lines: Lines, attempt: int, *, follow: bool) -> None:
         # an attempt that never came to write, or a platform that went away, which others say
         with suppress(NotFound, PlatformUnreachable):
-            asked = self._calls.logs(self._run_id, lines.path, attempt=attempt, offset=lines.offset, follow=follow)
+            asked = self.calls.logs(self._run_id, lines.path, attempt=attempt, offset=lines.offset, follow=follow)
             async for data in asked:
                 lines.add(data)
 

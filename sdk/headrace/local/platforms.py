@@ -37,6 +37,7 @@ class NoServer(HeadraceError):  # noqa: N818  # the names are what people read; 
 class Opened:
     """A platform in use, and what gives it back."""
 
+    home: Path
     local: Local
     calls: Calls
     stack: AsyncExitStack
@@ -55,6 +56,7 @@ class Session:
         self._runner = SHARED.take()
         self._opening = asyncio.Lock()
         self._opened: dict[Path, Opened] = {}
+        self._gone: list[Opened] = []  # of platforms that ended; closed late, for calls may still be under way on them
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """WORK, begun on the loop."""
@@ -64,20 +66,17 @@ class Session:
         """The result of WORK; an interruption cancels it."""
         return self._runner.run(work)
 
-    async def platform(self, say: Say) -> Opened:
-        """The platform of HOME as the settings name it now; started where none is up."""
-        home = home_folder()
+    async def platform(self, say: Say, home: Path | None = None) -> Opened:
+        """The platform of HOME, else of the one that the settings name now; started where none is up."""
+        home = home or home_folder()
         async with self._opening:
             held = self._opened.get(home)
             if held is not None and held.lives and await asyncio.to_thread(platform_up, home) == held.local.address:
                 return held
             if held is not None:
-                await self._close(home)
+                self._gone.append(self._opened.pop(home))
             self._opened[home] = opened = await _open(home, say)
             return opened
-
-    async def _close(self, home: Path) -> None:
-        await self._opened.pop(home).stack.aclose()
 
     def close(self) -> None:
         """End what is ours. At the end of the process."""
@@ -86,8 +85,8 @@ class Session:
             SHARED.give_back(self._runner)
 
     async def _close_all(self) -> None:
-        for home in list(self._opened):
-            await self._close(home)
+        for opened in [*self._gone, *self._opened.values()]:
+            await opened.stack.aclose()
 
 
 async def _open(home: Path, say: Say) -> Opened:
@@ -96,9 +95,9 @@ async def _open(home: Path, say: Say) -> Opened:
             "headrace.local needs the embedded platform, which is not installed here: pip install 'headrace[server]'"
         )
     async with AsyncExitStack() as stack:
-        local = await stack.enter_async_context(local_platform(say))
+        local = await stack.enter_async_context(local_platform(say, home))
         calls = await stack.enter_async_context(Calls.at(local.address))
-        return Opened(local, calls, stack.pop_all())
+        return Opened(home, local, calls, stack.pop_all())
     raise PlatformUnreachable(f"no platform could be opened on {home}")  # a stack never swallows what was raised
 
 
