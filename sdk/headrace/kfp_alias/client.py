@@ -24,6 +24,9 @@ ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 FIRST_PAUSE: Final = 0.05  # seconds between two looks at a run; they double up to sleep_duration
 DEFAULT_EXPERIMENT: Final = "Default"
 
+Settings = tuple[str | None, bool | None, str | None, str | None]
+"""Pipeline root, caching, cache key, service account."""
+
 log = logging.getLogger("kfp")
 
 
@@ -158,13 +161,9 @@ class Client(RecurringRuns):
         service_account: str | None = None,
         experiment_id: str | None = None,
     ) -> RunPipelineResult:
-        package = packed_function(pipeline_func)
-        experiment = self._experiment(experiment_id, experiment_name, namespace)
-        name = run_name or f"{package.name} {time.strftime('%Y-%m-%d %H-%M-%S')}"
-        body = run_body(
-            experiment, name, package, arguments, (pipeline_root, enable_caching, cache_key, service_account)
-        )
-        return RunPipelineResult(self, self._create(body))
+        settings = (pipeline_root, enable_caching, cache_key, service_account)
+        experiment = (experiment_id, experiment_name, namespace)
+        return self._run_of(packed_function(pipeline_func), arguments, run_name, experiment, settings)
 
     def create_run_from_pipeline_package(
         self,
@@ -179,11 +178,24 @@ class Client(RecurringRuns):
         service_account: str | None = None,
         experiment_id: str | None = None,
     ) -> RunPipelineResult:
-        package = packed_file(pipeline_file)
-        experiment = self._experiment(experiment_id, experiment_name, namespace)
-        name = run_name or f"{package.name} {time.strftime('%Y-%m-%d %H-%M-%S')}"
+        settings = (pipeline_root, enable_caching, cache_key, service_account)
+        experiment = (experiment_id, experiment_name, namespace)
+        return self._run_of(packed_file(pipeline_file), arguments, run_name, experiment, settings)
+
+    def _run_of(
+        self,
+        package: Packed,
+        arguments: Mapping[str, Any] | None,
+        name: str | None,
+        experiment: tuple[str | None, str | None, str | None],
+        settings: Settings,
+    ) -> RunPipelineResult:
         body = run_body(
-            experiment, name, package, arguments, (pipeline_root, enable_caching, cache_key, service_account)
+            self._experiment(*experiment),
+            name or f"{package.name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+            package,
+            arguments,
+            settings,
         )
         return RunPipelineResult(self, self._create(body))
 
@@ -392,9 +404,9 @@ def run_body(
     name: str,
     package: Packed | None,
     parameters: Mapping[str, Any] | None,
-    settings: tuple[str | None, bool | None, str | None, str | None],
+    settings: Settings,
 ) -> dict[str, Any]:
-    """SETTINGS: pipeline root, caching, cache key, service account."""
+    """The body of a request that creates a run."""
     root, caching, key, account = settings
     config = {"parameters": dict(parameters or {}), "pipeline_root": root}
     body = {
