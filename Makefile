@@ -67,7 +67,7 @@ types: $(BIN)/.test
 check: lint types verify  ## lint, types, import contracts, generated code current
 
 TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/differential tests/sdk_corpus tests/peers tests/robustness
-test: $(BIN)/.test .venv-kfp/.done  ## unit, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
+test: $(BIN)/.test .venv-kfp/.done  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
 .PHONY: test-as-root test-python test-postgres

@@ -1,4 +1,4 @@
-"""The verbs about runs that exist: list, get, terminate, retry, delete, trace (logs.py has logs)."""
+"""The verbs about runs that exist: list, get, terminate, retry, archive, delete, trace (logs.py has logs)."""
 
 from __future__ import annotations
 

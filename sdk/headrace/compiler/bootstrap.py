@@ -1,7 +1,7 @@
 """The command and args of a component made from a Python function: a fixed `sh` script, the module's source, and settings.
 
 The script stands in the IR as it is here, so that whoever runs it can recognise it: Headrace's companion does (its
-`lightweight` holds the same text, which a test compares) and calls the function without a shell; KFP's backend,
+`bootstrap` holds the same text, which a test compares) and calls the function without a shell; KFP's backend,
 `kfp.local` and Vertex run it. Called by `dsl.decorators` and `headrace.comparing`; the module's text is made by `module_texts`.
 """
 
