@@ -73,14 +73,14 @@ def test_no_file(tmp_path: Path, name: str, sentence: str):
 def test_what_it_raises_is_shown_without_our_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = file(tmp_path, "def deep():\n    return 1 / 0\n\n\ndeep()\n")
     assert main(["validate", str(path)]) == 2
-    said = capsys.readouterr().err
+    lines = capsys.readouterr().err.splitlines(keepends=True)
+    said = "".join(line for line in lines if line.strip(" ~^\n"))  # where Python underlines changes with its version
     assert said == (
         "Traceback (most recent call last):\n"
         f'  File "{path}", line 5, in <module>\n'
         "    deep()\n"
         f'  File "{path}", line 2, in deep\n'
         "    return 1 / 0\n"
-        "           ~~^~~\n"
         "ZeroDivisionError: division by zero\n"
         f"headrace: {path} raised ZeroDivisionError while it was imported\n"
     )
