@@ -90,12 +90,17 @@ def _import_of(name: str, function: Callable[..., Any]) -> str:
 Binding = tuple[str, tuple[str, ...], bool]
 
 
-@lru_cache(maxsize=4096)
 def _binding(file: str, name: str, line: int) -> Binding | None:
     """The last statement of FILE before LINE that binds NAME: its text, the names that it needs, whether it is an import."""
+    return _binding_in(file, hash("".join(linecache.getlines(file))), name, line)
+
+
+@lru_cache(maxsize=4096)
+def _binding_in(file: str, version: int, name: str, line: int) -> Binding | None:
+    """VERSION tells apart what FILE holds before and after an edit: modules are reloaded, above all in notebooks."""
     found: Binding | None = None
     lines = linecache.getlines(file)
-    for node in sorted(_visible(_tree(file, len(lines)).body, line), key=lambda node: node.lineno):
+    for node in sorted(_visible(_tree(file, version).body, line), key=lambda node: node.lineno):
         if node.lineno >= line and found is not None:
             break
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -109,8 +114,8 @@ def _binding(file: str, name: str, line: int) -> Binding | None:
 
 
 @lru_cache(maxsize=64)
-def _tree(file: str, line_count: int) -> ast.Module:
-    """FILE, parsed; LINE_COUNT tells versions of a file apart."""
+def _tree(file: str, version: int) -> ast.Module:
+    """FILE, parsed; VERSION as above."""
     try:
         return ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:  # a notebook's cell with magics

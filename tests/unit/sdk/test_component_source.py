@@ -5,6 +5,7 @@ Each is executed by the runtime in a process of its own, from nothing but the co
 
 # ruff: noqa: UP006, UP035, UP045
 
+import importlib
 import json
 import linecache
 import subprocess
@@ -240,6 +241,20 @@ def test_annotations_that_are_text_come_as_they_are(tmp_path: Path) -> None:
     finally:
         sys.path.remove(str(tmp_path))
         sys.modules.pop("later", None)
+
+
+def test_what_is_brought_is_that_of_the_file_as_it_is_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "edited.py"
+    text = "from headrace import dsl\n\nRATE = {}\n\n\n@dsl.component\ndef train(rate: int = RATE) -> int:\n    return rate\n"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    brought = []
+    for rate in (5, 1000):
+        file.write_text(text.format(rate))
+        edited = importlib.reload(sys.modules["edited"]) if brought else importlib.import_module("edited")
+        brought.append(edited.train.implementation.container["command"][3])
+    del sys.modules["edited"]
+    assert ["RATE = 5\n" in brought[0], "RATE = 1000\n" in brought[1]] == [True, True]
 
 
 def test_the_image_and_packages_are_what_the_decorator_says() -> None:
