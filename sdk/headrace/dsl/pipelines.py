@@ -140,7 +140,7 @@ def define(
         returned = function(**_input_channels(interface.inputs, construction.marks))
     if not construction.tasks:
         raise mistake(f"The pipeline {construction.name!r} has no task; call a component in it.", where)
-    _need_workspace(construction, pipeline_config, where)
+    _need_workspace(construction, pipeline_config)
     outputs = _outputs(returned, interface, construction, where)
     topology.check(construction.root, outputs, where)
     return PipelineDefinition(
@@ -251,7 +251,7 @@ def _shown(channel: Any) -> str:
     return channel.described() if isinstance(channel, Channel) else repr(channel)
 
 
-def _need_workspace(construction: Construction, config: PipelineConfig | None, where: Where) -> None:
+def _need_workspace(construction: Construction, config: PipelineConfig | None) -> None:
     if config is not None and config.workspace is not None:
         return
     for task in construction.tasks.values():

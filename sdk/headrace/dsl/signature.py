@@ -65,12 +65,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`annotations`: evaluated, by parameter; `description`: the docstring's prose; `platform_given`: what no call gives."""
+    """`annotations`: evaluated, by parameter; `description`: the docstring's prose."""
 
     interface: Interface
     annotations: Mapping[str, Any]
     description: str
-    platform_given: frozenset[str]
 
 
 def signature_of(function: Callable[..., Any], kind: Kind) -> Signature:
@@ -88,7 +87,6 @@ class _Reading:
         self._locals = _locals_around() if any(isinstance(each, str) for each in _annotations(self._raw)) else {}
         self._inputs: dict[str, Input] = {}
         self._outputs: dict[str, Output] = {}
-        self._given: set[str] = set()
 
     def signature(self) -> Signature:
         docstring = inspect.getdoc(self._function)
@@ -99,7 +97,7 @@ class _Reading:
             annotations[name] = annotation = self._evaluated(parameter)
             self._take(name, parameter, annotation, said.parameters.get(name, ""), outputs_said.get(name, ""))
         self._returned(outputs_said)
-        return Signature(Interface(self._inputs, self._outputs), annotations, said.description, frozenset(self._given))
+        return Signature(Interface(self._inputs, self._outputs), annotations, said.description)
 
     def _mistake(self, message: str) -> DefinitionError:
         return mistake(message, self._where)
@@ -128,16 +126,11 @@ class _Reading:
     def _take(self, name: str, parameter: inspect.Parameter, annotation: Any, said: str, output_said: str) -> None:
         what = f"{name} of {self._name}()"
         taken = self._read(annotation, what)
-        if taken.marker == "embedded":
-            self._given.add(name)
-        elif taken.marker in ("output", "output path"):
-            self._given.add(name)
+        if taken.marker in ("output", "output path"):
             self._no_default(parameter, what)
             self._add_output(name, taken, what, output_said)
-        else:
+        elif taken.marker != "embedded":  # which the component brings along
             self._inputs[name] = self._input(taken, parameter, what, said)
-            if isinstance(made := self._inputs[name], ParameterInput) and made.type in SYSTEM:
-                self._given.add(name)
 
     def _read(self, annotation: Any, what: str) -> Read:
         if annotation in (InputPath, OutputPath):

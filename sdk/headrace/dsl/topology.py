@@ -32,8 +32,8 @@ def check(root: Group, outputs: Mapping[str, Channel], where: Where) -> None:
         for other in place.after_ if isinstance(place, PipelineTask) else place.after:
             _check_order(other, place)
     for name, channel in outputs.items():
-        _check_returned(name, channel, root, where)
-    _check_circles(root, places)
+        _check_returned(name, channel, where)
+    _check_circles(places)
 
 
 def _places(group: Group) -> Iterator[Place]:
@@ -132,10 +132,8 @@ def _check_reach(channel: Channel, place: Place) -> None:
 
 
 def _origin(channel: Channel) -> Channel:
-    """What CHANNEL is taken from: for the item of an inner loop, the item it is made of, and so on."""
-    if isinstance(channel, LoopItemField):
-        return _origin(channel.item)
-    return channel
+    """The item where CHANNEL is a field of one; else CHANNEL itself."""
+    return channel.item if isinstance(channel, LoopItemField) else channel
 
 
 def _producer(channel: Channel) -> Place | None:
@@ -216,7 +214,7 @@ def _check_order(other: Place, place: Place) -> None:
     )
 
 
-def _check_circles(root: Group, places: list[Place]) -> None:
+def _check_circles(places: list[Place]) -> None:
     """Groups wait for all that anything inside of them waits for."""
     handlers: dict[Place, Group] = {each.exit_task: each for each in places if isinstance(each, ExitHandlerGroup)}
     if not handlers and not any(_may_wait_for_later(place) for place in places):
@@ -296,7 +294,7 @@ def _follow(start: Place, waits: Mapping[Place, Mapping[Place, Place]], done: se
 # what is returned
 
 
-def _check_returned(name: str, channel: Channel, root: Group, where: Where) -> None:
+def _check_returned(name: str, channel: Channel, where: Where) -> None:
     if isinstance(channel, Collected):
         _check_collected(channel, None)
         return

@@ -193,9 +193,10 @@ def test_what_the_platform_gives_is_optional_and_no_call_gives_it() -> None:
         c: dsl.TaskConfig = None,
     ): ...
 
-    signature = signature_of(f, Kind.COMPONENT)
-    assert signature.platform_given == {"status", "model", "c"}
-    assert signature.interface.inputs["status"] == ParameterInput(ParameterType.TASK_FINAL_STATUS, optional=True)
+    made = signature_of(f, Kind.COMPONENT).interface
+    assert list(made.outputs) == ["model"]
+    assert [name for name, each in made.inputs.items() if not each.optional] == ["a"]
+    assert made.inputs["status"] == ParameterInput(ParameterType.TASK_FINAL_STATUS, optional=True)
 
 
 def test_what_a_component_brings_along_is_no_input() -> None:
