@@ -2,7 +2,8 @@
 
 The script stands in the IR as it is here, so that whoever runs it can recognise it: Headrace's companion does (its
 `bootstrap` holds the same text, which a test compares) and calls the function without a shell; KFP's backend,
-`kfp.local` and Vertex run it. Called by `dsl.decorators` and `headrace.comparing`; the module's text is made by `module_texts`.
+`kfp.local` and Vertex run it. Called by `dsl.decorators`, `headrace.local` and `headrace.comparing`; the module's text is made by
+`module_texts`.
 """
 
 from __future__ import annotations
