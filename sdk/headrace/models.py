@@ -13,6 +13,7 @@ from typing import Any
 
 from headrace.errors import Problem
 
+RUN_STATES = ("PENDING", "RUNNING", "CANCELING", "SUCCEEDED", "FAILED", "CANCELED")
 RUN_ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 TASK_ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 

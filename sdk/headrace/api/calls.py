@@ -15,9 +15,20 @@ from typing import Any, Final, Literal
 from headrace.api.arguments import encoded
 from headrace.api.connection import Connection
 from headrace.api.sources import Source, fields_of
-from headrace.errors import PlatformUnreachable, WaitTimeout
+from headrace.errors import BadInput, PlatformUnreachable, WaitTimeout
 from headrace.finding import Address
-from headrace.models import RUN_ENDED, Artifact, ArtifactFile, Progress, Run, Task, Trace, Validation, ValueReference
+from headrace.models import (
+    RUN_ENDED,
+    RUN_STATES,
+    Artifact,
+    ArtifactFile,
+    Progress,
+    Run,
+    Task,
+    Trace,
+    Validation,
+    ValueReference,
+)
 
 PATIENCE: Final = 60.0  # seconds that wait() goes on asking a platform that does not answer
 PAUSE: Final = 0.25  # seconds between two tries
@@ -322,7 +333,9 @@ class RunCalls:
 
         page = run_query_pb2.Page(size=min(limit or 200, 200), sort_field="created_at", descending=True)
         if state:
-            page.predicates.add(operation=run_query_pb2.EQUALS, field="state", values=[state])
+            if state.upper() not in RUN_STATES:
+                raise BadInput(f"no run is in a state {state!r}; there are {', '.join(RUN_STATES)}")
+            page.predicates.add(operation=run_query_pb2.EQUALS, field="state", values=[state.upper()])
         if archived is not None:
             stored = "ARCHIVED" if archived else "AVAILABLE"
             page.predicates.add(operation=run_query_pb2.EQUALS, field="storage_state", values=[stored])

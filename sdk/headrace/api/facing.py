@@ -28,4 +28,6 @@ def inner(value: Any) -> Any:
 
 def inner_values(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The same of each value."""
-    return None if values is None else {name: inner(value) for name, value in values.items()}
+    if not isinstance(values, Mapping):
+        return values  # None, or a mistake, which the client tells of
+    return {name: inner(value) for name, value in values.items()}

@@ -33,6 +33,12 @@ async def start_of(
     """GIVEN and NAMED are the pipeline's arguments, which are checked where it says here what it takes. COMPLETE: all that it
     must have has to be among them.
     """
+    if pipeline is None and complete:
+        raise BadInput(
+            "give a pipeline first: a function decorated with @dsl.pipeline, a path, the file's bytes or a spec"
+        )
+    if given is not None and not isinstance(given, Mapping):
+        raise BadInput(f"the pipeline's arguments are a mapping, not {type(given).__name__}; or give them by name")
     values = _together(given, named)
     if isinstance(pipeline, AsyncPipeline):
         pipeline = await pipeline.latest

@@ -16,7 +16,7 @@ from headrace.cli.loading import is_python
 from headrace.comparing import ABSENT, as_package, differences
 from headrace.display.screen import style_of
 from headrace.display.texts import Style, clean, fit
-from headrace.errors import NotFound
+from headrace.errors import NoPlatform, NotFound
 
 if TYPE_CHECKING:
     import argparse
@@ -72,6 +72,8 @@ async def _stored(catalog: Catalog, target: str) -> Package:
         pipeline = await catalog.pipeline(name)
     except NotFound as missing:
         raise NotFound(f"there is no file {target}, and on the platform: {missing}") from None
+    except NoPlatform as missing:
+        raise NoPlatform(f"there is no file {target}; for a pipeline of that name: {missing}") from None
     if version:
         found = await catalog.version(pipeline.pipeline_id, version)
     else:

@@ -35,6 +35,10 @@ async def logs(client: Calls, options: argparse.Namespace) -> int:
     else:
         shown, left_out = chosen(await client.tasks(run.run_id))
         await _copy_in_order(client, run.run_id, [task.path for task in shown])
+        if not shown:
+            say(
+                f"headrace: no task of run {run.run_id} has a log: none has run, or all came from the cache or another run"
+            )
         if left_out:
             say(
                 f"headrace: the logs of {len(shown)} tasks are shown, those that failed first, and {left_out:,} are left out; "

@@ -9,12 +9,12 @@ from typing import Any
 
 from headrace.cli.catalog_parsing import VERBS, add_verbs
 from headrace.errors import BadInput
+from headrace.models import RUN_STATES
 
 _ENDPOINT = "the platform's REST address (default: the one up on this machine)"
 _PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or tar.gz"
 
 
-RUN_STATES = ("PENDING", "RUNNING", "CANCELING", "SUCCEEDED", "FAILED", "CANCELED")
 SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
 OWN_VERBS = ("run", "runs", "resume", *VERBS, "trace", "validate", "compile", "diff", "components", "completion")
 

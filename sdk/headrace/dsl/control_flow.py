@@ -227,7 +227,7 @@ class ExitHandler(_Block, ExitHandlerGroup):
         if not isinstance(exit_task, PipelineTask):
             raise mistake(
                 f"dsl.ExitHandler takes the exit task, which is made by calling a component before it, not "
-                f"{exit_task!r}."
+                f"{exit_task.described() if isinstance(exit_task, Channel) else repr(exit_task)}."
             )
         self.exit_task = exit_task
         self._check(exit_task)

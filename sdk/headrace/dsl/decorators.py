@@ -178,8 +178,22 @@ def notebook_component(
     return make if func is None else make(func)  # type: ignore[return-value]  # a function is given only by old code
 
 
-def container_component(func: Callable[P, Any]) -> ContainerComponent[P]:
+@overload
+def container_component(func: Callable[P, Any]) -> ContainerComponent[P]: ...
+
+
+@overload
+def container_component(func: None = None) -> Callable[[Callable[P, Any]], ContainerComponent[P]]: ...
+
+
+def container_component(
+    func: Callable[P, Any] | None = None,
+) -> ContainerComponent[P] | Callable[[Callable[P, Any]], ContainerComponent[P]]:
     """Makes a component of a function that returns a `dsl.ContainerSpec`: image, command and arguments."""
+    return _container_component if func is None else _container_component(func)
+
+
+def _container_component(func: Callable[P, Any]) -> ContainerComponent[P]:
     _check_function(func, Kind.CONTAINER)
     signature = signature_of(func, Kind.CONTAINER)
     takes = signature.interface.inputs

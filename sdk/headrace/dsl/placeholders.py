@@ -42,6 +42,12 @@ class Mark(Placeholder):
     def as_ir(self) -> str:
         return "{{$." + self.text + "}}"
 
+    def __add__(self, other: object) -> str:
+        return str(self) + other if isinstance(other, str) else NotImplemented
+
+    def __radd__(self, other: object) -> str:
+        return other + str(self) if isinstance(other, str) else NotImplemented
+
 
 class InputMark(Mark):
     """An input parameter. Its name and type are what Google's components read of KFP's class of this kind."""

@@ -205,3 +205,12 @@ def test_an_input_that_is_not_given() -> None:
         said(lambda: train_model(epochs=1))
         == "train_model() is not given 'learning_rate'; give every input that has no default."
     )
+
+
+def test_texts_and_inputs_are_added_and_the_decorator_may_have_brackets() -> None:
+    @dsl.container_component()
+    def train(x: str, rate: float):
+        return dsl.ContainerSpec(image="a", command=["--x=" + x, x + ".csv", "a" + str(rate) + "b"])
+
+    x, rate = "{{$.inputs.parameters['x']}}", "{{$.inputs.parameters['rate']}}"
+    assert train.implementation.container["command"] == [f"--x={x}", f"{x}.csv", f"a{rate}b"]

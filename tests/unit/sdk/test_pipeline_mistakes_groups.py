@@ -322,6 +322,16 @@ def collected_of_an_input():
 
 
 @wrong(
+    "dsl.ExitHandler takes the exit task, which is made by calling a component before it, not the pipeline's input 'text'."
+)
+def an_input_as_exit_task():
+    @dsl.pipeline
+    def pipe(text: str):
+        with dsl.ExitHandler(text):  # !
+            say(text=text)
+
+
+@wrong(
     "dsl.ExitHandler takes the exit task, which is made by calling a component before it, not <ContainerComponent say>."
 )
 def a_component_as_exit_task():

@@ -112,6 +112,17 @@ def test_diff_shows_each_place(tmp_path: Path, capsys):
     }
 
 
+def test_diff_with_a_file_that_is_not_there_says_so_without_a_platform_too(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    monkeypatch.delenv("HEADRACE_ENDPOINT", raising=False)
+    assert said(capsys, "diff", HELLO, "nofile") == (
+        4,
+        "",
+        "headrace: there is no file nofile; for a pipeline of that name: no platform is up on this machine; start one with "
+        "`headrace up`, or name one with --endpoint or HEADRACE_ENDPOINT (http://host:8888)\n",
+    )
+
+
 def test_diff_of_what_is_no_pipeline_is_an_error(tmp_path: Path, capsys):
     (tmp_path / "none.yaml").write_text("a: 1\n")
     assert said(capsys, "diff", HELLO, tmp_path / "none.yaml") == (

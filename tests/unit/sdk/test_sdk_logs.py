@@ -103,6 +103,15 @@ async def test_of_very_many_those_that_failed_come_first(capsysbinary):
     )
 
 
+async def test_where_no_task_has_a_log_it_is_said(capsysbinary):
+    lines, said = await printed(FakeRuns(0), capsysbinary)
+    assert lines == []
+    assert (
+        said
+        == f"headrace: no task of run {RUN_ID} has a log: none has run, or all came from the cache or another run\n"
+    )
+
+
 async def test_a_log_that_cannot_be_read_ends_the_command(capsysbinary):
     with pytest.RaisesGroup(pytest.RaisesExc(HeadraceError, match="the disk is gone")):
         async with asyncio.timeout(20):

@@ -133,6 +133,15 @@ def test_a_pipeline_that_takes_nothing(client):
     ("give", "sentence"),
     [
         (lambda c: c.submit(SPEC, {"epochs": 1}, epochs=2), "'epochs' is given twice: among the parameters, and by name"),
+        (
+            lambda c: c.submit(None),
+            "give a pipeline first: a function decorated with @dsl.pipeline, a path, the file's bytes or a spec",
+        ),
+        (lambda c: c.submit(SPEC, 3), "the pipeline's arguments are a mapping, not int; or give them by name"),
+        (
+            lambda c: c.runs.list(state="DONE"),
+            "no run is in a state 'DONE'; there are PENDING, RUNNING, CANCELING, SUCCEEDED, FAILED, CANCELED",
+        ),
         (lambda c: c.submit("no/where.yaml"), "there is no file no/where.yaml"),
         (lambda c: c.submit("flow.py"), "flow.py is Python; give its pipeline function, or a file that it was compiled to"),
         (
