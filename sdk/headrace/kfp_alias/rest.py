@@ -20,6 +20,7 @@ from headrace.finding import checked, home_folder, is_local, platform_up
 
 API: Final = "/apis/v2beta1"
 DEADLINE: Final = 60.0  # seconds for one call
+IN_A_HEADER: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})  # as browsers write a form's file names
 
 
 class ApiException(HeadraceError):  # noqa: N818  # the name is KFP's
@@ -79,8 +80,9 @@ class Rest:
     def upload(self, path: str, data: bytes, filename: str, **query: Any) -> dict[str, Any]:
         """The answer to an upload of DATA as the file FILENAME."""
         border = uuid.uuid4().hex
+        named = filename.translate(IN_A_HEADER)
         head = (
-            f'--{border}\r\nContent-Disposition: form-data; name="uploadfile"; filename="{filename}"\r\n'
+            f'--{border}\r\nContent-Disposition: form-data; name="uploadfile"; filename="{named}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         body = head.encode() + data + f"\r\n--{border}--\r\n".encode()
