@@ -40,4 +40,10 @@ def local(ours: dict[str, Path], kfp_python: Path) -> dict[str, tuple[Any, Any]]
 def test_kfp_local_runs_it_to_the_same_outputs(local, row):
     official, mine = local[row.name]
     assert (mine.state, mine.outputs) == (official.state, official.outputs), mine.error
-    assert mine.tasks == official.tasks
+    assert told(mine, official) == told(official, mine)
+
+
+def told(one: Any, other: Any) -> dict[str, Any]:
+    """The tasks of one run. `kfp.local` stops at the first failure, and takes independent tasks in the order of a set, so what
+    else it ran before that differs from process to process: of a run that failed, what both ran."""
+    return one.tasks if one.state == "SUCCEEDED" else {name: one.tasks[name] for name in one.tasks.keys() & other.tasks}
