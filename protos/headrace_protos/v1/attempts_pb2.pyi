@@ -8,10 +8,53 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import headrace_protos.v1.assignments_pb2
 import headrace_protos.v1.events_pb2
 import typing
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+@typing.final
+class AssignRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    attempt: builtins.int
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+        attempt: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "path", b"path", "run_id", b"run_id"]) -> None: ...
+
+global___AssignRequest = AssignRequest
+
+@typing.final
+class AssignResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ASK_FIELD_NUMBER: builtins.int
+    ASSIGNMENT_FIELD_NUMBER: builtins.int
+    ask: builtins.str
+    """another replica drives the run: ask at this address; then `assignment` is absent"""
+    @property
+    def assignment(self) -> headrace_protos.v1.assignments_pb2.Assignment: ...
+    def __init__(
+        self,
+        *,
+        ask: builtins.str = ...,
+        assignment: headrace_protos.v1.assignments_pb2.Assignment | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["assignment", b"assignment"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["ask", b"ask", "assignment", b"assignment"]) -> None: ...
+
+global___AssignResponse = AssignResponse
 
 @typing.final
 class ReportRequest(google.protobuf.message.Message):

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from headrace_protos.v1 import access_pb2 as headrace__protos_dot_v1_dot_access__pb2
 from headrace_protos.v1 import attempts_pb2 as headrace__protos_dot_v1_dot_attempts__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
@@ -26,7 +27,8 @@ if _version_not_supported:
 
 
 class AttemptsStub(object):
-    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire.
+    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire. A companion's
+    token is bound to its Pod: the attempt is the one that the Pod was made for, and nothing else can be named.
     """
 
     def __init__(self, channel):
@@ -35,6 +37,16 @@ class AttemptsStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.Assign = channel.unary_unary(
+                '/headrace.v1.Attempts/Assign',
+                request_serializer=headrace__protos_dot_v1_dot_attempts__pb2.AssignRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_attempts__pb2.AssignResponse.FromString,
+                _registered_method=True)
+        self.Access = channel.unary_unary(
+                '/headrace.v1.Attempts/Access',
+                request_serializer=headrace__protos_dot_v1_dot_access__pb2.AccessRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_access__pb2.AccessResponse.FromString,
+                _registered_method=True)
         self.Report = channel.unary_unary(
                 '/headrace.v1.Attempts/Report',
                 request_serializer=headrace__protos_dot_v1_dot_attempts__pb2.ReportRequest.SerializeToString,
@@ -43,8 +55,25 @@ class AttemptsStub(object):
 
 
 class AttemptsServicer(object):
-    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire.
+    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire. A companion's
+    token is bound to its Pod: the attempt is the one that the Pod was made for, and nothing else can be named.
     """
+
+    def Assign(self, request, context):
+        """What the attempt is to do. Any number of times: a companion that was restarted asks again.
+        Errors: ATTEMPT_SUPERSEDED, NOT_FOUND, FORBIDDEN (the Pod is another attempt's).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Access(self, request, context):
+        """Ways to the objects that the attempt may read (its inputs) and write (below its output prefix); they expire and may be
+        asked for again. Errors: ATTEMPT_SUPERSEDED, FORBIDDEN, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Report(self, request, context):
         """The result of an attempt. Idempotent: a repeated report of the same attempt is acknowledged without effect.
@@ -57,6 +86,16 @@ class AttemptsServicer(object):
 
 def add_AttemptsServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Assign': grpc.unary_unary_rpc_method_handler(
+                    servicer.Assign,
+                    request_deserializer=headrace__protos_dot_v1_dot_attempts__pb2.AssignRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_attempts__pb2.AssignResponse.SerializeToString,
+            ),
+            'Access': grpc.unary_unary_rpc_method_handler(
+                    servicer.Access,
+                    request_deserializer=headrace__protos_dot_v1_dot_access__pb2.AccessRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_access__pb2.AccessResponse.SerializeToString,
+            ),
             'Report': grpc.unary_unary_rpc_method_handler(
                     servicer.Report,
                     request_deserializer=headrace__protos_dot_v1_dot_attempts__pb2.ReportRequest.FromString,
@@ -71,8 +110,63 @@ def add_AttemptsServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Attempts(object):
-    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire.
+    """Served by the scheduler to companions (Pods); the process executor uses the same messages without the wire. A companion's
+    token is bound to its Pod: the attempt is the one that the Pod was made for, and nothing else can be named.
     """
+
+    @staticmethod
+    def Assign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Attempts/Assign',
+            headrace__protos_dot_v1_dot_attempts__pb2.AssignRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_attempts__pb2.AssignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Access(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Attempts/Access',
+            headrace__protos_dot_v1_dot_access__pb2.AccessRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_access__pb2.AccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Report(request,
