@@ -43,7 +43,9 @@ COMPANION: Final = "companion"
 LABEL_INSTALLATION: Final = "headrace.io/installation"
 LABEL_SHARD: Final = "headrace.io/shard"
 LABEL_RUN: Final = "headrace.io/run"
-LABEL_PATH: Final = "headrace.io/path"  # the first 40 hex digits of the path's SHA-256; the path itself is an annotation
+LABEL_PATH: Final = (
+    "headrace.io/path"  # the first 40 hex digits of the path's SHA-256; the path itself is an annotation
+)
 LABEL_ATTEMPT: Final = "headrace.io/attempt"
 ANNOTATION_PATH: Final = "headrace.io/path"
 AUDIENCE_ATTEMPTS: Final = "headrace-attempts"  # of a companion's token
