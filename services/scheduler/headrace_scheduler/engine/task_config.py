@@ -75,15 +75,16 @@ def env_var(one: EnvSource) -> dict[str, Value]:
     return {"name": one.name, "valueFrom": {kind: reference}}
 
 
-def volumes(mounts: Iterable[Mount]) -> tuple[list[Value], list[Value]]:
-    """Mounts as Kubernetes' volumes, each once and under a name of its own, and volumeMounts."""
+def volumes(mounts: Iterable[Mount], taken: Iterable[str] = ()) -> tuple[list[Value], list[Value]]:
+    """Mounts as Kubernetes' volumes, each once and under a name of its own that is not TAKEN, and a volumeMount for each."""
+    reserved = set(taken)
     named: dict[tuple[MountKind, str, bool], str] = {}
     made: list[Value] = []
     mounted: list[Value] = []
     for one in mounts:
         key = (one.kind, one.source, one.optional)
         if key not in named:
-            named[key] = _volume_name(one, set(named.values()))
+            named[key] = _volume_name(one, reserved | set(named.values()))
             made.append({"name": named[key], **_source(one)})
         mount: dict[str, Value] = {"name": named[key], "mountPath": one.path}
         if one.sub_path:
