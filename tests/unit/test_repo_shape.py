@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("protos", "sdk", "services", "tools", "bench", "tests")
-FILE_LIMIT, FUNCTION_LIMIT, CLASS_LIMIT, SERVICEKIT_LIMIT = 600, 80, 400, 1_000
+FILE_LIMIT, FUNCTION_LIMIT, CLASS_LIMIT, SERVICEKIT_LIMIT = 600, 80, 400, 1_300
 
 
 def hand_written() -> list[Path]:

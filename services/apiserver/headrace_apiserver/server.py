@@ -37,6 +37,8 @@ from headrace_protos.v1 import runs_pb2
 from headrace_protos.v1.pipelines_pb2_grpc import add_PipelinesServicer_to_server
 from headrace_protos.v1.runs_pb2_grpc import add_RunsServicer_to_server
 from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.network import LOCAL, Network
+from headrace_servicekit.policies import PUBLIC
 from headrace_servicekit.server import Served, channel, check_address, serve
 from headrace_servicekit.telemetry import SpanSink
 
@@ -68,13 +70,14 @@ class Handlers:
 
     def served(self) -> list[Served]:
         """For the gRPC server, which answers UNIMPLEMENTED by itself for what is not built."""
-        return [
-            Served(f"{KFP}.ExperimentService", partial(add_ExperimentServiceServicer_to_server, self.experiments)),
-            Served(f"{KFP}.PipelineService", partial(add_PipelineServiceServicer_to_server, self.pipelines)),
-            Served(f"{KFP}.RunService", partial(add_RunServiceServicer_to_server, self.runs)),
-            Served("headrace.v1.Runs", partial(add_RunsServicer_to_server, self.headrace_runs)),
-            Served("headrace.v1.Pipelines", partial(add_PipelinesServicer_to_server, self.headrace_pipelines)),
-        ]
+        registered = {
+            f"{KFP}.ExperimentService": partial(add_ExperimentServiceServicer_to_server, self.experiments),
+            f"{KFP}.PipelineService": partial(add_PipelineServiceServicer_to_server, self.pipelines),
+            f"{KFP}.RunService": partial(add_RunServiceServicer_to_server, self.runs),
+            "headrace.v1.Runs": partial(add_RunsServicer_to_server, self.headrace_runs),
+            "headrace.v1.Pipelines": partial(add_PipelinesServicer_to_server, self.headrace_pipelines),
+        }
+        return [Served(name, register, PUBLIC) for name, register in registered.items()]
 
 
 def handlers(reached: Backends, *, fixed: bool = False) -> Handlers:
@@ -99,12 +102,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: ApiserverSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: ApiserverSettings, sink: SpanSink | None = None, network: Network = LOCAL
+) -> AsyncIterator[Running]:
     """The apiserver while the block runs. Raises ServiceError with what to do where an address is taken or not loopback."""
     check_address(settings.http_address)
     async with AsyncExitStack() as stack:
-        persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
-        scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler")))
+        persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
+        scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
         reached = backends(persistence, scheduler)
         made = handlers(reached, fixed=settings.cluster_fixed)
         listening = await stack.enter_async_context(
@@ -115,6 +120,7 @@ async def running(settings: ApiserverSettings, sink: SpanSink | None = None) -> 
                 probe=partial(probe, reached),
                 sink=sink,
                 grace=GRACE,
+                network=network,
             )
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))

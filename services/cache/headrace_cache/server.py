@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from headrace_cache.handlers import CacheService
 from headrace_cache.store import MIGRATIONS, SCHEMA, CacheStore
 from headrace_protos.v1 import cache_pb2_grpc
 from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.postgres import Database, migrate
 from headrace_servicekit.server import Served, serve
 from headrace_servicekit.settings import Settings
@@ -32,7 +34,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: CacheSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: CacheSettings, sink: SpanSink | None = None, network: Network = LOCAL
+) -> AsyncIterator[Running]:
     """The cache while the block runs; brings its schema up to date first."""
     if settings.database_url is None:
         raise ServiceError(
@@ -47,7 +51,6 @@ async def running(settings: CacheSettings, sink: SpanSink | None = None) -> Asyn
         served = [
             Served("headrace.v1.Cache", lambda server: cache_pb2_grpc.add_CacheServicer_to_server(service, server))
         ]
-        listening = await stack.enter_async_context(
-            serve(settings.address_of("cache"), served, service="cache", probe=database.probe, sink=sink)
-        )
+        told: Any = {"service": "cache", "probe": database.probe, "sink": sink, "network": network}
+        listening = await stack.enter_async_context(serve(settings.listening("cache"), served, **told))
         yield Running(listening.address)

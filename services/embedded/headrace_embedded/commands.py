@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace_servicekit.network import Network
+    from headrace_servicekit.settings import Settings
     from headrace_servicekit.telemetry import SpanSink
 
-    Start = Callable[[dict[str, str], SpanSink | None], AbstractAsyncContextManager[Any]]
+    Start = Callable[[dict[str, str], SpanSink | None, Network], AbstractAsyncContextManager[Any]]
 
 BAD_INPUT = 2
 # A service holds its runs' rows for long and makes little cyclic garbage: Python's usual 700 new objects between two looks for
@@ -122,7 +124,18 @@ async def _service(name: str, start: Start, environ: dict[str, str]) -> AsyncIte
     async with AsyncExitStack() as stack:
         exporter = exporter_from(environ)
         sink = None if exporter is None else await stack.enter_async_context(exporter)
-        yield await stack.enter_async_context(start(environ, sink))
+        yield await stack.enter_async_context(start(environ, sink, _network(settings)))
+
+
+def _network(settings: Settings) -> Network:
+    """Loaded only where there is a token: on one machine nobody checks any."""
+    from headrace_servicekit.network import LOCAL
+
+    if settings.token_file is None:
+        return LOCAL
+    from headrace_identity.meeting import network_of
+
+    return network_of(settings)
 
 
 def _starter(name: str) -> Start:
@@ -134,24 +147,24 @@ def _starter(name: str) -> Start:
     if name == "postgres":
         from headrace_embedded.postgres import BundledPostgres
 
-        return lambda environ, _: BundledPostgres(load(Settings, environ).home, progress=_say)
+        return lambda environ, *_: BundledPostgres(load(Settings, environ).home, progress=_say)
     if name == "persistence":
         from headrace_persistence import server as persistence
         from headrace_persistence.settings import PersistenceSettings
 
-        return lambda environ, sink: persistence.running(load(PersistenceSettings, environ), sink)
+        return lambda environ, *to: persistence.running(load(PersistenceSettings, environ), *to)
     if name == "cache":
         from headrace_cache import server as cache
 
-        return lambda environ, sink: cache.running(load(cache.CacheSettings, environ), sink)
+        return lambda environ, *to: cache.running(load(cache.CacheSettings, environ), *to)
     if name == "scheduler":
         from headrace_scheduler import server as scheduler
         from headrace_scheduler.settings import SchedulerSettings
 
-        return lambda environ, sink: scheduler.running(load(SchedulerSettings, environ), sink)
+        return lambda environ, *to: scheduler.running(load(SchedulerSettings, environ), *to)
     from headrace_apiserver import server as apiserver
 
-    return lambda environ, sink: apiserver.running(load(apiserver.ApiserverSettings, environ), sink)
+    return lambda environ, *to: apiserver.running(load(apiserver.ApiserverSettings, environ), *to)
 
 
 def _where(one: Any) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from headrace_persistence.handlers.catalog import Catalog
 from headrace_persistence.handlers.run_query import RunQuery
@@ -27,6 +28,7 @@ from headrace_persistence.tracing.exporting import Projector
 from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
 from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.postgres import Database, migrate
 from headrace_servicekit.settings import Settings
 from headrace_servicekit.telemetry import SpanSink
@@ -51,13 +53,13 @@ class Handle:
 
 
 @asynccontextmanager
-async def running(settings: Settings, sink: SpanSink | None = None) -> AsyncIterator[Handle]:
+async def running(settings: Settings, sink: SpanSink | None = None, network: Network = LOCAL) -> AsyncIterator[Handle]:
     """Persistence while the block runs; spans go to SINK, where there is one."""
-    async with await serve(settings, sink) as handle:
+    async with await serve(settings, sink, network) as handle:
         yield handle
 
 
-async def serve(settings: Settings, sink: SpanSink | None = None) -> Handle:
+async def serve(settings: Settings, sink: SpanSink | None = None, network: Network = LOCAL) -> Handle:
     """Migrate, connect and listen; everything that was started is ended where a step fails."""
     if not settings.database_url:
         raise ServiceError(
@@ -76,9 +78,9 @@ async def serve(settings: Settings, sink: SpanSink | None = None) -> Handle:
         if sink is not None:
             projector = await stack.enter_async_context(Projector(database, Runs(database), sink).running())
             hub.listeners.append(projector.runs_changed)
-        address = settings.address_of("persistence")
+        told: Any = {"service": "persistence", "probe": database.probe, "sink": sink, "network": network}
         listening = await stack.enter_async_context(
-            server.serve(address, _served(database, inbox, hub), service="persistence", probe=database.probe, sink=sink)
+            server.serve(settings.listening("persistence"), _served(database, inbox, hub), **told)
         )
         return Handle(listening.address, stack.pop_all())
     raise AssertionError("the stack never swallows an error")

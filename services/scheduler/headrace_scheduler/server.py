@@ -37,6 +37,8 @@ from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.storing import Contents
 from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.network import LOCAL, Network
+from headrace_servicekit.policies import ATTEMPTS
 from headrace_servicekit.server import Served, channel, serve
 from headrace_servicekit.telemetry import SpanSink
 
@@ -50,11 +52,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> AsyncIterator[Running]:
+async def running(
+    settings: SchedulerSettings, sink: SpanSink | None = None, network: Network = LOCAL
+) -> AsyncIterator[Running]:
     """The scheduler while the block runs."""
     async with AsyncExitStack() as stack:
-        persistence = await stack.enter_async_context(channel(settings.address_of("persistence")))
-        cache = await stack.enter_async_context(channel(settings.address_of("cache")))
+        persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
+        cache = await stack.enter_async_context(channel(settings.address_of("cache"), network))
         stubs = Stubs(
             run_store_pb2_grpc.RunStoreStub(persistence),
             run_query_pb2_grpc.RunQueryStub(persistence),
@@ -75,6 +79,7 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
             Served(
                 "headrace.v1.Attempts",
                 lambda server: attempts_pb2_grpc.add_AttemptsServicer_to_server(attempts, server),
+                ATTEMPTS,
             ),
             Served(
                 "headrace.v1.ArtifactAccess",
@@ -83,7 +88,7 @@ async def running(settings: SchedulerSettings, sink: SpanSink | None = None) -> 
         ]
         await stack.enter_async_context(parts.replica)
         listening = await stack.enter_async_context(
-            serve(settings.address_of("scheduler"), served, service="scheduler", sink=sink)
+            serve(settings.listening("scheduler"), served, service="scheduler", sink=sink, network=network)
         )
         yield Running(listening.address, parts.replica)
 

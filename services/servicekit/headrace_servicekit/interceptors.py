@@ -1,7 +1,7 @@
 """The one interceptor pair, installed by `server.serve` and `server.channel`, for unary and streaming calls.
 
-Server side: a handler starts only with time enough, runs in the caller's trace, and whatever it raises leaves as a status with
-our ErrorInfo. Client side: the reverse; a raw grpc.RpcError never leaves.
+Server side: a handler starts for callers that may call it alone, with time enough, and runs in the caller's trace; whatever it
+raises leaves as a status with our ErrorInfo. Client side: the reverse, with our own token; a raw grpc.RpcError never leaves.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 import grpc
 
-from headrace_servicekit import deadlines, tracing
+from headrace_servicekit import callers, deadlines, tracing
+from headrace_servicekit.callers import Caller
 from headrace_servicekit.errors import STATUS_TRAILER, Reason, ServiceError, code_of, from_status, to_status
+from headrace_servicekit.network import Gate
 from headrace_servicekit.telemetry import Span, SpanSink
+from headrace_servicekit.tokens import TokenFile
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +31,8 @@ logger = logging.getLogger(__name__)
 class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
     """Wraps every handler of one server."""
 
-    def __init__(self, service: str, sink: SpanSink | None = None) -> None:
-        self._service, self._sink = service, sink
+    def __init__(self, service: str, gate: Gate, sink: SpanSink | None = None) -> None:
+        self._service, self._gate, self._sink = service, gate, sink
         self._calls: WeakSet[Any] = WeakSet()
 
     async def ended(self) -> None:
@@ -41,13 +45,25 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         if handler is None:
             return None
         method, streamed = handler_call_details.method, handler.request_streaming
+        asked = partial(self._gate.caller, method, dict(handler_call_details.invocation_metadata or ()))
+        caller: Caller | None = None
+        if not self._gate.asks_where_from(method):
+            try:
+                caller = await asked("")
+            except ServiceError as refused:  # before anything of the request is read
+                return grpc.stream_stream_rpc_method_handler(partial(_refuse, refused))
         kind = f"{'stream' if streamed else 'unary'}_{'stream' if handler.response_streaming else 'unary'}"
         behaviour = getattr(handler, kind)
         work = _streaming(behaviour) if handler.response_streaming else behaviour
 
         async def call(request: Any, context: Any) -> Any:
             self._calls.add(asyncio.current_task())
-            return await self._run(method, context, streamed, lambda: work(request, context))
+
+            async def answer() -> Any:
+                callers.enter(caller or await asked(context.peer()))
+                return await work(request, context)
+
+            return await self._run(method, context, streamed, answer)
 
         return getattr(grpc, f"{kind}_rpc_method_handler")(
             call, handler.request_deserializer, handler.response_serializer
@@ -70,8 +86,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         finally:
             if caller and here and here.sampled and self._sink is not None:
                 self._sink.offer(self._live_span(method[1:], caller.span_id, here, started, error))
-        status, code = to_status(error, streaming=streamed), code_of(error.reason, streaming=streamed)
-        await context.abort(code, status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
+        await _abort(error, context, streamed)
 
     def _internal(self, fault: Exception, method: str) -> ServiceError:
         incident = os.urandom(6).hex()
@@ -85,6 +100,15 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
             attributes["headrace.error_reason"] = Reason.Name(error.reason)
         ids, status = (here.trace_id, here.span_id, parent), error.message if error else ""
         return Span(*ids, name, started, time.time_ns(), attributes, status, service=self._service)
+
+
+async def _abort(error: ServiceError, context: Any, streamed: bool) -> None:
+    status, code = to_status(error, streaming=streamed), code_of(error.reason, streaming=streamed)
+    await context.abort(code, status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
+
+
+async def _refuse(error: ServiceError, _: Any, context: Any) -> None:
+    await _abort(error, context, streamed=False)
 
 
 def _streaming(behaviour: Any) -> Callable[[Any, Any], Awaitable[None]]:
@@ -107,14 +131,16 @@ def _caller(context: Any) -> tracing.TraceContext | None:
 class _Client:
     """What the four client interceptors share; grpc.aio wants a class of its own for each kind of call."""
 
-    def __init__(self, target: str) -> None:
-        self._target = target
+    def __init__(self, target: str, token: TokenFile | None) -> None:
+        self._target, self._token = target, token
 
     def _prepared(self, details: Any, default: float | None) -> Any:
-        timeout, metadata = deadlines.inner_timeout(details.timeout, default=default), details.metadata
+        timeout = deadlines.inner_timeout(details.timeout, default=default)
+        metadata = grpc.aio.Metadata(*(details.metadata or ()))
         if (context := tracing.current()) is not None:
-            metadata = grpc.aio.Metadata(*(metadata or ()))
             metadata["traceparent"] = str(context)
+        if self._token is not None:
+            metadata["authorization"] = f"Bearer {self._token.read()}"
         return details._replace(timeout=timeout, metadata=metadata)
 
     async def _answer(self, call: Any) -> Any:
@@ -162,6 +188,6 @@ class _StreamStream(_Client, grpc.aio.StreamStreamClientInterceptor):  # type: i
         return self._answers(await continuation(self._prepared(client_call_details, None), request_iterator))
 
 
-def client_interceptors(target: str) -> list[Any]:
+def client_interceptors(target: str, token: TokenFile | None = None) -> list[Any]:
     """The client side for a channel to TARGET; requests of a stream come from an iterator, never by `write`."""
-    return [_UnaryUnary(target), _UnaryStream(target), _StreamUnary(target), _StreamStream(target)]
+    return [kind(target, token) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)]

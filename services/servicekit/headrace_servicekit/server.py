@@ -1,17 +1,16 @@
 """gRPC servers and channels: addresses, limits, health, reflection, and the interceptor pair on both ends.
 
-`serve` is what each service calls, on a unix socket in a 0700 folder or on loopback TCP: anything else needs token checks, which
-do not exist yet, so it refuses. `channel` is what clients call.
+`serve` is what each service calls: on a unix socket in a 0700 folder; on TCP with token checks (`network`) alone, but for the
+public API on loopback. `channel` is what clients call.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +20,8 @@ from grpc_reflection.v1alpha import reflection
 
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.interceptors import ServerInterceptor, client_interceptors
+from headrace_servicekit.network import LOCAL, Gate, Network, is_loopback
+from headrace_servicekit.policies import CONTROL, OPEN, Policy
 from headrace_servicekit.settings import private_folder
 from headrace_servicekit.telemetry import SpanSink
 
@@ -48,10 +49,11 @@ _CLIENT: Final = [
 
 
 class Served(NamedTuple):
-    """A gRPC service on a server: its full name, and the generated `add_…_to_server` bound to its servicer."""
+    """A gRPC service on a server: its full name, the generated `add_…_to_server` bound to its servicer, who may call it."""
 
     name: str
     register: Callable[[grpc.aio.Server], None]
+    policy: Policy = CONTROL
 
 
 class Listening(NamedTuple):  # a started server; its address has the port that was really taken
@@ -68,10 +70,12 @@ async def serve(
     probe_every: float = 5.0,
     sink: SpanSink | None = None,
     grace: float = 3.0,
+    network: Network = LOCAL,
 ) -> AsyncIterator[Listening]:
     """Serve SERVED at ADDRESS while the block runs; PROBE raises while the service SERVICE is not healthy."""
-    check_address(address)
-    server = grpc.aio.server(interceptors=[calls := ServerInterceptor(service, sink)], options=_SERVER)
+    check_address(address, network, public=all(one.policy.who == "public" for one in served))
+    calls = ServerInterceptor(service, Gate(network, _policies(served), checked=not address.startswith("unix:")), sink)
+    server = grpc.aio.server(interceptors=[calls], options=_SERVER)
     for one in served:
         one.register(server)
     checker = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
@@ -94,23 +98,30 @@ async def serve(
             Path(bound.removeprefix("unix:")).unlink(missing_ok=True)
 
 
-def channel(address: str) -> grpc.aio.Channel:
-    """A channel to ADDRESS whose calls raise ServiceError alone, and carry deadline and trace."""
-    return grpc.aio.insecure_channel(address, options=_CLIENT, interceptors=client_interceptors(address))
+def channel(address: str, network: Network = LOCAL) -> grpc.aio.Channel:
+    """A channel to ADDRESS whose calls raise ServiceError alone, and carry deadline, trace and NETWORK's own token."""
+    return grpc.aio.insecure_channel(address, options=_CLIENT, interceptors=client_interceptors(address, network.token))
 
 
-def check_address(address: str) -> None:
-    """Refuse what would serve strangers: no token checks exist yet, so only unix sockets and loopback are safe."""
+def check_address(address: str, network: Network = LOCAL, *, public: bool = True) -> None:
+    """Refuse to listen where strangers could call: TCP without token checks, but for a PUBLIC service on loopback."""
     if address.startswith("unix:"):
         return
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise ServiceError(Reason.INVALID_INPUT, f"{address!r} is not an address; expected host:port or unix:/path")
-    with suppress(ValueError):
-        if host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback:
-            return
+    if network.verifier is not None or (public and (host == "localhost" or is_loopback(host))):
+        return
     unsafe = f"refusing to listen on {address}: calls over the network would not be authenticated"
-    raise ServiceError(Reason.INVALID_INPUT, f"{unsafe}; use 127.0.0.1:{port}")
+    instead = f"use 127.0.0.1:{port}" if public else "leave the setting out to use a unix socket"
+    raise ServiceError(Reason.INVALID_INPUT, f"{unsafe}; {instead}, or set HEADRACE_TOKEN_FILE to check tokens")
+
+
+def _policies(served: Sequence[Served]) -> dict[str, Policy]:
+    """Of every service on one server. Who may call the public API may ask what it is."""
+    described = CONTROL if any(one.policy is CONTROL for one in served) or not served else served[0].policy
+    named = {one.name: one.policy for one in served}
+    return {**named, health.SERVICE_NAME: OPEN, reflection.SERVICE_NAME: described}
 
 
 async def _bind(server: grpc.aio.Server, address: str, service: str) -> str:

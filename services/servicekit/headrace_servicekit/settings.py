@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, TypeVar
 PREFIX: Final = "HEADRACE_"
 # A unix socket path holds 104 bytes on macOS, 108 on Linux; the rest is for "/postgres/.s.PGSQL.5432" and its lock file.
 LONGEST_SOCKETS_FOLDER: Final = 70
+ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # where a Pod finds its account's token
 SECRET: Final = ("url", "token", "password", "secret", "key")  # a variable so named is never shown
 WORDS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 ServiceName = Literal["persistence", "scheduler", "cache"]
@@ -43,6 +44,24 @@ class Settings:
     persistence_address: str | None = None  # None: a unix socket in the sockets folder
     scheduler_address: str | None = None
     cache_address: str | None = None
+    listen_address: str | None = (
+        None  # where this service listens, if not at the address that others call (0.0.0.0:8891)
+    )
+    token_file: Path | None = (
+        None  # this service's own token, kept fresh by the kubelet; needed to meet others over TCP
+    )
+    token_issuer: str | None = None  # of callers' tokens; None: the issuer of our own
+    jwks_url: str = (
+        "https://kubernetes.default.svc/openid/v1/jwks"  # the keys that tokens are signed with; https or file
+    )
+    jwks_ca_file: Path = Path(f"{ACCOUNT}/ca.crt")  # whom to trust there; where it is not: the system's authorities
+    jwks_token_file: Path = Path(
+        f"{ACCOUNT}/token"
+    )  # a token for the API server, which gives its keys to accounts alone
+    control_accounts: str = (
+        ""  # "namespace:name …" or names in our own namespace: who may call the services; "": our own
+    )
+    api_accounts: str = ""  # who may call the public API from other namespaces: "namespace:name …" or "namespace:*"
     endpoint: str | None = None  # what clients call; None: the platform that is up on this machine
     grpc_endpoint: str | None = None  # what clients are told to use for gRPC where an ingress stands in front
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -52,6 +71,10 @@ class Settings:
     def address_of(self, service: ServiceName) -> str:
         given: str | None = getattr(self, f"{service}_address")
         return given or f"unix:{sockets_folder(self.home)}/{service}.sock"
+
+    def listening(self, service: ServiceName) -> str:
+        """Where SERVICE itself listens."""
+        return self.listen_address or self.address_of(service)
 
 
 def load(cls: type[T], environ: Mapping[str, str] | None = None) -> T:
