@@ -24,7 +24,7 @@ setup: $(BIN)/.run  ## make .venv with what the platform needs
 setup-test: $(BIN)/.test  ## the same with the test tools
 
 pins: setup  ## compile requirements/*.in to pins with hashes
-	@for f in run test generate; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@for f in run test generate shim; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
 	@for f in imports-old imports-new; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt; done
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/imports-kfp.in --override requirements/kfp-peer.override -o requirements/imports-kfp.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
@@ -67,7 +67,7 @@ types: $(BIN)/.test
 check: lint types verify  ## lint, types, import contracts, generated code current
 
 TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/differential tests/sdk_corpus tests/peers tests/robustness
-test: $(BIN)/.test .venv-kfp/.done  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
+test: $(BIN)/.test .venv-kfp/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
 .PHONY: test-as-root test-python test-postgres
@@ -104,6 +104,21 @@ bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## ben
 	@test -x .venv-kfp/bin/python || $(PYTHON) -m venv .venv-kfp
 	.venv-kfp/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/kfp-peer.txt
 	@touch $@
+
+# The shim of task containers, a static program for both architectures; zig is the compiler that crosses.
+.venv-shim/.done: requirements/shim.txt
+	@test -x .venv-shim/bin/python || $(PYTHON) -m venv .venv-shim
+	.venv-shim/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/shim.txt
+	@touch $@
+
+SHIM := services/companion/shim
+build/shim/%/shim: $(wildcard $(SHIM)/*.c $(SHIM)/*.h) .venv-shim/.done
+	@mkdir -p $(@D)
+	.venv-shim/bin/python -m ziglang cc -target $(if $(filter amd64,$*),x86_64,aarch64)-linux-musl -D_GNU_SOURCE -std=c11 -Os -Wall -Wextra -Werror -static -s $(filter %.c,$^) -o $@.new
+	@mv $@.new $@
+
+.PHONY: shim
+shim: build/shim/amd64/shim build/shim/arm64/shim  ## cross-compile the shim of task containers into build/shim/{amd64,arm64}
 
 .PHONY: kfp-peer examples gaps
 kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
