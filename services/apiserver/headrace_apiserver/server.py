@@ -18,6 +18,7 @@ from aiohttp import web
 from headrace_apiserver.backends import Backends, backends
 from headrace_apiserver.gateway.app import Routes, application
 from headrace_apiserver.gateway.calling import Bound
+from headrace_apiserver.gateway.guard import Door
 from headrace_apiserver.gateway.health import Health, probe
 from headrace_apiserver.gateway.logs import RunLog
 from headrace_apiserver.gateway.uploads import Uploads
@@ -106,7 +107,8 @@ async def running(
     settings: ApiserverSettings, sink: SpanSink | None = None, network: Network = LOCAL
 ) -> AsyncIterator[Running]:
     """The apiserver while the block runs. Raises ServiceError with what to do where an address is taken or not loopback."""
-    check_address(settings.http_address)
+    network = settings.admitting(network)
+    check_address(settings.http_address, network)
     async with AsyncExitStack() as stack:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
@@ -125,7 +127,8 @@ async def running(
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))
         routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached))
-        http_address = await _listen(stack, application(routes, settings.endpoint), settings.http_address)
+        door = Door(network, settings.endpoint, gateway=settings.api_auth == "gateway")
+        http_address = await _listen(stack, application(routes, door), settings.http_address)
         yield Running(http_address, listening.address)
 
 

@@ -7,7 +7,7 @@ a process speaks over unix sockets and serves the public API on loopback. Used b
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -26,6 +26,21 @@ class Verifier(Protocol):  # raises UNAUTHENTICATED where a token is not accepte
     async def verify(self, token: str, audiences: tuple[str, ...]) -> Caller: ...
 
 
+def is_loopback(peer: str) -> bool:
+    """Whether a peer, as gRPC or a socket names it, is on this machine (in a Pod: where port-forwards arrive).
+
+    Not all of 127/8: a mesh's proxy hands on what comes from elsewhere as 127.0.0.6.
+    """
+    bare = unquote(peer).removeprefix("ipv4:").removeprefix("ipv6:")
+    host = bare.partition("]")[0] if bare.startswith("[") else bare
+    host = host.partition(":")[0] if host.count(":") == 1 else host
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host.removeprefix("["))
+        address = getattr(address, "ipv4_mapped", None) or address
+        return str(address) in ("127.0.0.1", "::1")
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """TOKEN is presented by channels; with VERIFIER a server may listen beyond this machine."""
@@ -34,6 +49,7 @@ class Network:
     verifier: Verifier | None = None
     control: Accounts = NOBODY
     public: Accounts = NOBODY
+    trusted: Callable[[str], bool] = is_loopback  # who needs no token for the public API, by address
 
 
 LOCAL: Final = Network()
@@ -65,7 +81,7 @@ class Gate:
 async def admitted(network: Network, policy: Policy, authorization: object, peer: str) -> Caller:
     """The caller that the header AUTHORIZATION names, if it may call under POLICY; also what the REST gateway asks."""
     assert network.verifier is not None
-    if policy.who == "public" and is_loopback(peer):
+    if policy.who == "public" and network.trusted(peer):
         return callers.LOCAL
     if (token := bearer(authorization)) is None:
         raise unauthenticated("this call needs a token: send it as `authorization: Bearer …`")
@@ -73,18 +89,3 @@ async def admitted(network: Network, policy: Policy, authorization: object, peer
     if (why := refusal(policy, caller, network.control, network.public)) is not None:
         raise ServiceError(Reason.FORBIDDEN, why)
     return caller
-
-
-def is_loopback(peer: str) -> bool:
-    """Whether a peer, as gRPC or a socket names it, is on this machine (in a Pod: where port-forwards arrive).
-
-    Not all of 127/8: a mesh's proxy hands on what comes from elsewhere as 127.0.0.6.
-    """
-    bare = unquote(peer).removeprefix("ipv4:").removeprefix("ipv6:")
-    host = bare.partition("]")[0] if bare.startswith("[") else bare
-    host = host.partition(":")[0] if host.count(":") == 1 else host
-    with suppress(ValueError):
-        address = ipaddress.ip_address(host.removeprefix("["))
-        address = getattr(address, "ipv4_mapped", None) or address
-        return str(address) in ("127.0.0.1", "::1")
-    return False

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from fixtures.issuing import ATTEMPTS as ATTEMPTS_AUDIENCE
-from fixtures.issuing import INTERNAL, KFP, PUBLIC, Issuer, published
+from fixtures.issuing import INTERNAL, KFP, PUBLIC
 from headrace_companion import pod_layout
 from headrace_identity.meeting import network_of
 from headrace_servicekit import callers
@@ -55,28 +55,8 @@ class Telling:
 
 
 @pytest.fixture
-def issuer() -> Issuer:
-    return Issuer()
-
-
-@pytest.fixture
-def settings(issuer, tmp_path):
-    """As in the scheduler's Pod; its keys are published while the test runs."""
-    with published(issuer, tmp_path / "tls") as (url, authority):
-        environ = {
-            "HEADRACE_TOKEN_FILE": str(issuer.token_file(tmp_path / "own" / "token", SCHEDULER, INTERNAL)),
-            "HEADRACE_JWKS_URL": url,
-            "HEADRACE_JWKS_CA_FILE": str(authority),
-            "HEADRACE_JWKS_TOKEN_FILE": str(
-                issuer.token_file(tmp_path / "account" / "token", SCHEDULER, ISSUER_ITSELF)
-            ),
-            "HEADRACE_CONTROL_ACCOUNTS": "headrace-scheduler headrace-apiserver",
-            "HEADRACE_API_ACCOUNTS": "ci:robot",
-        }
-        yield load(Settings, environ)
-
-
-ISSUER_ITSELF = "https://kubernetes.default.svc.cluster.local"
+def settings(checked) -> Settings:
+    return load(Settings, checked)
 
 
 @pytest.fixture

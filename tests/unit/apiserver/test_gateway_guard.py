@@ -69,3 +69,21 @@ def test_the_endpoint_that_clients_were_told_is_ours():
     endpoint = "https://headrace.example"
     assert refusal(caller(host="headrace.example", origin=endpoint), endpoint) is None
     assert refusal(caller(host="headrace.example.evil", origin=endpoint), endpoint) is not None
+
+
+def test_who_is_known_by_a_token_may_name_any_host():
+    inside = caller(host="headrace-apiserver.ml.svc:8888")
+    assert refusal(inside, None) is not None
+    assert refusal(inside, None, any_host=True) is None
+    page = caller(host="headrace.example", origin="https://headrace.example", fetch_site="same-origin")
+    assert refusal(page, None, any_host=True) is None
+
+
+def test_pages_of_others_are_refused_also_behind_a_gateway():
+    for foreign in (
+        caller(host="headrace.example", origin="https://evil.example"),
+        caller(host="headrace.example", fetch_site="cross-site"),
+        caller(host="headrace.example", content_type="text/plain"),
+        caller(host="user@headrace.example"),
+    ):
+        assert refusal(foreign, None, any_host=True) is not None

@@ -18,12 +18,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from headrace_apiserver.backends import backends
 from headrace_apiserver.gateway.app import Routes, application
 from headrace_apiserver.gateway.calling import Bound, Transcoder
+from headrace_apiserver.gateway.guard import Door
 from headrace_apiserver.gateway.health import Health, health
 from headrace_apiserver.gateway.logs import RunLog
 from headrace_apiserver.gateway.page import content_security_policy
 from headrace_apiserver.gateway.uploads import Uploads
 from headrace_apiserver.server import handlers
 from headrace_protos.v1 import runs_pb2
+from headrace_servicekit.network import LOCAL
 from headrace_servicekit.server import channel
 
 API = "/apis/v2beta1"
@@ -38,7 +40,7 @@ async def client(tmp_path) -> AsyncIterator[TestClient]:
         reached = backends(persistence, scheduler)
         made = handlers(reached)
         routes = Routes(made.bound(), Uploads(made.pipelines), Health(reached, "127.0.0.1:1", "1.0"), RunLog(reached))
-        async with TestClient(TestServer(application(routes, None))) as found:
+        async with TestClient(TestServer(application(routes, Door(LOCAL)))) as found:
             yield found
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from headrace_apiserver.gateway.calling import MAX_BODY, Bound, Transcoder
 from headrace_apiserver.gateway.errors import gateway_error
-from headrace_apiserver.gateway.guard import guard, harden
+from headrace_apiserver.gateway.guard import HEALTH_PATHS, Door, guard, harden
 from headrace_apiserver.gateway.health import Health
 from headrace_apiserver.gateway.logs import RunLog
 from headrace_apiserver.gateway.page import page
@@ -25,13 +25,13 @@ class Routes:
     log: RunLog
 
 
-def application(routes: Routes, endpoint: str | None) -> web.Application:
-    """ENDPOINT is the address that clients were told, where it is not loopback."""
-    app = web.Application(middlewares=[guard(endpoint)], client_max_size=MAX_BODY)
+def application(routes: Routes, door: Door) -> web.Application:
+    """DOOR says who is let in."""
+    app = web.Application(middlewares=[guard(door)], client_max_size=MAX_BODY)
     app.on_response_prepare.append(harden)
     app.router.add_get("/", page)
-    for version in ("v1beta1", "v2beta1"):
-        app.router.add_get(f"/apis/{version}/healthz", routes.health.answer)
+    for path in HEALTH_PATHS:
+        app.router.add_get(path, routes.health.answer)
     app.router.add_post("/apis/v2beta1/pipelines/upload", routes.uploads.pipeline)
     app.router.add_post("/apis/v2beta1/pipelines/upload_version", routes.uploads.version)
     app.router.add_get("/apis/v1alpha1/runs/{run}/nodes/{node:.+}/log", routes.log.answer)
