@@ -228,18 +228,22 @@ class Part(google.protobuf.message.Message):
 
     TEXT_FIELD_NUMBER: builtins.int
     PLACE_FIELD_NUMBER: builtins.int
-    IN_FIELD_NUMBER: builtins.int
-    text: builtins.str
+    IN_JSON_FIELD_NUMBER: builtins.int
+    text: builtins.bytes
+    """UTF-8, also of lone surrogates, which a string field refuses"""
     place: builtins.str
     """a reference that only the place of execution knows"""
+    in_json: builtins.bool
+    """inside a string of a JSON text"""
     def __init__(
         self,
         *,
-        text: builtins.str = ...,
+        text: builtins.bytes = ...,
         place: builtins.str = ...,
+        in_json: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["kind", b"kind", "place", b"place", "text", b"text"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["in", b"in", "kind", b"kind", "place", b"place", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["in_json", b"in_json", "kind", b"kind", "place", b"place", "text", b"text"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["text", "place"] | None: ...
 
 global___Part = Part

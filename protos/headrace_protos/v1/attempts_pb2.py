@@ -27,7 +27,7 @@ from headrace_protos.v1 import assignments_pb2 as headrace__protos_dot_v1_dot_as
 from headrace_protos.v1 import events_pb2 as headrace__protos_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace_protos/v1/attempts.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/access.proto\x1a$headrace_protos/v1/assignments.proto\x1a\x1fheadrace_protos/v1/events.proto\">\n\rAssignRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"J\n\x0e\x41ssignResponse\x12\x0b\n\x03\x61sk\x18\x01 \x01(\t\x12+\n\nassignment\x18\x02 \x01(\x0b\x32\x17.headrace.v1.Assignment\"j\n\rReportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12*\n\x06result\x18\x04 \x01(\x0b\x32\x1a.headrace.v1.AttemptResult\"\x10\n\x0eReportResponse\"\xcf\x01\n\rAttemptResult\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.headrace.v1.AttemptState\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.headrace.v1.Error\x12$\n\x07outputs\x18\x03 \x01(\x0b\x32\x13.headrace.v1.Values\x12(\n\x05times\x18\x04 \x01(\x0b\x32\x19.headrace.v1.AttemptTimes\x12\x0f\n\x07log_uri\x18\x05 \x01(\t\x12\x10\n\x08warnings\x18\x06 \x03(\t2\xd3\x01\n\x08\x41ttempts\x12\x41\n\x06\x41ssign\x12\x1a.headrace.v1.AssignRequest\x1a\x1b.headrace.v1.AssignResponse\x12\x41\n\x06\x41\x63\x63\x65ss\x12\x1a.headrace.v1.AccessRequest\x1a\x1b.headrace.v1.AccessResponse\x12\x41\n\x06Report\x12\x1a.headrace.v1.ReportRequest\x1a\x1b.headrace.v1.ReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace_protos/v1/attempts.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/access.proto\x1a$headrace_protos/v1/assignments.proto\x1a\x1fheadrace_protos/v1/events.proto\">\n\rAssignRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\"J\n\x0e\x41ssignResponse\x12\x0b\n\x03\x61sk\x18\x01 \x01(\t\x12+\n\nassignment\x18\x02 \x01(\x0b\x32\x17.headrace.v1.Assignment\"j\n\rReportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12*\n\x06result\x18\x04 \x01(\x0b\x32\x1a.headrace.v1.AttemptResult\"\x1d\n\x0eReportResponse\x12\x0b\n\x03\x61sk\x18\x01 \x01(\t\"\xcf\x01\n\rAttemptResult\x12(\n\x05state\x18\x01 \x01(\x0e\x32\x19.headrace.v1.AttemptState\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.headrace.v1.Error\x12$\n\x07outputs\x18\x03 \x01(\x0b\x32\x13.headrace.v1.Values\x12(\n\x05times\x18\x04 \x01(\x0b\x32\x19.headrace.v1.AttemptTimes\x12\x0f\n\x07log_uri\x18\x05 \x01(\t\x12\x10\n\x08warnings\x18\x06 \x03(\t2\xd3\x01\n\x08\x41ttempts\x12\x41\n\x06\x41ssign\x12\x1a.headrace.v1.AssignRequest\x1a\x1b.headrace.v1.AssignResponse\x12\x41\n\x06\x41\x63\x63\x65ss\x12\x1a.headrace.v1.AccessRequest\x1a\x1b.headrace.v1.AccessResponse\x12\x41\n\x06Report\x12\x1a.headrace.v1.ReportRequest\x1a\x1b.headrace.v1.ReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTREQUEST']._serialized_start=294
   _globals['_REPORTREQUEST']._serialized_end=400
   _globals['_REPORTRESPONSE']._serialized_start=402
-  _globals['_REPORTRESPONSE']._serialized_end=418
-  _globals['_ATTEMPTRESULT']._serialized_start=421
-  _globals['_ATTEMPTRESULT']._serialized_end=628
-  _globals['_ATTEMPTS']._serialized_start=631
-  _globals['_ATTEMPTS']._serialized_end=842
+  _globals['_REPORTRESPONSE']._serialized_end=431
+  _globals['_ATTEMPTRESULT']._serialized_start=434
+  _globals['_ATTEMPTRESULT']._serialized_end=641
+  _globals['_ATTEMPTS']._serialized_start=644
+  _globals['_ATTEMPTS']._serialized_end=855
 # @@protoc_insertion_point(module_scope)

@@ -86,9 +86,15 @@ global___ReportRequest = ReportRequest
 class ReportResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    ASK_FIELD_NUMBER: builtins.int
+    ask: builtins.str
+    """another replica drives the run: report at this address; nothing is acknowledged"""
     def __init__(
         self,
+        *,
+        ask: builtins.str = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ask", b"ask"]) -> None: ...
 
 global___ReportResponse = ReportResponse
 

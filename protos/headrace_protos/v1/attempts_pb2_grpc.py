@@ -61,7 +61,8 @@ class AttemptsServicer(object):
 
     def Assign(self, request, context):
         """What the attempt is to do. Any number of times: a companion that was restarted asks again.
-        Errors: ATTEMPT_SUPERSEDED, NOT_FOUND, FORBIDDEN (the Pod is another attempt's).
+        Errors: ATTEMPT_SUPERSEDED (it has ended, or never was), FORBIDDEN (the Pod is another attempt's), UNAVAILABLE (nobody
+        drives the run for the moment: ask again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,7 +78,7 @@ class AttemptsServicer(object):
 
     def Report(self, request, context):
         """The result of an attempt. Idempotent: a repeated report of the same attempt is acknowledged without effect.
-        Errors: ATTEMPT_SUPERSEDED, NOT_FOUND.
+        Errors: ATTEMPT_SUPERSEDED, FORBIDDEN, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

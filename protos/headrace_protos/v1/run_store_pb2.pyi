@@ -329,16 +329,20 @@ class OpenSessionRequest(google.protobuf.message.Message):
 
     HOLDER_FIELD_NUMBER: builtins.int
     TAKE_OVER_FIELD_NUMBER: builtins.int
+    ADDRESS_FIELD_NUMBER: builtins.int
     holder: builtins.str
     """host, pid: for people"""
     take_over: builtins.bool
+    address: builtins.str
+    """where companions reach this replica; "": nowhere but by a local socket"""
     def __init__(
         self,
         *,
         holder: builtins.str = ...,
         take_over: builtins.bool = ...,
+        address: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["holder", b"holder", "take_over", b"take_over"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "holder", b"holder", "take_over", b"take_over"]) -> None: ...
 
 global___OpenSessionRequest = OpenSessionRequest
 
@@ -367,6 +371,40 @@ class OpenSessionResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "expires_after_s", b"expires_after_s", "session_id", b"session_id", "shards", b"shards"]) -> None: ...
 
 global___OpenSessionResponse = OpenSessionResponse
+
+@typing.final
+class FindHolderRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["run_id", b"run_id"]) -> None: ...
+
+global___FindHolderRequest = FindHolderRequest
+
+@typing.final
+class FindHolderResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: builtins.int
+    ADDRESS_FIELD_NUMBER: builtins.int
+    session_id: builtins.str
+    """"": nobody, for the moment"""
+    address: builtins.str
+    def __init__(
+        self,
+        *,
+        session_id: builtins.str = ...,
+        address: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["address", b"address", "session_id", b"session_id"]) -> None: ...
+
+global___FindHolderResponse = FindHolderResponse
 
 @typing.final
 class RenewSessionRequest(google.protobuf.message.Message):

@@ -60,6 +60,11 @@ class RunStoreStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionResponse.FromString,
                 _registered_method=True)
+        self.FindHolder = channel.unary_unary(
+                '/headrace.v1.RunStore/FindHolder',
+                request_serializer=headrace__protos_dot_v1_dot_run__store__pb2.FindHolderRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.FindHolderResponse.FromString,
+                _registered_method=True)
         self.LoadRuns = channel.unary_stream(
                 '/headrace.v1.RunStore/LoadRuns',
                 request_serializer=headrace__protos_dot_v1_dot_run__store__pb2.LoadRunsRequest.SerializeToString,
@@ -122,6 +127,13 @@ class RunStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindHolder(self, request, context):
+        """Who drives a run now, for companions that asked somebody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LoadRuns(self, request, context):
         """The active runs of the shards (or exactly the runs named), each at its revision. Errors: SESSION_LOST.
         """
@@ -177,6 +189,11 @@ def add_RunStoreServicer_to_server(servicer, server):
                     servicer.CloseSession,
                     request_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionResponse.SerializeToString,
+            ),
+            'FindHolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindHolder,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.FindHolderRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__store__pb2.FindHolderResponse.SerializeToString,
             ),
             'LoadRuns': grpc.unary_stream_rpc_method_handler(
                     servicer.LoadRuns,
@@ -335,6 +352,33 @@ class RunStore(object):
             '/headrace.v1.RunStore/CloseSession',
             headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__store__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindHolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.RunStore/FindHolder',
+            headrace__protos_dot_v1_dot_run__store__pb2.FindHolderRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__store__pb2.FindHolderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,6 +32,7 @@ class Session:
     store: Any
     holder: str
     take_over: bool
+    address: str = ""  # where companions reach this replica
     monotonic: Callable[[], float] = time.monotonic
     session_id: str = ""
     epoch: int = 0
@@ -43,7 +44,8 @@ class Session:
     async def open(self) -> None:
         """A new session, without shards; the first renewal claims them."""
         asked_at = self.monotonic()
-        opened = await self.store.OpenSession(rs.OpenSessionRequest(holder=self.holder, take_over=self.take_over))
+        request = rs.OpenSessionRequest(holder=self.holder, take_over=self.take_over, address=self.address)
+        opened = await self.store.OpenSession(request)
         self.session_id, self.epoch, self.held = opened.session_id, opened.epoch, frozenset()
         self.shards = opened.shards
         self._confirmed_at, self._releasing = asked_at, frozenset()

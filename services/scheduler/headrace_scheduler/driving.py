@@ -25,7 +25,7 @@ from headrace_scheduler.admitting import Admission
 from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.drives import Advance, Drive, advance
-from headrace_scheduler.engine import in_flight, pending
+from headrace_scheduler.engine import in_flight, launch_of, pending
 from headrace_scheduler.engine.commands import Admit, AskCache, CancelAttempt, Command, StartAttempt, WakeAt
 from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
 from headrace_scheduler.executors.port import AttemptId, Executor, Launch
@@ -66,6 +66,8 @@ class Driver:
     def __init__(self, parts: Parts, clock: Callable[[], int] = now_us) -> None:
         self._load: Callable[[Sequence[str]], Awaitable[None]] = _not_attached
         self._store = parts.store
+        self._reloading: set[str] = set()  # runs that an append refused, until they are loaded again
+        self.loaded: Callable[[str], bool] = lambda run_id: False  # whether the runs of its shard are
         self._session = parts.session
         self._receiver = parts.receiver
         self._executor = parts.executor
@@ -106,6 +108,15 @@ class Driver:
         if drive is not None:
             drive.facts.append(fact)
             self._touch(run_id)
+
+    def knows(self, run_id: str) -> bool:
+        """Whether what the run has in flight is known here: its shard's runs are loaded, and it is not being loaded again."""
+        return run_id in self._drives or (self.loaded(run_id) and run_id not in self._reloading)
+
+    def attempt(self, attempt: AttemptId) -> tuple[Launch, str] | None:
+        """The Launch of an attempt in flight, made again, and the executor's handle of it ("" before it is durable)."""
+        drive = self._drives.get(attempt.run_id)
+        return None if drive is None else launch_of(drive.state, attempt.path, attempt.number)
 
     def holds(self, run_id: str) -> bool:
         """Whether the run is loaded here."""
@@ -377,7 +388,11 @@ class Driver:
         consumed_not = [inbox_id for _, inbox_id in drive.inbox]
         self.drop(drive)
         self._receiver.forget(consumed_not)
-        await self._load([drive.run_id])
+        self._reloading.add(drive.run_id)
+        try:
+            await self._load([drive.run_id])
+        finally:
+            self._reloading.discard(drive.run_id)
 
     def _forget_queued(self, drive: Drive) -> None:
         """Steps of the run that were taken after one that was refused are nothing any more."""

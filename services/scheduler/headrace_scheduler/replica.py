@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from headrace_protos.lifecycle import shard_of
 from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.claiming import RENEW_EVERY_S, Session
@@ -60,6 +61,7 @@ class Replica:
 
     async def __aenter__(self) -> Replica:
         self._driver.attach(self._dispatcher, self.load_runs)
+        self._driver.loaded = lambda run_id: shard_of(run_id, self._session.shards) in self._loaded
         await self._open()
         await self._dispatcher.__aenter__()
         loops = (self._renewing, self._receiving, self._receiver.watch, self._listening, self._driver.run)

@@ -26,12 +26,15 @@ from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.driving import Driver, Parts
 from headrace_scheduler.engine import PlanIndex
+from headrace_scheduler.executors.assignments import message_of
 from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
-from headrace_scheduler.handlers.scheduling import AttemptsService, SchedulerService
+from headrace_scheduler.handlers.attempts import AttemptsService
+from headrace_scheduler.handlers.scheduling import SchedulerService
 from headrace_scheduler.importing import Importer
 from headrace_scheduler.looking_back import Origins
+from headrace_scheduler.owning import Ownership
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
@@ -69,7 +72,8 @@ async def running(
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
-        attempts = AttemptsService(stubs.store, receiver)
+        assignment = partial(message_of, max_value_bytes=settings.max_value_bytes, grace_s=settings.grace_s)
+        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment)
         access = ArtifactService(artifacts, driver.writes)
         served = [
             Served(
@@ -111,11 +115,13 @@ class Assembled:
     driver: Driver
     receiver: Receiver
     admission: Admission
+    ownership: Ownership
 
 
 def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: ArtifactStore) -> Assembled:
     """One replica between these neighbours."""
-    session = Session(stubs.store, holder=f"{socket.gethostname()}/{os.getpid()}", take_over=settings.take_over)
+    holder = f"{socket.gethostname()}/{os.getpid()}"
+    session = Session(stubs.store, holder, settings.take_over, settings.advertised())
     receiver = Receiver(stubs.store, session)
     admission = Admission(executor.inventory(), settings.default_cpu)
     contents = Contents(artifacts)
@@ -131,7 +137,8 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     )
     origins = Origins(stubs.query, index)
     replica = Replica(stubs.store, session, receiver, executor, driver, dispatcher, index, origins)
-    return Assembled(replica, dispatcher, driver, receiver, admission)
+    ownership = Ownership(stubs.store, session, driver)
+    return Assembled(replica, dispatcher, driver, receiver, admission, ownership)
 
 
 def index_of(plan: plan_pb2.Plan, store: ArtifactStore, **settings: Any) -> PlanIndex:

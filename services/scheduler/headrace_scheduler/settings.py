@@ -21,6 +21,8 @@ class SchedulerSettings(Settings):
     default_cpu: float = 0.5  # cores accounted to a task that asks for none
     max_value_bytes: int = MAX_VALUE_BYTES  # of one parameter as JSON text; more than this default is not read again
     simulated_seconds: float = 0.0  # how long each attempt of the simulated executor runs
+    advertise_address: str = ""  # where companions reach this very replica; "": where it listens
+    grace_s: float = 30.0  # between SIGTERM and SIGKILL of user code in a Pod, where its task says nothing
     import_max_bytes: int = 64 << 30  # of one imported artifact; a larger one fails its consumer
     import_keep_bytes: int = 10 << 30  # of what was fetched, kept below HOME/imports for the next consumer
     import_silence_s: float = 30.0  # a server that sends nothing for so long is tried again
@@ -34,6 +36,12 @@ class SchedulerSettings(Settings):
             raise SettingsError(f"HEADRACE_IMPORT_REWRITE: {wrong}") from None
         limits = Limits(most_bytes=self.import_max_bytes, silence_s=self.import_silence_s)
         return Means(limits, self.import_keep_bytes, rewrites)
+
+    def advertised(self) -> str:
+        """The address that companions are sent to; "" where only this machine reaches it."""
+        listening = self.listening("scheduler")
+        local = listening.startswith(("unix:", "0.0.0.0:", "[::]:"))
+        return self.advertise_address or ("" if local else listening)
 
     def artifacts(self) -> str:
         """The artifact store's root URI."""

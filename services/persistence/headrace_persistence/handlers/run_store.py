@@ -40,6 +40,9 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
     async def OpenSession(self, request: rs.OpenSessionRequest, context: Any) -> rs.OpenSessionResponse:  # noqa: N802
         return await self._sessions.open(request)
 
+    async def FindHolder(self, request: rs.FindHolderRequest, context: Any) -> rs.FindHolderResponse:  # noqa: N802
+        return await self._sessions.holder(request)
+
     async def RenewSession(self, request: rs.RenewSessionRequest, context: Any) -> rs.RenewSessionResponse:  # noqa: N802
         return await self._sessions.renew(request)
 

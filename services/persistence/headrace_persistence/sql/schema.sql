@@ -52,7 +52,8 @@ CREATE TABLE platform.sessions (
     epoch bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     holder text NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    expires_at timestamptz NOT NULL
+    expires_at timestamptz NOT NULL,
+    address text NOT NULL DEFAULT ''
 );
 
 CREATE TABLE platform.shards (

@@ -10,6 +10,7 @@ import uuid
 from typing import Final
 
 from headrace_persistence.queries import SQL
+from headrace_protos.lifecycle import shard_of
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Transaction
@@ -37,7 +38,13 @@ class Sessions:
             if request.take_over:
                 await tx.execute(SQL["end_all_sessions"])
             opened = await tx.fetch_one(
-                SQL["open_session"], {"session_id": session_id, "holder": request.holder, "seconds": EXPIRES_AFTER}
+                SQL["open_session"],
+                {
+                    "session_id": session_id,
+                    "holder": request.holder,
+                    "address": request.address,
+                    "seconds": EXPIRES_AFTER,
+                },
             )
             assert opened is not None
             return int(opened[0])
@@ -69,6 +76,16 @@ class Sessions:
             await tx.execute(SQL["close_session"], {"session_id": request.session_id, "epoch": request.epoch})
 
         await self._database.transaction(work)
+
+    async def holder(self, request: rs.FindHolderRequest) -> rs.FindHolderResponse:
+        """Who holds the run's shard; nobody is no error."""
+        shard = shard_of(request.run_id, SHARDS)
+
+        async def work(tx: Transaction) -> rs.FindHolderResponse:
+            found = await tx.fetch_one(SQL["holder_of_shard"], {"shard": shard})
+            return rs.FindHolderResponse(session_id=found[0], address=found[1]) if found else rs.FindHolderResponse()
+
+        return await self._database.transaction(work)
 
     async def check(self, tx: Transaction, session_id: str, epoch: int) -> None:
         """Raise SESSION_LOST unless the session lives; for reads."""

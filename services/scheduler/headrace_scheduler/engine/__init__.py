@@ -6,10 +6,10 @@ mean is folding.py's, what is next for one execution beginning.py's, attempting.
 
 from __future__ import annotations
 
-from headrace_scheduler.engine.commanding import in_flight, pending
+from headrace_scheduler.engine.commanding import in_flight, launch_of, pending
 from headrace_scheduler.engine.folding import fold
 from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.stepping import Step, step
 
-__all__ = ["PlanIndex", "RunState", "Step", "fold", "in_flight", "pending", "step"]
+__all__ = ["PlanIndex", "RunState", "Step", "fold", "in_flight", "launch_of", "pending", "step"]

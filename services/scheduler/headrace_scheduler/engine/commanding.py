@@ -68,6 +68,14 @@ def in_flight(state: RunState) -> Iterator[Launch]:
             yield launch(state, row, prepared_of(state, row))
 
 
+def launch_of(state: RunState, path: str, number: int) -> tuple[Launch, str] | None:
+    """One attempt that has begun and not ended, and the executor's handle of it ("" before the launch); None: it is no such."""
+    row = state.row(path)
+    if row is None or row.attempts != number or not row.in_flight or row.spec is None:
+        return None
+    return launch(state, row, prepared_of(state, row)), row.handle
+
+
 def _import(state: RunState, row: Row) -> c.Import:
     importer = row.task.template.importer
     _, uri, metadata = row.prepared

@@ -1,4 +1,4 @@
-"""headrace.v1.Scheduler and headrace.v1.Attempts: hints and placement for the apiserver, reports from companions."""
+"""headrace.v1.Scheduler: hints and placement for the apiserver."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from headrace_protos.lifecycle import attempt_path
-from headrace_protos.v1 import attempts_pb2, attempts_pb2_grpc, plan_pb2, scheduler_pb2, scheduler_pb2_grpc
-from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_protos.v1 import plan_pb2, scheduler_pb2, scheduler_pb2_grpc
 from headrace_scheduler.admitting import Admission
 from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.placing import requests_of
@@ -63,19 +61,3 @@ class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
             first = answer.nodes[0]
             first.cpu_used, first.memory_used, first.accelerators_used = used.cpu, used.memory, used.accelerators
         return answer
-
-
-class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
-    """Reports of companions: stored in the inbox before they are acknowledged."""
-
-    def __init__(self, store: Any, receiver: Receiver) -> None:
-        self._store = store
-        self._receiver = receiver
-
-    async def Report(self, request: attempts_pb2.ReportRequest, context: Context) -> attempts_pb2.ReportResponse:  # noqa: N802
-        """Deliver it under the attempt's name, so that a repeated report has no effect."""
-        report = rs.Report(path=request.path, attempt=request.attempt, result=request.result.SerializeToString())
-        key = f"report:{request.run_id}/{attempt_path(request.path, request.attempt)}"
-        await self._store.Deliver(rs.DeliverRequest(key=key, run_id=request.run_id, report=report))
-        self._receiver.look()
-        return attempts_pb2.ReportResponse()

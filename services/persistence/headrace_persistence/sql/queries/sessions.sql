@@ -4,8 +4,8 @@ DELETE FROM platform.sessions;
 
 -- name: open_session
 -- A new session; its epoch is larger than every earlier one.
-INSERT INTO platform.sessions (session_id, holder, expires_at)
-VALUES (%(session_id)s, %(holder)s, clock_timestamp() + make_interval(secs => %(seconds)s))
+INSERT INTO platform.sessions (session_id, holder, address, expires_at)
+VALUES (%(session_id)s, %(holder)s, %(address)s, clock_timestamp() + make_interval(secs => %(seconds)s))
 RETURNING epoch;
 
 -- name: renew_session
@@ -44,6 +44,11 @@ WHERE shard IN (
     SELECT shard FROM platform.shards WHERE session_id IS NULL ORDER BY shard LIMIT %(wanted)s FOR UPDATE SKIP LOCKED
 )
 RETURNING shard;
+
+-- name: holder_of_shard
+-- The live session that holds a shard.
+SELECT sessions.session_id, sessions.address FROM platform.shards JOIN platform.sessions USING (session_id)
+WHERE shards.shard = %(shard)s AND sessions.expires_at > clock_timestamp();
 
 -- name: close_session
 -- A clean end; the foreign key frees its shards.

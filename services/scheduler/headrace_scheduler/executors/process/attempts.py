@@ -30,6 +30,7 @@ from headrace_companion.staging import Elsewhere, Staged, StagingFailed, stage
 from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import MAX_VALUE_BYTES, ValueProblem
 from headrace_scheduler.executors import port
+from headrace_scheduler.executors.assignments import assignment_of
 from headrace_scheduler.executors.process import requests, volumes
 from headrace_scheduler.executors.process.environments import (
     Environment,
@@ -42,7 +43,7 @@ from headrace_scheduler.executors.process.interpreters import Interpreters, on_p
 from headrace_scheduler.executors.process.local_store import LocalStore, NotHere
 from headrace_scheduler.executors.process.machine import AcceleratorSlots
 from headrace_scheduler.executors.process.mounting import Mounting
-from headrace_scheduler.executors.process.reports import assignment_of, report
+from headrace_scheduler.executors.process.reports import report
 from headrace_scheduler.executors.process.runtimes import KFP, Runtime, runtime_of, show_ours, too_old
 from headrace_scheduler.executors.process.survivors import RECORD
 from headrace_scheduler.executors.process.task_hosting import Bind, Pod, host

@@ -1,0 +1,53 @@
+"""headrace.v1.Attempts: what companions ask and report. Assignments are made from the runs' states; nothing is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import grpc
+
+from headrace_protos.lifecycle import attempt_path
+from headrace_protos.v1 import assignments_pb2, attempts_pb2, attempts_pb2_grpc
+from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler.executors.port import Launch
+from headrace_scheduler.owning import Elsewhere, Ownership
+from headrace_scheduler.receiving import Receiver
+from headrace_servicekit import callers
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
+    """`assignment` makes the message of a Launch."""
+
+    def __init__(
+        self,
+        store: Any,
+        receiver: Receiver,
+        ownership: Ownership,
+        assignment: Callable[[Launch], assignments_pb2.Assignment],
+    ) -> None:
+        self._store = store
+        self._receiver = receiver
+        self._ownership = ownership
+        self._assignment = assignment
+
+    async def Assign(self, request: attempts_pb2.AssignRequest, context: Context) -> attempts_pb2.AssignResponse:  # noqa: N802
+        """What the attempt is to do, or whom to ask."""
+        found = await self._ownership.find(request.run_id, request.path, request.attempt)
+        if isinstance(found, Elsewhere):
+            return attempts_pb2.AssignResponse(ask=found.address)
+        return attempts_pb2.AssignResponse(assignment=self._assignment(found))
+
+    async def Report(self, request: attempts_pb2.ReportRequest, context: Context) -> attempts_pb2.ReportResponse:  # noqa: N802
+        """Stored in the inbox before it is acknowledged; under the attempt's name, so that a repeated report has no effect."""
+        if not callers.current().is_local:
+            found = await self._ownership.find(request.run_id, request.path, request.attempt)
+            if isinstance(found, Elsewhere):
+                return attempts_pb2.ReportResponse(ask=found.address)
+        report = rs.Report(path=request.path, attempt=request.attempt, result=request.result.SerializeToString())
+        key = f"report:{request.run_id}/{attempt_path(request.path, request.attempt)}"
+        await self._store.Deliver(rs.DeliverRequest(key=key, run_id=request.run_id, report=report))
+        self._receiver.look()
+        return attempts_pb2.ReportResponse()
