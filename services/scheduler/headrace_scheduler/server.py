@@ -68,12 +68,12 @@ async def running(
             cache_pb2_grpc.CacheStub(cache),
         )
         artifacts = make_store(settings.artifacts())
-        executor = make_executor(settings, artifacts)
+        executor = make_executor(settings, artifacts, stubs.query)
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         assignment = partial(message_of, max_value_bytes=settings.max_value_bytes, grace_s=settings.grace_s)
-        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment)
+        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed)
         access = ArtifactService(artifacts, driver.writes)
         served = [
             Served(
@@ -158,8 +158,8 @@ def make_store(root: str) -> MachineStore:
         raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_ARTIFACT_ROOT: {refused}") from refused
 
 
-def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Executor:
-    """The executor that HEADRACE_EXECUTOR names."""
+def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: Any) -> Executor:
+    """The executor that HEADRACE_EXECUTOR names; QUERY is a RunQuery stub."""
     if settings.executor == "simulated":
         return SimulatedExecutor(settings.simulated_seconds)
     if settings.executor == "process":
@@ -173,4 +173,6 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Exec
             fetching=settings.fetching(),
             max_value_bytes=settings.max_value_bytes,
         )
-    raise ServiceError(Reason.NOT_IMPLEMENTED, "HEADRACE_EXECUTOR=kubernetes is not built yet; set it to process")
+    from headrace_scheduler.executors.kubernetes.making import make
+
+    return make(settings, artifacts, query, os.environ)
