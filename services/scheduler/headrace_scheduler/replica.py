@@ -222,7 +222,7 @@ def _engine_fact(fact: ExecutorFact) -> Fact:
     path, number = fact.attempt.path, fact.attempt.number
     match fact:
         case Launched():
-            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri)
+            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri, fact.accelerator)
         case Held():
             return AttemptHeld(path, number, fact.detail)
         case Finished():

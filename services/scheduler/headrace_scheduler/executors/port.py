@@ -90,7 +90,8 @@ class Launch:
 class Launched:
     """The attempt exists: `handle` finds it again after a crash (pid and start time; Pod name and UID).
 
-    Where that is before user code can run, it is told a second time then, with the same handle and the node.
+    Where it exists before it runs, this is told twice: without a node, and again, with everything, once it runs on one.
+    Between the two it may be Held. Telling either again has no effect.
     """
 
     attempt: AttemptId
@@ -98,11 +99,13 @@ class Launched:
     node: str = ""
     warnings: tuple[str, ...] = ()
     log_uri: str = ""  # grows while the attempt runs
+    accelerator: str = ""  # the product that it got, where it asked for accelerators and that is known
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The attempt cannot start yet, and why (image, environment, volume): a sentence with numbers."""
+    """The attempt cannot run yet, and why (quota, no node, image, environment, volume): a sentence with numbers. Before the
+    attempt is Launched on a node; after that it has no effect."""
 
     attempt: AttemptId
     detail: str
