@@ -31,6 +31,7 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/vertex-peer.in -o requirements/vertex-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
+	@for f in build apiserver scheduler persistence cache companion; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/image-$$f.in -o requirements/image-$$f.txt; done
 
 .venv-generate/.done: requirements/generate.txt
 	@test -x .venv-generate/bin/python || $(PYTHON) -m venv .venv-generate
@@ -145,3 +146,7 @@ examples: .venv-kfp/.done  ## compile the examples that are KFP's files with the
 
 gaps: .venv-kfp/.done  ## compile tests/*/pipelines/*.py with the official KFP SDK
 	.venv-kfp/bin/python tools/compile_pipelines.py tested
+
+.PHONY: images
+images: shim  ## build the five images with docker, podman or buildah (SERVICE=, TAG=, PREFIX=, BASE=, PLATFORM=)
+	$(PYTHON) tools/build_images.py $(if $(SERVICE),--service $(SERVICE)) $(if $(TAG),--tag $(TAG)) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(BASE),--base $(BASE)) $(if $(PLATFORM),--platform $(PLATFORM))
