@@ -71,6 +71,22 @@ TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration test
 test: $(BIN)/.test .venv-kfp/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
+# A real Kubernetes on this machine, as root; the first time its programs are built from Go modules (about 8 minutes).
+CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.bringup
+.PHONY: cluster-up cluster-down test-cluster
+cluster-up: $(BIN)/.cluster  ## start a Kubernetes of two nodes with stand-in GPUs on this machine, as root (tests/cluster/README.md)
+	$(CLUSTER) up
+
+cluster-down: $(BIN)/.test  ## stop it, and remove what it left
+	$(CLUSTER) down
+
+test-cluster: $(BIN)/.cluster  ## the tests on that cluster, which is started where it is down, as root (ONLY=file or -k expression)
+	CI=true $(CLUSTER) test $(ONLY)
+
+$(BIN)/.cluster: $(BIN)/.test requirements/cluster.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/cluster.txt
+	@touch $@
+
 .PHONY: test-as-root test-python test-postgres
 test-postgres: $(BIN)/.test  ## the stores on the Postgres that HEADRACE_TEST_DATABASE_URL names (.ci/with-postgres 15 make test-postgres)
 	CI=true $(BIN)/python -m pytest -q tests/integration/persistence tests/integration/cache tests/integration/scheduler
