@@ -74,6 +74,10 @@ CASES = [
     ),
     (404, 'namespaces "team-a" not found', Refusal.STUCK, "the Kubernetes namespace 'team-a' does not exist: create it"),
     (429, "too many requests", Refusal.STUCK, "the Kubernetes API does not take the Pod now: too many requests"),
+    (
+        422, 'Pod "train-1" is invalid: spec.containers[0].image: Required value', Refusal.NEVER,
+        "Kubernetes does not accept the Pod: spec.containers[0].image: Required value",
+    ),
     (413, "Request entity too large", Refusal.NEVER, "Kubernetes does not accept the Pod: Request entity too large"),
 ]  # fmt: skip
 

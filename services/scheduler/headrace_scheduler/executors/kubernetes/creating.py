@@ -1,4 +1,4 @@
-"""Creating an object for an attempt, however long the cluster takes to accept it. What a refusal means is a pure function.
+"""Creating an object for an attempt, however long the cluster takes to accept it. What a refusal means is `refusals`'.
 
 A create call whose answer was lost is made again: the name is the attempt's, and what lies there is ours if its labels say
 so. Called by the executor, one coroutine for each attempt.
@@ -7,39 +7,16 @@ so. Called by the executor, one coroutine for each attempt.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, uid_of
+from headrace_scheduler.executors.kubernetes.refusals import Meaning, Refusal, meaning
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 SPOKEN_S: Final = 1.0  # of pauses, before it is worth saying
-QUOTA: Final = re.compile(
-    r"exceeded quota: (?P<name>[^,]+), requested: (?P<asked>.*?), used: (?P<used>.*?), limited: (?P<most>.*)$"
-)
-SHOWN: Final = 600  # characters of the API's words
-
-
-class Refusal(Enum):
-    """What to do about a create call that failed."""
-
-    EXISTS = "exists"  # look whose it is
-    AGAIN = "again"  # the same call may succeed at once
-    WAIT = "wait"  # for something to become free; for as long as it takes
-    STUCK = "stuck"  # for somebody to put it right; not for ever
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """A refusal, and the sentence to say of it."""
-
-    kind: Refusal
-    sentence: str
 
 
 class NotCreated(Exception):  # noqa: N818 - it says what became of the object
@@ -56,37 +33,6 @@ class Created:
 
     uid: str
     found: Json | None = None
-
-
-def meaning(error: ApiError, kind: str, namespace: str) -> Meaning:
-    """What the API's refusal of an object of this kind means."""
-    said = str(error)[:SHOWN]
-    if error.status == 409:
-        return Meaning(Refusal.EXISTS if error.reason == "AlreadyExists" else Refusal.AGAIN, said)
-    if error.temporary:
-        return Meaning(Refusal.STUCK, f"the Kubernetes API does not take the {kind} now: {said}")
-    if error.status == 404:
-        return Meaning(Refusal.STUCK, f"the Kubernetes namespace '{namespace}' does not exist: create it")
-    if error.status in (401, 403):
-        return _forbidden(said, kind, namespace)
-    return Meaning(Refusal.NEVER, f"Kubernetes does not accept the {kind}: {said}")
-
-
-def _forbidden(said: str, kind: str, namespace: str) -> Meaning:
-    quota = QUOTA.search(said)
-    if quota is not None:
-        name, asked, used, most = quota.group("name", "asked", "used", "most")
-        sentence = (
-            f"the quota '{name}' of namespace '{namespace}' is used up: it asks for {asked}; {used} of {most} in use"
-        )
-        return Meaning(Refusal.WAIT, sentence)
-    if "being terminated" in said:
-        return Meaning(Refusal.NEVER, f"the Kubernetes namespace '{namespace}' is being deleted")
-    if "cannot create resource" in said or "Unauthorized" in said:
-        return Meaning(Refusal.STUCK, f"the scheduler may not make a {kind} in namespace '{namespace}': {said}")
-    if "service account" in said and "not found" in said:
-        return Meaning(Refusal.STUCK, f"namespace '{namespace}' is not prepared for tasks: {said}")
-    return Meaning(Refusal.NEVER, f"Kubernetes does not accept the {kind}: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +69,9 @@ class Creator:
                 found = Meaning(Refusal.STUCK, f"the Kubernetes API does not answer: {away}")
                 stuck = 0.0  # nothing that the task could be failed for
             except ApiError as error:
-                found = meaning(error, wanted.kind, wanted.namespace)
+                found = meaning(
+                    error.status, {"reason": error.reason, "message": str(error)}, wanted.kind, wanted.namespace
+                )
             if found.kind is Refusal.NEVER:
                 raise NotCreated(found.sentence)
             if found.kind is Refusal.EXISTS:

@@ -22,6 +22,7 @@ MUST_SPECIFY: Final = re.compile(r"failed quota: (?P<name>\S+): must specify (?P
 WEBHOOK: Final = re.compile(r'admission webhook "(?P<name>[^"]+)" denied the request:? ?(?P<why>.*)$', re.DOTALL)
 CALLING: Final = re.compile(r'failed calling webhook "(?P<name>[^"]+)"')
 POLICY: Final = re.compile(r'violates PodSecurity "(?P<level>[a-z]+)[^"]*": (?P<why>.*)$', re.DOTALL)
+INVALID: Final = re.compile(r'^\S+ "[^"]*" is invalid: ')
 RANGE: Final = re.compile(r"(maximum|minimum) \S+ (usage|limit)|max limit to request ratio")
 ACCOUNT: Final = re.compile(r'error looking up service account \S+?: serviceaccount "(?P<name>[^"]+)" not found')
 PRIORITY: Final = re.compile(r"no PriorityClass with name (?P<name>\S+) was found")
@@ -67,7 +68,7 @@ def meaning(status: int, answer: Mapping[str, Any], kind: str, namespace: str) -
     if status in (401, 403):
         return _forbidden(said, kind, namespace)
     if status == 422:
-        return Meaning(Refusal.NEVER, f"Kubernetes does not accept the {kind}: {_causes(answer) or said[:SHOWN]}")
+        said = _causes(answer) or INVALID.sub("", said)
     return Meaning(Refusal.NEVER, f"Kubernetes does not accept the {kind}: {said[:SHOWN]}")
 
 
