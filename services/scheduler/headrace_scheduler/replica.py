@@ -41,7 +41,7 @@ class Replica:
         executor: Executor,
         driver: Driver,
         dispatcher: Dispatcher,
-        index: Callable[[plan_pb2.Plan], PlanIndex],
+        index: Callable[[plan_pb2.Plan, str], PlanIndex],
         origins: Origins,
     ) -> None:
         self._store = store
@@ -102,7 +102,7 @@ class Replica:
             except ServiceError as away:
                 if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
                     raise
-                logger.warning("cannot start yet, trying again: %s", away)
+                logger.warning("persistence does not answer, trying again: %s", away)
                 await asyncio.sleep(AGAIN_S)
             else:
                 return
@@ -135,7 +135,6 @@ class Replica:
             await self._load_shards(missing)
             self._loaded |= missing
             self._receiver.look()
-        await self._executor.shards(self._loaded)
         self._driver.end_left()
 
     # ---- loading
@@ -155,7 +154,7 @@ class Replica:
         request.session_id, request.epoch = self._session.session_id, self._session.epoch
         loaded: list[Drive] = []
         async for snapshot in self._store.LoadRuns(request):
-            index = self._index(plan_pb2.Plan.FromString(snapshot.plan))
+            index = self._index(plan_pb2.Plan.FromString(snapshot.plan), snapshot.namespace)
             loaded.append(Drive(index, RunState.load(index, snapshot, await self._origins.of(snapshot))))
         known = [
             (AttemptId(drive.run_id, path, number), handle)
@@ -222,7 +221,7 @@ def _engine_fact(fact: ExecutorFact) -> Fact:
     path, number = fact.attempt.path, fact.attempt.number
     match fact:
         case Launched():
-            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri, fact.accelerator)
+            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri)
         case Held():
             return AttemptHeld(path, number, fact.detail)
         case Finished():

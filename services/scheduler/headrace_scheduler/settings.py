@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from headrace_companion.remote.fetching import Means
 from headrace_companion.remote.rewriting import Rewrites
@@ -15,6 +16,8 @@ from headrace_servicekit.settings import Settings, SettingsError
 class SchedulerSettings(Settings):
     """What the scheduler knows besides the common settings."""
 
+    stores_file: Path | None = None  # YAML: stores of single namespaces, with their keys
+    store_pod_endpoint: str = ""  # where Pods reach the S3 server, if not at the address that we use
     take_over: bool = False  # the data folder's lock is held: any other session is dead, its shards are free at once
     tick_events: int = 2_000  # events in one append at most; more are split over several
     queue_notice_s: float = 1.0  # a task that waits longer than this for its slots says so
@@ -27,14 +30,6 @@ class SchedulerSettings(Settings):
     import_keep_bytes: int = 10 << 30  # of what was fetched, kept below HOME/imports for the next consumer
     import_silence_s: float = 30.0  # a server that sends nothing for so long is tried again
     import_rewrite: str = ""  # "FROM=TO …": prefixes of URIs whose content comes from a mirror
-
-    companion_image: str = "docker.io/headrace/companion:0.1.0"  # beside user code in each task's Pod
-    pod_namespace: str = ""  # where tasks of the namespace `default` run; "": the scheduler's own
-    pod_scheduler_address: str = ""  # host:port at which Pods reach this scheduler; "": HEADRACE_SCHEDULER_ADDRESS
-    installation: str = "headrace"  # a label of all its Pods; platforms that share a namespace have different ones
-    max_pods: int = 5_000  # in flight, for each replica
-    keep_pods_s: float = 300.0  # a Pod stays so long after its attempt has ended
-    unstartable_after_s: float = 300.0  # a task whose image or secret nobody provides fails then
 
     def fetching(self) -> Means:
         """How the content of imported artifacts is fetched."""

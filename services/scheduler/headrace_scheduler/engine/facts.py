@@ -81,7 +81,7 @@ class Unplaceable:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLaunched:
-    """The executor has started the attempt: as port.Launched."""
+    """The executor has started the attempt."""
 
     path: str
     number: int
@@ -89,12 +89,11 @@ class AttemptLaunched:
     node: str = ""
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
-    accelerator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptHeld:
-    """The attempt cannot run yet."""
+    """The executor cannot start the attempt yet."""
 
     path: str
     number: int
