@@ -24,13 +24,14 @@ setup: $(BIN)/.run  ## make .venv with what the platform needs
 setup-test: $(BIN)/.test  ## the same with the test tools
 
 pins: setup  ## compile requirements/*.in to pins with hashes
-	@for f in run test generate shim; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@for f in run test generate shim cluster; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$f.in -o requirements/$$f.txt; done
 	@for f in imports-old imports-new; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt; done
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/imports-kfp.in --override requirements/kfp-peer.override -o requirements/imports-kfp.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/vertex-peer.in -o requirements/vertex-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
+	@for f in build apiserver scheduler persistence cache companion; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/image-$$f.in -o requirements/image-$$f.txt; done
 
 .venv-generate/.done: requirements/generate.txt
 	@test -x .venv-generate/bin/python || $(PYTHON) -m venv .venv-generate
@@ -69,6 +70,22 @@ check: lint types verify  ## lint, types, import contracts, generated code curre
 TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/differential tests/sdk_corpus tests/peers tests/robustness
 test: $(BIN)/.test .venv-kfp/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
+
+# A real Kubernetes on this machine, as root; the first time its programs are built from Go modules (about 8 minutes).
+CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.bringup
+.PHONY: cluster-up cluster-down test-cluster
+cluster-up: $(BIN)/.cluster  ## start a Kubernetes of two nodes with stand-in GPUs on this machine, as root (tests/cluster/README.md)
+	$(CLUSTER) up
+
+cluster-down: $(BIN)/.test  ## stop it, and remove what it left
+	$(CLUSTER) down
+
+test-cluster: $(BIN)/.cluster  ## the tests on that cluster, which is started where it is down, as root (ONLY=file or -k expression)
+	CI=true $(CLUSTER) test $(ONLY)
+
+$(BIN)/.cluster: $(BIN)/.test requirements/cluster.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/cluster.txt
+	@touch $@
 
 .PHONY: test-as-root test-python test-postgres
 test-postgres: $(BIN)/.test  ## the stores on the Postgres that HEADRACE_TEST_DATABASE_URL names (.ci/with-postgres 15 make test-postgres)
@@ -145,3 +162,7 @@ examples: .venv-kfp/.done  ## compile the examples that are KFP's files with the
 
 gaps: .venv-kfp/.done  ## compile tests/*/pipelines/*.py with the official KFP SDK
 	.venv-kfp/bin/python tools/compile_pipelines.py tested
+
+.PHONY: images
+images: shim  ## build the five images with docker, podman or buildah (SERVICE=, TAG=, PREFIX=, BASE=, PLATFORM=)
+	$(PYTHON) tools/build_images.py $(if $(SERVICE),--service $(SERVICE)) $(if $(TAG),--tag $(TAG)) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(BASE),--base $(BASE)) $(if $(PLATFORM),--platform $(PLATFORM))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 from headrace_protos.v1 import events_pb2 as ev
@@ -64,6 +65,8 @@ ATTEMPT_TRANSITIONS: Final = frozenset(
     {
         Transition(ev.ATTEMPT_STATE_UNSPECIFIED, "attempt_started", ev.ATTEMPT_STARTING),
         Transition(ev.ATTEMPT_STARTING, "attempt_launched", ev.ATTEMPT_RUNNING),
+        # a Pod exists first, and runs on a node later
+        Transition(ev.ATTEMPT_RUNNING, "attempt_launched", ev.ATTEMPT_RUNNING),
         *(
             Transition(s, "attempt_finished", t)
             for s in (ev.ATTEMPT_STARTING, ev.ATTEMPT_RUNNING)
@@ -71,6 +74,27 @@ ATTEMPT_TRANSITIONS: Final = frozenset(
         ),
     }
 )
+
+
+class Budget(IntEnum):
+    """What a failed attempt is paid from."""
+
+    NOTHING = 0  # it did not fail
+    USER = 1  # the task's retry policy: user code, out of memory, time-out
+    PREEMPTION = 2
+    INFRASTRUCTURE = 3
+
+
+def budget_of(state: int, failure_class: int) -> Budget:
+    """Which budget pays for an attempt that ended so: one table for the engine that decides and the rows that count."""
+    if state not in (ev.ATTEMPT_FAILED, ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED):
+        return Budget.NOTHING
+    if failure_class == ev.PREEMPTED:
+        return Budget.PREEMPTION
+    if failure_class == ev.INFRASTRUCTURE or state != ev.ATTEMPT_FAILED:
+        return Budget.INFRASTRUCTURE
+    return Budget.USER
+
 
 # Task state → what KFP's API calls it (RuntimeState) and what ML Metadata calls it (Execution.State); a cached task
 # is SUCCEEDED there and CACHED here.

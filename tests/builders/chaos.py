@@ -15,7 +15,7 @@ import pytest
 from builders.descriptions import Flow, pipeline_of
 from builders.reference_model import digest, made, visible
 from builders.rows import Rows
-from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, read, stored, values
+from builders.worlds import RUN_ID, START_US, canceled, failed, lost, plain, plan_of, preempted, read, stored, values
 from headrace_ir import references
 from headrace_ir.references import is_large, write_reference
 from headrace_protos.lifecycle import TASK_FINAL
@@ -269,7 +269,14 @@ class Chaos:
             self.attempts[key] = f.AttemptEnded(*key, self._result(command.launch))
         if self.rng.random() < 0.1:
             self.pool.append(f.AttemptHeld(*key, "the image is being pulled"))
-        self.pool.append(f.AttemptLaunched(*key, "pid"))
+        if self.rng.random() < 0.3:  # a Pod: it exists, and runs later
+            self.pool.append(f.AttemptLaunched(*key, "pod"))
+            self.pool.extend(
+                f.AttemptHeld(*key, f"no node has room for it ({one})") for one in range(self.rng.randint(0, 2))
+            )
+            self.pool.append(f.AttemptLaunched(*key, "pod", "node"))
+        else:
+            self.pool.append(f.AttemptLaunched(*key, "pid", "machine"))
         self.pool.append(self.attempts[key])
 
     def _result(self, launch: Launch) -> Any:
@@ -278,6 +285,8 @@ class Chaos:
                 return failed()
             case "lost":
                 return lost()
+            case "preempted":
+                return preempted(self.rng.choice((ev.ATTEMPT_LOST, ev.ATTEMPT_FAILED)))
         artifacts = {name: [one.uri for one in group.artifacts] for name, group in launch.inputs.items()}
         referenced = {name: self.contents[ref.uri] for name, ref in launch.references.items()}
         inputs = plain_inputs({**launch.parameters, **referenced}) | artifacts
@@ -336,7 +345,10 @@ def fates(seed: int, bad: float) -> Callable[[str, int], str]:
 
     def fate(path: str, number: int) -> str:
         draw = int(digest(seed, "fate", path, number)[:8], 16) / 2**32
-        return "user" if draw < bad else "lost" if draw < bad * 1.3 else "ok"
+        for limit, fate in ((1.0, "user"), (1.3, "lost"), (1.5, "preempted")):
+            if draw < bad * limit:
+                return fate
+        return "ok"
 
     return fate
 
@@ -367,8 +379,17 @@ def dump(state: RunState) -> dict[str, Any]:
             continue
         counts = (row.unmet, row.created, row.open, row.failed, row.canceled, row.skipped, row.stage.name)
         shown[f"task {row.path}"] = (
-            (row.kind, row.state, row.iteration, row.iteration_count, row.attempts, row.attempt_state, row.handle),
-            (row.user_failures, row.infrastructure_failures, row.retry_at_us),
+            (
+                row.kind,
+                row.state,
+                row.iteration,
+                row.iteration_count,
+                row.attempts,
+                row.attempt_state,
+                row.handle,
+                row.node,
+            ),
+            (row.user_failures, row.infrastructure_failures, row.preemptions, row.retry_at_us),
             (row.cached, row.linked, row.cache_key, row.cache_token),
             () if row.state in (ev.TASK_SUCCEEDED, ev.TASK_SKIPPED) or _is_put_back(state, row) else counts,
             plain(row.inputs.message()),

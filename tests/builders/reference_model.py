@@ -1,6 +1,6 @@
 """What a run must come to: a recursive evaluation of the description, with no events, no state machine and no order of facts.
 
-`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user" or "lost"; `hit(path)`
+`fate(path, number)` says what attempt NUMBER of a leaf comes to: "ok", "user", "lost" or "preempted"; `hit(path)`
 whether the cache has it; `made(...)` gives outputs. A retry of the run is another evaluation, from what the one before left. What
 was stopped, and where, only the run itself can say: `Stopped` holds that, and everything else must follow from it.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from builders.descriptions import ARTIFACTS, Body, Condition, Declared, Flow, Node, Source, mentioned
 
-PLATFORM_BUDGET = 10
+PLATFORM_BUDGET = PREEMPTION_BUDGET = 10
 STATUS = {"SUCCEEDED": "SUCCEEDED", "SKIPPED": "SKIPPED", "FAILED": "FAILED", "CANCELED": "CANCELLED"}
 KINDS: dict[str, tuple[type, ...]] = {
     "number": (int,),
@@ -355,15 +355,16 @@ class Model:
             cached = False  # a user wants it to run
         if cached and self.hit(path):
             return Result("SUCCEEDED", _said(path, 0, inputs, node), attempts, cached=True)
-        user = platform = 0
+        user = platform = preemptions = 0
         while True:
             attempts += 1
             fate = self.fate(path, attempts)
             if fate == "ok":
                 return Result("SUCCEEDED", _said(path, attempts, inputs, node), attempts, started=True)
             user, platform = user + (fate == "user"), platform + (fate == "lost")
+            preemptions += fate == "preempted"
             cut = self.stopped is not None and self.stopped.attempts.get(path) == attempts and fate == "user"
-            if user > retries or platform > PLATFORM_BUDGET or cut:
+            if user > retries or platform > PLATFORM_BUDGET or preemptions > PREEMPTION_BUDGET or cut:
                 reason = "UserError" if fate == "user" else "Lost"
                 return Result("FAILED", {}, attempts, reason, started=True)
 

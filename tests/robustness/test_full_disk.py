@@ -14,7 +14,7 @@ import pytest
 
 from builders.launches import launch, store_in, watching
 from fixtures import counting
-from fixtures.platforms import running
+from fixtures.platforms import Platform, running
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import Stored
 from headrace_scheduler.executors.port import OutputArtifact
@@ -53,10 +53,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+    """Take what room there is, again and again: attempts that end give some back."""
+    with file.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
         while True:
             filler.write(bytes(1 << 16))
-    assert os.statvfs(file).f_bavail == 0
+
+
+def told(platform: Platform, filler: Path) -> bool:
+    fill(filler)
+    return "make room" in platform.log("up")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk; the test above runs for everybody")
@@ -64,15 +69,10 @@ def test_a_full_disk_makes_runs_wait(small_disk, tmp_path):
     counter = tmp_path / "counter"
     counter.touch()
     with running("embedded", small_disk / "home") as platform:
-        document = counting.counting(counter, wide=2, chain=6, seconds=0.3)
+        document = counting.counting(counter, wide=2, chain=10, seconds=0.3)
         run_id = counting.submit(platform, document, tmp_path)
         counting.until("the first task at work", lambda: bool(counter.read_text()), platform)
-        fill(small_disk / "filler")
-        counting.until(
-            "a sentence about the disk",
-            lambda: "make room" in platform.log("up"),
-            platform,
-        )
+        counting.until("a sentence about the disk", lambda: told(platform, small_disk / "filler"), platform)
         assert counting.state(platform, run_id) == "RUN_RUNNING"
         (small_disk / "filler").unlink()
         assert counting.wait_until_ended(platform, run_id) == "RUN_SUCCEEDED"

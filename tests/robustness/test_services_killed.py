@@ -16,9 +16,9 @@ from fixtures.platforms import SERVICES, Platform, running
 MOST_LINES = 60  # of a log, for one outage
 
 
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with running("processes", tmp_path_factory.mktemp("services") / "home") as platform:
+@pytest.fixture(scope="module", params=["processes", "network"])
+def services(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with running(request.param, tmp_path_factory.mktemp("services") / "home") as platform:
         yield platform
 
 

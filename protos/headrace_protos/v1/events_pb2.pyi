@@ -777,29 +777,64 @@ class AttemptStarted(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EXECUTOR_FIELD_NUMBER: builtins.int
+    ACCELERATORS_FIELD_NUMBER: builtins.int
     executor: builtins.str
+    @property
+    def accelerators(self) -> global___Accelerators:
+        """what the attempt asks for; absent = none"""
+
     def __init__(
         self,
         *,
         executor: builtins.str = ...,
+        accelerators: global___Accelerators | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["executor", b"executor"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["accelerators", b"accelerators"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accelerators", b"accelerators", "executor", b"executor"]) -> None: ...
 
 global___AttemptStarted = AttemptStarted
 
 @typing.final
+class Accelerators(google.protobuf.message.Message):
+    """What an attempt holds of accelerators, for people and for the accounts."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: builtins.int
+    PRODUCT_FIELD_NUMBER: builtins.int
+    count: builtins.int
+    product: builtins.str
+    """as it was asked for: a product, a MIG profile or a resource name"""
+    def __init__(
+        self,
+        *,
+        count: builtins.int = ...,
+        product: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "product", b"product"]) -> None: ...
+
+global___Accelerators = Accelerators
+
+@typing.final
 class AttemptLaunched(google.protobuf.message.Message):
+    """Told twice where an attempt exists before it runs (a Pod): without a node as soon as its handle is known, and with all of this
+    again when it runs on a node. Between the two it may wait, and says for what.
+    """
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     HANDLE_FIELD_NUMBER: builtins.int
     NODE_FIELD_NUMBER: builtins.int
     WARNINGS_FIELD_NUMBER: builtins.int
     LOG_URI_FIELD_NUMBER: builtins.int
+    ACCELERATOR_FIELD_NUMBER: builtins.int
     handle: builtins.str
     """the executor's: pid and start time, or Pod name and UID"""
     node: builtins.str
     log_uri: builtins.str
     """grows while the attempt runs"""
+    accelerator: builtins.str
+    """the product that it got, where it asked for accelerators and the executor knows"""
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -809,8 +844,9 @@ class AttemptLaunched(google.protobuf.message.Message):
         node: builtins.str = ...,
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         log_uri: builtins.str = ...,
+        accelerator: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["handle", b"handle", "log_uri", b"log_uri", "node", b"node", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "handle", b"handle", "log_uri", b"log_uri", "node", b"node", "warnings", b"warnings"]) -> None: ...
 
 global___AttemptLaunched = AttemptLaunched
 

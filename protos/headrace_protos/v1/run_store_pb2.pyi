@@ -637,6 +637,8 @@ class TaskSnapshot(google.protobuf.message.Message):
     FINISHED_AT_US_FIELD_NUMBER: builtins.int
     ATTEMPT_STARTED_AT_US_FIELD_NUMBER: builtins.int
     LINKED_FIELD_NUMBER: builtins.int
+    NODE_FIELD_NUMBER: builtins.int
+    PREEMPTIONS_FIELD_NUMBER: builtins.int
     path: builtins.str
     kind: headrace_protos.v1.events_pb2.TaskKind.ValueType
     dag: builtins.int
@@ -649,7 +651,7 @@ class TaskSnapshot(google.protobuf.message.Message):
     user_failures: builtins.int
     """since the last reset: paid from the retry policy"""
     infrastructure_failures: builtins.int
-    """since the last reset: lost, preempted, infrastructure"""
+    """since the last reset: lost, infrastructure"""
     attempt_state: headrace_protos.v1.events_pb2.AttemptState.ValueType
     """of the last attempt"""
     handle: builtins.str
@@ -663,6 +665,10 @@ class TaskSnapshot(google.protobuf.message.Message):
     attempt_started_at_us: builtins.int
     linked: builtins.bool
     """its results were taken from the run that this one resumes"""
+    node: builtins.str
+    """of the last attempt; "" = it does not run yet"""
+    preemptions: builtins.int
+    """since the last reset: preempted, evicted, node lost"""
     @property
     def inputs(self) -> headrace_protos.v1.events_pb2.Values: ...
     @property
@@ -699,9 +705,11 @@ class TaskSnapshot(google.protobuf.message.Message):
         finished_at_us: builtins.int = ...,
         attempt_started_at_us: builtins.int = ...,
         linked: builtins.bool = ...,
+        node: builtins.str = ...,
+        preemptions: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "inputs", b"inputs", "outputs", b"outputs", "waiting_on", b"waiting_on"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attempt_started_at_us", b"attempt_started_at_us", "attempt_state", b"attempt_state", "attempts", b"attempts", "cache_key", b"cache_key", "cache_token", b"cache_token", "cached", b"cached", "created_at_us", b"created_at_us", "dag", b"dag", "error", b"error", "finished_at_us", b"finished_at_us", "handle", b"handle", "infrastructure_failures", b"infrastructure_failures", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "kind", b"kind", "linked", b"linked", "outputs", b"outputs", "path", b"path", "retry_at_us", b"retry_at_us", "started_at_us", b"started_at_us", "state", b"state", "task", b"task", "user_failures", b"user_failures", "waiting_on", b"waiting_on"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt_started_at_us", b"attempt_started_at_us", "attempt_state", b"attempt_state", "attempts", b"attempts", "cache_key", b"cache_key", "cache_token", b"cache_token", "cached", b"cached", "created_at_us", b"created_at_us", "dag", b"dag", "error", b"error", "finished_at_us", b"finished_at_us", "handle", b"handle", "infrastructure_failures", b"infrastructure_failures", "inputs", b"inputs", "iteration", b"iteration", "iteration_count", b"iteration_count", "kind", b"kind", "linked", b"linked", "node", b"node", "outputs", b"outputs", "path", b"path", "preemptions", b"preemptions", "retry_at_us", b"retry_at_us", "started_at_us", b"started_at_us", "state", b"state", "task", b"task", "user_failures", b"user_failures", "waiting_on", b"waiting_on"]) -> None: ...
 
 global___TaskSnapshot = TaskSnapshot
 

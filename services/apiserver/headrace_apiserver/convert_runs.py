@@ -77,6 +77,12 @@ def task_state(state: events_pb2.TaskState.ValueType) -> run_pb2.RuntimeState.Va
     return run_pb2.RuntimeState.Value(lifecycle.KFP_TASK_STATE.get(state, "RUNTIME_STATE_UNSPECIFIED"))
 
 
+def shown_task_state(task: run_query_pb2.Task) -> run_pb2.RuntimeState.ValueType:
+    """A task whose first attempt exists but cannot run yet (no node, the image) is PENDING for KFP's clients, as its Pod is."""
+    waits = task.state == events_pb2.TASK_RUNNING and task.waiting_on.cause == events_pb2.LAUNCH
+    return run_pb2.PENDING if waits and len(task.attempts) == 1 else task_state(task.state)
+
+
 def status(error: events_pb2.Error) -> status_pb2.Status:
     """What failed, with the last lines of its log."""
     message = ": ".join(part for part in (error.reason, error.message) if part)
@@ -109,14 +115,15 @@ def task_details(
 def _task_detail(
     run_id: str, task: run_query_pb2.Task, ids: Mapping[str, str], children: Sequence[str]
 ) -> run_pb2.PipelineTaskDetail:
+    state = shown_task_state(task)
     detail = run_pb2.PipelineTaskDetail(
         run_id=run_id,
         task_id=task.task_id,
         display_name=_display_name(task),
         create_time=timestamp(task.created_at_us),
-        start_time=timestamp(task.started_at_us),
+        start_time=timestamp(0 if state == run_pb2.PENDING else task.started_at_us),
         end_time=timestamp(task.finished_at_us),
-        state=task_state(task.state),
+        state=state,
         execution_id=task.id,
         parent_task_id=ids.get(task.parent, "") if task.path else "",
         inputs=_artifact_lists(task.inputs),
@@ -150,7 +157,7 @@ def _add_history(detail: run_pb2.PipelineTaskDetail, task: run_query_pb2.Task, r
         if last.HasField("error"):
             ended.error.CopyFrom(status(last.error))
         detail.state_history.add(update_time=timestamp(retried_us), state=run_pb2.PENDING)
-    if task.started_at_us:
+    if task.started_at_us and shown_task_state(task) != run_pb2.PENDING:
         detail.state_history.add(update_time=timestamp(task.started_at_us), state=run_pb2.RUNNING)
     if task.finished_at_us:
         final = detail.state_history.add(update_time=timestamp(task.finished_at_us), state=task_state(task.state))

@@ -141,9 +141,10 @@ def _network(settings: Settings) -> Network:
 def _starter(name: str) -> Start:
     """How to run the service NAME, with its modules loaded: a loop that already runs would be held up by that."""
     import headrace_embedded.exporting
-    import headrace_embedded.reaching  # noqa: F401
     from headrace_servicekit.settings import Settings, load
 
+    if name in ("persistence", "cache"):  # the others have no client of Postgres in their images
+        import headrace_embedded.reaching  # noqa: F401
     if name == "postgres":
         from headrace_embedded.postgres import BundledPostgres
 

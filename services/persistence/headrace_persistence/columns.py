@@ -30,6 +30,7 @@ TASK_DEFAULTS: Final[dict[str, Any]] = {
     "attempts": 0,
     "attempt_state": 0,
     "handle": "",
+    "node": "",
     "retry_at_us": 0,
     "started_at_us": 0,
     "finished_at_us": 0,
@@ -47,7 +48,7 @@ RUN_COLUMNS: Final = (
     "run_exit_tasks",
     "resetting",
 )
-COUNTED: Final = ("user_failures", "infrastructure_failures")
+COUNTED: Final = ("user_failures", "infrastructure_failures", "preemptions")
 
 
 def events(changes: Sequence[RunChange]) -> Columns:
@@ -110,6 +111,10 @@ def new_attempts(changes: Sequence[RunChange]) -> Columns:
         "finished": [attempt.finished or b"" for *_, attempt in rows],
         "created_at_us": [attempt.created_at_us for *_, attempt in rows],
         "finished_at_us": [attempt.finished_at_us or 0 for *_, attempt in rows],
+        "accelerators": [attempt.accelerators for *_, attempt in rows],
+        "accelerator": [attempt.accelerator or "" for *_, attempt in rows],
+        "running_at_us": [attempt.running_at_us or 0 for *_, attempt in rows],
+        "ended_at_us": [attempt.ended_at_us or 0 for *_, attempt in rows],
     }
 
 
@@ -124,6 +129,19 @@ def changed_attempts(changes: Sequence[RunChange]) -> Columns:
         "launched": [attempt.launched for *_, attempt in rows],
         "finished": [attempt.finished for *_, attempt in rows],
         "finished_at_us": [attempt.finished_at_us for *_, attempt in rows],
+        "accelerator": [attempt.accelerator for *_, attempt in rows],
+        "running_at_us": [attempt.running_at_us for *_, attempt in rows],
+        "ended_at_us": [attempt.ended_at_us for *_, attempt in rows],
+    }
+
+
+def ended_attempts(changes: Sequence[RunChange]) -> Columns:
+    """For add_accelerator_use."""
+    rows = [one for one in _attempts(changes) if one[3].finished is not None]
+    return {
+        "run": [run for run, _, _, _ in rows],
+        "path": [path for _, path, _, _ in rows],
+        "number": [number for _, _, number, _ in rows],
     }
 
 

@@ -14,11 +14,11 @@ from typing import Final
 from headrace_persistence import moves
 from headrace_persistence.moves import ATTEMPT_STEPS, NOWHERE, RUN_STEPS, STAY, TASK_STEPS, Move, compose
 from headrace_protos import lifecycle
+from headrace_protos.lifecycle import Budget, budget_of
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2
 
 KINDS: Final = {one.name: one.number for one in ev.Event.DESCRIPTOR.oneofs_by_name["kind"].fields}
-INFRASTRUCTURE: Final = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
 INPUT: Final = 1
 OUTPUT: Final = 2
 
@@ -83,8 +83,10 @@ class TaskChange:
     failures_kept: int = 1
     user_failures: int = 0
     infrastructure_failures: int = 0
+    preemptions: int = 0
     attempt_state: int | None = None
     handle: str | None = None
+    node: str | None = None
     retry_at_us: int | None = None
     created_at_us: int = 0
     started_at_us: int | None = None
@@ -107,6 +109,10 @@ class AttemptChange:
     finished: bytes | None = None
     created_at_us: int = 0
     finished_at_us: int | None = None
+    accelerators: int = 0  # of one that started in this append
+    accelerator: str | None = None
+    running_at_us: int | None = None
+    ended_at_us: int | None = None  # user code
 
 
 def project(row: RunRow, events: Iterable[ev.Event]) -> RunChange:
@@ -240,9 +246,9 @@ def _task_reset(change: RunChange, event: ev.Event, kind: str) -> None:
     task.outputs = task.error = task.waiting_on = b""
     task.cached_from = task.skip_reason = task.linked_from = ""
     task.finished_at_us = task.retry_at_us = 0
-    task.failures_kept = task.user_failures = task.infrastructure_failures = 0
+    task.failures_kept = task.user_failures = task.infrastructure_failures = task.preemptions = 0
     if event.task_reset.HasField("created"):
-        task.attempt_state, task.handle, task.attempt_started_at_us = 0, "", 0
+        task.attempt_state, task.handle, task.node, task.attempt_started_at_us = 0, "", "", 0
     if not reopen:
         task.inputs = b""
         task.iteration_count = task.started_at_us = 0
@@ -284,21 +290,33 @@ def _attempt_started(change: RunChange, event: ev.Event, kind: str) -> None:
         raise RefusedError(f"event {event.seq}: attempt numbers of task {event.path} only grow")
     attempt.started = event.attempt_started.SerializeToString()
     attempt.created_at_us = event.time_us
+    attempt.accelerators = event.attempt_started.accelerators.count
+    attempt.accelerator = _plain(event.attempt_started.accelerators.product)
     if task.next_attempt is None:
         task.next_attempt = event.attempt
     task.attempts = event.attempt
     task.attempt_state = ev.ATTEMPT_STARTING
     task.attempt_started_at_us = event.time_us
-    task.handle = ""
+    task.handle = task.node = ""
     task.retry_at_us = 0
     task.waiting_on = b""
 
 
 def _attempt_launched(change: RunChange, event: ev.Event, kind: str) -> None:
     task, attempt = _of_attempt(change, event, kind, 0)
-    attempt.launched = event.attempt_launched.SerializeToString()
+    launched = event.attempt_launched
+    attempt.launched = launched.SerializeToString()
     task.attempt_state = ev.ATTEMPT_RUNNING
-    task.handle = event.attempt_launched.handle
+    task.handle, task.node = launched.handle, _plain(launched.node)
+    if launched.node:
+        attempt.running_at_us = event.time_us
+    if launched.accelerator:
+        attempt.accelerator = _plain(launched.accelerator)
+
+
+def _plain(name: str) -> str:
+    """The name of a node or product as a text column takes it; the event keeps it as it was told."""
+    return name.replace("\0", "")
 
 
 def _attempt_finished(change: RunChange, event: ev.Event, kind: str) -> None:
@@ -308,12 +326,14 @@ def _attempt_finished(change: RunChange, event: ev.Event, kind: str) -> None:
     task, attempt = _of_attempt(change, event, kind, finished.state)
     attempt.finished = finished.SerializeToString()
     attempt.finished_at_us = event.time_us
+    attempt.running_at_us = finished.times.started_us or attempt.running_at_us
+    attempt.ended_at_us = finished.times.ended_us or event.time_us
     task.attempt_state = finished.state
     task.retry_at_us = finished.retry_at_us
-    if finished.state == ev.ATTEMPT_LOST or finished.error.failure_class in INFRASTRUCTURE:
-        task.infrastructure_failures += 1
-    elif finished.state == ev.ATTEMPT_FAILED:
-        task.user_failures += 1
+    budget = budget_of(finished.state, finished.error.failure_class)
+    task.user_failures += budget is Budget.USER
+    task.preemptions += budget is Budget.PREEMPTION
+    task.infrastructure_failures += budget is Budget.INFRASTRUCTURE
 
 
 # ── artifacts ──

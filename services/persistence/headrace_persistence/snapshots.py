@@ -81,6 +81,8 @@ def task_snapshot(row: Row) -> rs.TaskSnapshot:
         finished_at_us=row[20],
         attempt_started_at_us=row[21],
         linked=bool(row[22]),
+        node=row[23],
+        preemptions=row[24],
     )
     for message, raw in ((snapshot.inputs, row[4]), (snapshot.outputs, row[5])):
         if raw:

@@ -102,7 +102,7 @@ class Replica:
             except ServiceError as away:
                 if away.reason not in (Reason.UNAVAILABLE, Reason.DEADLINE, Reason.SESSION_LOST):
                     raise
-                logger.warning("persistence does not answer, trying again: %s", away)
+                logger.warning("cannot start yet, trying again: %s", away)
                 await asyncio.sleep(AGAIN_S)
             else:
                 return
@@ -135,6 +135,7 @@ class Replica:
             await self._load_shards(missing)
             self._loaded |= missing
             self._receiver.look()
+        await self._executor.shards(self._loaded)
         self._driver.end_left()
 
     # ---- loading
@@ -221,7 +222,7 @@ def _engine_fact(fact: ExecutorFact) -> Fact:
     path, number = fact.attempt.path, fact.attempt.number
     match fact:
         case Launched():
-            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri)
+            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri, fact.accelerator)
         case Held():
             return AttemptHeld(path, number, fact.detail)
         case Finished():

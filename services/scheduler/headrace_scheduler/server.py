@@ -41,7 +41,6 @@ from headrace_scheduler.stores.composite import Stores
 from headrace_scheduler.stores.configuring import make_stores
 from headrace_scheduler.stores.keeping import PUBLISHING_S, opened
 from headrace_scheduler.storing import Contents
-from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.policies import ATTEMPTS
 from headrace_servicekit.server import Served, channel, serve
@@ -70,12 +69,12 @@ async def running(
             cache_pb2_grpc.CacheStub(cache),
         )
         artifacts = await stack.enter_async_context(opened(make_stores(settings, os.environ)))
-        executor = make_executor(settings, artifacts)
+        executor = make_executor(settings, artifacts, stubs.query)
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         assignment = partial(message_of, max_value_bytes=settings.max_value_bytes, grace_s=settings.grace_s)
-        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment)
+        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed)
         access = ArtifactService(artifacts, driver.writes)
         served = [
             Served(
@@ -153,8 +152,8 @@ def index_of(plan: plan_pb2.Plan, namespace: str, store: Stores, **settings: Any
     return PlanIndex(plan, default_root=store.areas.default_root(namespace), **settings)
 
 
-def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Executor:
-    """The executor that HEADRACE_EXECUTOR names."""
+def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: Any) -> Executor:
+    """The executor that HEADRACE_EXECUTOR names; QUERY is a RunQuery stub."""
     if settings.executor == "simulated":
         return SimulatedExecutor(settings.simulated_seconds)
     if settings.executor == "process":
@@ -168,4 +167,6 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore) -> Exec
             fetching=settings.fetching(),
             max_value_bytes=settings.max_value_bytes,
         )
-    raise ServiceError(Reason.NOT_IMPLEMENTED, "HEADRACE_EXECUTOR=kubernetes is not built yet; set it to process")
+    from headrace_scheduler.executors.kubernetes.making import make
+
+    return make(settings, artifacts, query, os.environ)

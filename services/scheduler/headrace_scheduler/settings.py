@@ -31,6 +31,14 @@ class SchedulerSettings(Settings):
     import_silence_s: float = 30.0  # a server that sends nothing for so long is tried again
     import_rewrite: str = ""  # "FROM=TO …": prefixes of URIs whose content comes from a mirror
 
+    companion_image: str = "docker.io/headrace/companion:0.1.0"  # beside user code in each task's Pod
+    pod_namespace: str = ""  # where tasks of the namespace `default` run; "": the scheduler's own
+    pod_scheduler_address: str = ""  # host:port at which Pods reach this scheduler; "": HEADRACE_SCHEDULER_ADDRESS
+    installation: str = "headrace"  # a label of all its Pods; platforms that share a namespace have different ones
+    max_pods: int = 5_000  # in flight, for each replica
+    keep_pods_s: float = 300.0  # a Pod stays so long after its attempt has ended
+    unstartable_after_s: float = 300.0  # a task whose image or secret nobody provides fails then
+
     def fetching(self) -> Means:
         """How the content of imported artifacts is fetched."""
         try:

@@ -120,6 +120,20 @@ def test_a_task_that_has_not_started_has_the_epoch_for_never():
     assert [s.state for s in detail.state_history] == [run_pb2.PENDING]
 
 
+def test_a_task_whose_pod_waits_is_pending_as_the_pod_is():
+    waiting = events_pb2.WaitingOn(cause=events_pb2.LAUNCH, detail="no node has 2 free H100")
+    first = [run_query_pb2.Attempt(number=1, state=events_pb2.ATTEMPT_RUNNING)]
+    running = {"state": events_pb2.TASK_RUNNING, "finished_at_us": 0}
+    (detail,) = convert_runs.task_details("r1", [task("a", "t", attempts=first, waiting_on=waiting, **running)])
+    assert (detail.state, detail.start_time.seconds) == (run_pb2.PENDING, 0)
+    assert [one.state for one in detail.state_history] == [run_pb2.PENDING]
+    second = [*first, run_query_pb2.Attempt(number=2, state=events_pb2.ATTEMPT_RUNNING)]
+    (detail,) = convert_runs.task_details("r1", [task("a", "t", attempts=second, waiting_on=waiting, **running)])
+    assert detail.state == run_pb2.RUNNING, "between attempts it stays RUNNING"
+    (detail,) = convert_runs.task_details("r1", [task("a", "t", attempts=first, **running)])
+    assert [one.state for one in detail.state_history] == [run_pb2.PENDING, run_pb2.RUNNING]
+
+
 def test_artifacts_go_by_their_numbers():
     values = events_pb2.Values()
     values.artifacts["model"].artifacts.add(artifact_id="x", id=5)

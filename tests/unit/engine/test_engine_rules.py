@@ -19,7 +19,7 @@ from builders.specs import (
     output,
     pipeline,
 )
-from builders.worlds import RUN_ID, SECOND, World, failed, lost, plan_of, succeeded, values
+from builders.worlds import RUN_ID, SECOND, World, failed, lost, plan_of, preempted, succeeded, values
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
@@ -305,7 +305,7 @@ def test_a_wait_between_attempts_says_why_there_is_to_be_another():
     backoff = next(one for one in waits if one.cause == ev.BACKOFF)
     why = next(one.attempt_finished.error.message for one in world.events if one.HasField("attempt_finished"))
     assert why
-    assert backoff.detail == f"attempt 2 after 1 failed: {why}"
+    assert backoff.detail == f"attempt 2, retry 1 of 1: {why}"
 
 
 def test_a_groups_retry_policy_holds_for_tasks_without_one():
@@ -320,6 +320,72 @@ def test_what_the_platform_loses_is_not_paid_from_the_users_retries():
     assert World(pipeline().task("a", STEP), results=results).run().outcome == "SUCCEEDED"
     world = World(pipeline().task("a", STEP), results={"a": lost()}).run()
     assert (world.outcome, world.rows.tasks["a"].attempts, world.error("a").reason) == ("FAILED", 11, "Lost")
+    assert world.error("a").message.endswith(
+        "(lost to failures of the platform 11 times; the task is tried again 10 times)"
+    )
+
+
+def test_preemptions_have_a_budget_of_their_own():
+    """Ten of each are survived together, with a retry of the user's; none pays for another."""
+    results = {f"a#{number}": preempted() for number in range(1, 11)}
+    results |= {f"a#{number}": lost() for number in range(11, 21)} | {"a#21": failed()}
+    flow = pipeline().task("a", STEP, retry={"maxRetryCount": 1})
+    world = World(flow, results=results).run()
+    assert (world.outcome, world.rows.tasks["a"].attempts) == ("SUCCEEDED", 22)
+    task = world.rows.tasks["a"]
+    assert (task.preemptions, task.infrastructure_failures, task.user_failures) == (10, 10, 1)
+    told = [one.task_waiting.waiting_on.detail for one in world.events if one.HasField("task_waiting")]
+    assert "attempt 4, preempted 3 of 10 times, which costs none of its retries: its node is gone" in told
+    assert "attempt 12, platform failure 1 of 10, which costs none of its retries: the attempt vanished" in told
+    world = World(flow, results={"a": preempted(ev.ATTEMPT_FAILED)}).run()
+    assert (world.outcome, world.rows.tasks["a"].attempts) == ("FAILED", 11)
+    assert world.error("a").message == "its node is gone (preempted 11 times; the task is tried again 10 times)"
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(ev.OUT_OF_MEMORY, "OutOfMemory"), (ev.TIMEOUT, "TimedOut")])
+def test_out_of_memory_and_time_outs_are_paid_from_the_users_retries(kind, reason):
+    flow = pipeline().task("a", STEP, retry={"maxRetryCount": 1})
+    world = World(flow, results={"a": failed("too much", kind, reason)}).run()
+    assert (world.outcome, world.rows.tasks["a"].attempts) == ("FAILED", 2)
+    assert (world.error("a").reason, world.error("a").message) == (reason, "too much (its 1 retry is spent)")
+
+
+def in_flight_world():
+    """A task whose attempt has been asked for, and nothing is known of it yet."""
+    world = World(pipeline().task("a", STEP))
+    world.tell()
+    world.tell(f.Admitted("a"))
+    return world
+
+
+def test_a_pod_that_exists_says_what_it_waits_for_until_it_runs():
+    world = in_flight_world()
+    assert kinds(world.tell(f.AttemptHeld("a", 1, "being created")), "a") == ["task_waiting"]
+    assert kinds(world.tell(f.AttemptLaunched("a", 1, "ns/pod/uid")), "a") == ["attempt_launched"]
+    assert world.rows.tasks["a"].waiting_on.detail == "being created"
+    assert kinds(world.tell(f.AttemptHeld("a", 1, "no node has 2 free H100")), "a") == ["task_waiting"]
+    world.reload()
+    assert world.tell(f.AttemptHeld("a", 1, "no node has 2 free H100"), f.AttemptLaunched("a", 1, "ns/pod/uid")) == ()
+    ran = world.tell(f.AttemptLaunched("a", 1, "ns/pod/uid", "node-1", ("warned",), "file:///log", "H100"))
+    assert kinds(ran, "a") == ["task_waiting", "attempt_launched"]
+    assert not world.rows.tasks["a"].waiting_on.cause
+    launched = ran[1].attempt_launched
+    assert (launched.handle, launched.node, launched.accelerator) == ("ns/pod/uid", "node-1", "H100")
+    world.reload()
+    again = (f.AttemptHeld("a", 1, "late"), f.AttemptLaunched("a", 1, "x"), f.AttemptLaunched("a", 1, "x", "node-1"))
+    assert world.tell(*again) == ()
+
+
+def test_a_pod_that_vanishes_before_it_runs_is_a_lost_attempt():
+    world = in_flight_world()
+    world.tell(f.AttemptLaunched("a", 1, "ns/pod/uid"), f.AttemptHeld("a", 1, "image"), f.AttemptEnded("a", 1, lost()))
+    world.now_us += 2 * SECOND
+    world.commands.clear()
+    world.tell()
+    assert world.rows.tasks["a"].attempt_state == ev.ATTEMPT_LOST
+    world.tell(f.Admitted("a"))
+    task = world.rows.tasks["a"]
+    assert (task.attempts, task.attempt_state, task.handle, task.node) == (2, ev.ATTEMPT_STARTING, "", "")
 
 
 def test_a_declared_output_that_is_missing_or_wrong_fails_the_attempt():

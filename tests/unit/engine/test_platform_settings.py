@@ -409,6 +409,24 @@ def test_making_a_claim_is_never_cached():
     assert set(world.launches) == {"create#1"}
 
 
+def test_a_claims_task_is_told_what_it_was_given_and_not_its_components_defaults():
+    create = container([], image="argostub/createpvc", inputs={"size": "STRING"}, outputs={"name": "STRING"})
+    create.input("storage_class_name", default="")
+    del create.executor["container"]["command"]
+    flow = pipeline().task("create", create, {"size": "1Gi"})
+    flow = flow.task("none", create, {"size": "1Gi", "storage_class_name": ""})
+    launches = World(flow).run().launches
+    assert launches["create#1"].parameters == {"size": '"1Gi"'}
+    assert launches["none#1"].parameters == {"size": '"1Gi"', "storage_class_name": '""'}
+
+
+def test_a_task_in_the_workspace_knows_what_its_pipeline_says_of_it():
+    flow = pipeline(config={"workspace": {"size": "1Gi"}}).task("use", container(["ls", "{{$.workspace_path}}"]))
+    settings = World(flow).run().launches["use#1"].settings
+    assert settings.workspace_claim == f"pipeline-{RUN_ID}-kfp-workspace"
+    assert settings.workspace_spec == {"resources": {"requests": {"storage": "1Gi"}}}
+
+
 def test_the_cache_is_told_what_results_may_depend_on():
     settings = {
         **secret_of(constant("login")),

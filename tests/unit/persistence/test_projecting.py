@@ -67,7 +67,7 @@ def test_failures_are_counted_by_who_pays() -> None:
     preempted = ev.AttemptFinished(state=ev.ATTEMPT_FAILED, error=ev.Error(failure_class=ev.PREEMPTED))
     events = [event("a", n, attempt_finished=one) for n, one in enumerate((user, lost, preempted), 1)]
     task = project(ROW, numbered(events, 4)).tasks["a"]
-    assert (task.user_failures, task.infrastructure_failures) == (1, 2)
+    assert (task.user_failures, task.infrastructure_failures, task.preemptions) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,8 @@ CREATE TABLE platform.tasks (
     finished_at_us bigint NOT NULL DEFAULT 0,
     attempt_started_at_us bigint NOT NULL DEFAULT 0,
     linked_from text NOT NULL DEFAULT '',  -- "run_id/path" of the run whose results these are
+    node text NOT NULL DEFAULT '',         -- where the last attempt runs; '' = it does not yet
+    preemptions integer NOT NULL DEFAULT 0,
     PRIMARY KEY (run, path),
     UNIQUE (run, id),
     CONSTRAINT tasks_finished CHECK ((state >= 4) = (finished_at_us <> 0))
@@ -200,9 +202,25 @@ CREATE TABLE platform.attempts (
     finished bytea NOT NULL DEFAULT '',
     created_at_us bigint NOT NULL,
     finished_at_us bigint NOT NULL DEFAULT 0,
+    accelerators integer NOT NULL DEFAULT 0,       -- how many it holds
+    accelerator text NOT NULL DEFAULT '',          -- what it got, as far as that is known, else what it asked for
+    running_at_us bigint NOT NULL DEFAULT 0,       -- since when user code runs on a node
+    asked_us bigint NOT NULL DEFAULT 0,            -- accelerators × time, of one that has ended
+    used_us bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (run, path, number),
     CONSTRAINT attempts_finished CHECK ((state >= 3) = (finished_at_us <> 0))
 ) WITH (fillfactor = 60);
+
+-- The accounts of namespaces: accelerators × time of attempts that ended on a day (UTC). They stay when runs are deleted.
+CREATE TABLE platform.accelerator_use (
+    namespace text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    accelerator text COLLATE "C" NOT NULL,
+    attempts bigint NOT NULL,
+    asked_us bigint NOT NULL,
+    used_us bigint NOT NULL,
+    PRIMARY KEY (namespace, day, accelerator)
+);
 
 CREATE TABLE platform.artifacts (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),

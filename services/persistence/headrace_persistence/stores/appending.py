@@ -206,11 +206,15 @@ class _Append:
                 for run, source, target, count in await _rows(cursor):
                     _count(counts[run], source, target, count)
                     expected[run] -= count
+            accelerated = False
             for cursor in attempts:
-                for run, count in await _rows(cursor):
+                for run, count, counts_use in await _rows(cursor):
                     expected[run] -= count
+                    accelerated = accelerated or counts_use
             culprits = frozenset(run for run, missing in expected.items() if missing)
             if not culprits:
+                if accelerated:
+                    await self._run("add_accelerator_use", columns.ended_attempts(changes))
                 updated = await self._run("update_runs", columns.runs(changes, counts))
                 kept = {row[0] for row in await _rows(updated)}
                 culprits = frozenset(change.row.run for change in changes if change.row.run not in kept)

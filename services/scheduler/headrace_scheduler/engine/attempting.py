@@ -1,14 +1,14 @@
 """Attempts: launched, held, ended; whether another one follows and when (kfp-semantics 6.4). Called by stepping.py.
 
-A failure is paid from the budget of its class: user code's from the task's retry policy (its own, or that of the nearest
-group around it), the platform's from a fixed number.
+A failure is paid from the budget of its class (lifecycle.budget_of): user code's, out of memory and time-outs from the task's
+retry policy (its own, or that of the nearest group around it); preemptions and the platform's failures each from a fixed number.
 """
 
 from __future__ import annotations
 
 from headrace_ir.references import reference_of
 from headrace_ir.values import ValueProblem
-from headrace_protos.lifecycle import ATTEMPT_FINAL
+from headrace_protos.lifecycle import ATTEMPT_FINAL, Budget, budget_of
 from headrace_protos.v1 import attempts_pb2, plan_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
@@ -16,32 +16,38 @@ from headrace_scheduler.engine.beginning import prepared_of, stop_waiting, wait
 from headrace_scheduler.engine.drafting import Draft
 from headrace_scheduler.engine.ending import end, settle, stop_error
 from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched
-from headrace_scheduler.engine.folding import INFRASTRUCTURE
 from headrace_scheduler.engine.outputs import check_parameters
 from headrace_scheduler.engine.problems import TaskProblem
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.state import RunState
 
-PLATFORM_RETRIES = 10
+PLATFORM_RETRIES = {Budget.PREEMPTION: 10, Budget.INFRASTRUCTURE: 10}
 LONGEST_REASON = 300  # characters of an error in a sentence about a wait
 PLATFORM_BACKOFF_S = 1.0
 PLATFORM_MAX_BACKOFF_S = 60.0
 
 
 def launched(draft: Draft, fact: AttemptLaunched) -> None:
-    """The executor has started it."""
+    """It exists; with a node, it runs. Told once or twice: what is known already has no effect."""
     row = _in_flight(draft.state, fact.path, fact.number)
-    if row is None or row.attempt_state != ev.ATTEMPT_STARTING:
+    if row is None or row.node or (row.attempt_state == ev.ATTEMPT_RUNNING and not fact.node):
         return
-    stop_waiting(draft, row)
-    event = ev.AttemptLaunched(handle=fact.handle, node=fact.node, warnings=fact.warnings, log_uri=fact.log_uri)
+    if fact.node:
+        stop_waiting(draft, row)
+    event = ev.AttemptLaunched(
+        handle=fact.handle,
+        node=fact.node,
+        warnings=fact.warnings,
+        log_uri=fact.log_uri,
+        accelerator=fact.accelerator,
+    )
     draft.emit(fact.path, fact.number, attempt_launched=event)
 
 
 def held(draft: Draft, fact: AttemptHeld) -> None:
-    """The executor cannot start it yet."""
+    """It cannot run yet, whether it exists already or not."""
     row = _in_flight(draft.state, fact.path, fact.number)
-    if row is not None and row.attempt_state == ev.ATTEMPT_STARTING:
+    if row is not None and not row.node:
         wait(draft, row, ev.LAUNCH, fact.detail)
 
 
@@ -67,14 +73,17 @@ def ended(draft: Draft, fact: AttemptEnded) -> None:
     elif not retry_at:
         _give_up(draft, row, result)
     elif retry_at > draft.now_us:
-        rest(draft, row, result.error.message)
+        rest(draft, row, budget_of(result.state, result.error.failure_class), result.error.message)
 
 
-def rest(draft: Draft, row: Row, why: str) -> None:
+def rest(draft: Draft, row: Row, budget: Budget, why: str) -> None:
     """Wait for the next attempt's time, and say why there is to be one."""
-    number = row.user_failures + row.infrastructure_failures
     reason = f": {why[:LONGEST_REASON]}" if why else ""
-    wait(draft, row, ev.BACKOFF, f"attempt {row.attempts + 1} after {number} failed{reason}", row.retry_at_us)
+    _pause(draft, row, f"attempt {row.attempts + 1}, {_paid(draft.state, row, budget)}{reason}")
+
+
+def _pause(draft: Draft, row: Row, detail: str) -> None:
+    wait(draft, row, ev.BACKOFF, detail, row.retry_at_us)
     draft.enter(row, Stage.BACKOFF)
     draft.state.set_timer(row.path, row.retry_at_us)
 
@@ -84,7 +93,7 @@ def due(draft: Draft, row: Row) -> bool:
     if row.retry_at_us <= draft.now_us:
         return True
     if row.stage is not Stage.BACKOFF:
-        rest(draft, row, row.waiting_on.detail.partition(": ")[2] if row.waiting_on else "")
+        _pause(draft, row, row.waiting_on.detail if row.waiting_on else f"attempt {row.attempts + 1}")
     return False
 
 
@@ -159,7 +168,7 @@ def _give_up(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> None
         lost = result.state in (ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED)
         error.reason = error.reason or ("Lost" if lost else "UserError")
         error.failure_class = error.failure_class or (ev.INFRASTRUCTURE if lost else ev.USER)
-    error.message = error.message or f"attempt {row.attempts} failed"
+    error.message = (error.message or f"attempt {row.attempts} failed") + _spent(draft.state, row, result)
     end(draft, row, ev.TASK_FAILED, error)
 
 
@@ -167,13 +176,42 @@ def _retry_at(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> int
     """When the next attempt may start; 0: there is none."""
     if result.state == ev.ATTEMPT_SUCCEEDED:
         return 0
-    platform = result.state in (ev.ATTEMPT_LOST, ev.ATTEMPT_CANCELED) or result.error.failure_class in INFRASTRUCTURE
-    if platform:
-        count = row.infrastructure_failures + 1
+    budget = budget_of(result.state, result.error.failure_class)
+    if budget in PLATFORM_RETRIES:
+        count = _count(row, budget) + 1
         pause = min(PLATFORM_BACKOFF_S * 2.0 ** (count - 1), PLATFORM_MAX_BACKOFF_S)
-        return draft.now_us + int(pause * 1e6) if count <= PLATFORM_RETRIES else 0
+        return draft.now_us + int(pause * 1e6) if count <= PLATFORM_RETRIES[budget] else 0
     wanted = paused(draft.state, row)
     return 0 if wanted is None else draft.now_us + int(wanted * 1e6)
+
+
+def _count(row: Row, budget: Budget) -> int:
+    """How many of a task's attempts failed at the cost of BUDGET."""
+    if budget is Budget.PREEMPTION:
+        return row.preemptions
+    return row.infrastructure_failures if budget is Budget.INFRASTRUCTURE else row.user_failures
+
+
+def _paid(state: RunState, row: Row, budget: Budget) -> str:
+    """Which retry the next attempt is, in words that say who pays for it."""
+    count = _count(row, budget)
+    if budget is Budget.PREEMPTION:
+        return f"preempted {count} of {PLATFORM_RETRIES[budget]} times, which costs none of its retries"
+    if budget is Budget.INFRASTRUCTURE:
+        return f"platform failure {count} of {PLATFORM_RETRIES[budget]}, which costs none of its retries"
+    return f"retry {count} of {_policy(state, row).max_retries}"
+
+
+def _spent(state: RunState, row: Row, result: attempts_pb2.AttemptResult) -> str:
+    """What to add to the error of a task's last attempt: the budget that has no more."""
+    budget = budget_of(result.state, result.error.failure_class)
+    count = _count(row, budget)
+    if budget in PLATFORM_RETRIES and count > PLATFORM_RETRIES[budget]:
+        what = "preempted" if budget is Budget.PREEMPTION else "lost to failures of the platform"
+        return f" ({what} {count} times; the task is tried again {PLATFORM_RETRIES[budget]} times)"
+    retries = _policy(state, row).max_retries
+    spent = budget is Budget.USER and 0 < retries < count
+    return f" (its {retries} {'retry is' if retries == 1 else 'retries are'} spent)" if spent else ""
 
 
 def paused(state: RunState, row: Row) -> float | None:

@@ -278,5 +278,9 @@ def admitted(draft: Draft, path: str) -> None:
         inputs = prepared_of(draft.state, row).inputs.message()
         started = ev.TaskStarted(inputs=inputs, cache_key=row.cache_key, cache_token=row.cache_token)
         draft.emit(path, task_started=started)
-    draft.emit(path, row.attempts + 1, attempt_started=ev.AttemptStarted())
+    asked = prepared_of(draft.state, draft.state.known(path)).request
+    accelerators = (
+        ev.Accelerators(count=asked.accelerators, product=asked.accelerator_type) if asked.accelerators else None
+    )
+    draft.emit(path, row.attempts + 1, attempt_started=ev.AttemptStarted(accelerators=accelerators))
     draft.enter(draft.state.known(path), Stage.LAUNCH)

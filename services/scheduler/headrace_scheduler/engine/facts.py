@@ -81,7 +81,7 @@ class Unplaceable:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLaunched:
-    """The executor has started the attempt."""
+    """The executor has started the attempt: as port.Launched."""
 
     path: str
     number: int
@@ -89,11 +89,12 @@ class AttemptLaunched:
     node: str = ""
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
+    accelerator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptHeld:
-    """The executor cannot start the attempt yet."""
+    """The attempt cannot run yet."""
 
     path: str
     number: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from headrace_protos.lifecycle import TASK_FINAL, child_path
+from headrace_protos.lifecycle import TASK_FINAL, Budget, budget_of, child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2
 from headrace_scheduler.engine.bags import EMPTY, Bag
@@ -16,8 +16,6 @@ from headrace_scheduler.engine.indexing import PlanIndex
 from headrace_scheduler.engine.rows import GROUPS, NO_ERROR, Row, Stage
 from headrace_scheduler.engine.state import ENDED_WELL, RunState, keep_little, new_row, note_failure
 from headrace_scheduler.engine.turns import count_turns, next_turn
-
-INFRASTRUCTURE = frozenset({ev.PREEMPTED, ev.INFRASTRUCTURE})
 
 
 def fold(plan: PlanIndex, start: run_store_pb2.RunSnapshot | RunState, events: Iterable[ev.Event]) -> RunState:
@@ -186,10 +184,10 @@ def _task_reset(state: RunState, event: ev.Event) -> None:
     row.outputs, row.error, row.waiting_on = EMPTY, NO_ERROR, None
     row.cached = row.linked = False
     row.finished_at_us = row.retry_at_us = 0
-    row.user_failures = row.infrastructure_failures = 0
+    row.user_failures = row.infrastructure_failures = row.preemptions = 0
     row.stage = Stage.IDLE
     if event.task_reset.HasField("created"):
-        row.attempt_state, row.handle = 0, ""  # as for whoever had forgotten it
+        row.attempt_state, row.handle, row.node = 0, "", ""  # as for whoever had forgotten it
     state.set_settling(event.path, on=False)
     if event.task_reset.reopen:
         row.state = ev.TASK_RUNNING
@@ -234,14 +232,14 @@ def _attempt_started(state: RunState, event: ev.Event) -> None:
     row = state.edit(event.path)
     row.attempts = event.attempt
     row.attempt_state = ev.ATTEMPT_STARTING
-    row.handle, row.retry_at_us, row.waiting_on = "", 0, None
+    row.handle, row.node, row.retry_at_us, row.waiting_on = "", "", 0, None
     row.stage = Stage.LAUNCH
 
 
 def _attempt_launched(state: RunState, event: ev.Event) -> None:
     row = state.edit(event.path)
     row.attempt_state = ev.ATTEMPT_RUNNING
-    row.handle = event.attempt_launched.handle
+    row.handle, row.node = event.attempt_launched.handle, event.attempt_launched.node
     if row.stage is Stage.LAUNCH:
         row.stage = Stage.FLIGHT
 
@@ -251,10 +249,10 @@ def _attempt_finished(state: RunState, event: ev.Event) -> None:
     row.attempt_state = finished.state
     row.retry_at_us = finished.retry_at_us
     row.stage = Stage.IDLE
-    if finished.state == ev.ATTEMPT_LOST or finished.error.failure_class in INFRASTRUCTURE:
-        row.infrastructure_failures += 1
-    elif finished.state == ev.ATTEMPT_FAILED:
-        row.user_failures += 1
+    budget = budget_of(finished.state, finished.error.failure_class)
+    row.user_failures += budget is Budget.USER
+    row.preemptions += budget is Budget.PREEMPTION
+    row.infrastructure_failures += budget is Budget.INFRASTRUCTURE
     if finished.retry_at_us:
         state.push(event.path)
 

@@ -6,6 +6,7 @@ attempts, because their number has to outlive this process.
 
 from __future__ import annotations
 
+from headrace_protos.lifecycle import Budget
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.attempting import paused, rest
 from headrace_scheduler.engine.bags import Bag
@@ -61,7 +62,7 @@ def _failed(draft: Draft, row: Row, inputs: Bag, message: str) -> None:
     if not retry_at:
         end(draft, own, ev.TASK_FAILED, error)
     elif retry_at > draft.now_us:
-        rest(draft, own, message)
+        rest(draft, own, Budget.USER, message)
 
 
 def _note_try(draft: Draft, row: Row, inputs: Bag, finished: ev.AttemptFinished) -> None:

@@ -17,6 +17,7 @@ from headrace_ir.conditions import Expression, parse
 from headrace_ir.parameters import Declaration, declaration_of
 from headrace_ir.values import MAX_VALUE_BYTES, Value, decode
 from headrace_protos.v1 import events_pb2, plan_pb2
+from headrace_scheduler.engine.platform_settings import workspace_spec
 from headrace_scheduler.executors.port import OutputArtifact
 from headrace_scheduler.executors.task_settings import WORKSPACE
 
@@ -140,6 +141,7 @@ class PlanIndex:
         "default_root",
         "max_value_bytes",
         "pipeline_name",
+        "workspace_spec",
     )
 
     def __init__(
@@ -157,6 +159,7 @@ class PlanIndex:
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000
+        self.workspace_spec = workspace_spec(plan.config.platform_json)
         self._workspaces = workspaces
         reader = _Reader(plan)
         self.dags: tuple[DagSpec, ...] = tuple(reader.dag(number) for number in range(len(plan.dags)))

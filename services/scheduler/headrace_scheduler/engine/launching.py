@@ -35,7 +35,7 @@ from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.task_config import PERSISTENT, pass_through
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
-from headrace_scheduler.executors.task_settings import WORKSPACE, TaskSettings
+from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS, WORKSPACE, TaskSettings
 
 ATTEMPT_PHASE = "attempt"
 NO_SETTINGS = TaskSettings()
@@ -83,9 +83,12 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
         settings, env = passed.settings, env if passed.env else ()
         inputs = Bag(dict(inputs.parameters()) | dict.fromkeys(names, passed.value), inputs.artifacts)
         scope = replace(scope, parameters={**scope.parameters, **dict.fromkeys(names, passed.value)})
+    # To a claim's task a setting that was not given is not the one that its component has as a default (kfp-semantics 6.7).
+    of_claim = container.image in CLAIM_OPERATIONS
+    left_out = set(spec.declarations) - {one.name for one in spec.parameters} if of_claim else ()
     return Prepared(
         inputs=inputs,
-        parameters={name: text for name, text in inputs.texts() if isinstance(text, str)},
+        parameters={name: text for name, text in inputs.texts() if isinstance(text, str) and name not in left_out},
         references={name: text for name, text in inputs.texts() if isinstance(text, ValueRef)},
         late_parameters=late_constants(scope.parameters, _constants(spec), scope.platform),
         image=substitute(container.image, scope),
@@ -108,7 +111,8 @@ def _settings(state: RunState, row: Row, scope: Scope) -> TaskSettings:
         resources = kubernetes_resources(template.container.resources, lambda one: substitute(one, scope))
         settings = replace(settings, resources=resources) if resources else settings
     if _uses_workspace(scope, template.container):
-        settings = replace(settings, workspace_claim=f"{resource_name(state)}-kfp-workspace")
+        claim = f"{resource_name(state)}-kfp-workspace"
+        settings = replace(settings, workspace_claim=claim, workspace_spec=state.plan.workspace_spec)
     return settings
 
 

@@ -68,6 +68,16 @@ def timeout_s(platform_json: str) -> float:
     return float(get(json.loads(platform_json), "activeDeadlineSeconds") or 0)
 
 
+def workspace_spec(platform_json: str) -> Json:
+    """What a pipeline's config says of the claim behind its runs' workspaces, in Kubernetes' shape; {}: it has none."""
+    found = get(json.loads(platform_json), "workspace") if "workspace" in platform_json else None
+    if not found or not get(found, "size"):
+        return {}
+    patch = get(get(found, "kubernetes") or {}, "pvcSpecPatch") or {}
+    chosen = _given({name: get(patch, name) for name in ("accessModes", "storageClassName")})
+    return {**chosen, "resources": {"requests": {"storage": get(found, "size")}}}
+
+
 def get(entry: Json, name: str) -> Any:
     """A field under its JSON name or its proto name."""
     if not isinstance(entry, Mapping):

@@ -59,8 +59,10 @@ class Row:
     attempts: int = 0
     user_failures: int = 0
     infrastructure_failures: int = 0
+    preemptions: int = 0
     attempt_state: int = 0
     handle: str = ""
+    node: str = ""  # of the last attempt; "": it does not run yet
     retry_at_us: int = 0
     waiting_on: ev.WaitingOn | None = None
     error: ev.Error = field(default_factory=lambda: NO_ERROR)
@@ -101,8 +103,10 @@ class Row:
         new.attempts = self.attempts
         new.user_failures = self.user_failures
         new.infrastructure_failures = self.infrastructure_failures
+        new.preemptions = self.preemptions
         new.attempt_state = self.attempt_state
         new.handle = self.handle
+        new.node = self.node
         new.retry_at_us = self.retry_at_us
         new.waiting_on = self.waiting_on
         new.error = self.error

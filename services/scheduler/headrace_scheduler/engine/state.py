@@ -409,8 +409,9 @@ def _row(plan: PlanIndex, task: TaskSnapshot) -> Row:
     row.attempts = task.attempts
     row.user_failures = task.user_failures
     row.infrastructure_failures = task.infrastructure_failures
+    row.preemptions = task.preemptions
     row.attempt_state = task.attempt_state
-    row.handle = task.handle
+    row.handle, row.node = task.handle, task.node
     row.retry_at_us = task.retry_at_us
     waits = task.HasField("waiting_on") and task.waiting_on.cause
     row.waiting_on = _own(ev.WaitingOn(), task.waiting_on) if waits else None

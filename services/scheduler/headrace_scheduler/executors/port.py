@@ -1,6 +1,6 @@
 """The executor port: how the scheduler starts and ends attempts, whatever runs them.
 
-Lives here: what goes over the seam, as immutable values. Implementations: process/, simulated/ (kubernetes/ later); each
+Lives here: what goes over the seam, as immutable values. Implementations: process/, simulated/, kubernetes/; each
 passes tests/ports. Called by driving.py. Admission (slots, limits) is the scheduler's: `launch` is called only for what
 fits `inventory()`; which accelerator a task gets is the executor's.
 """
@@ -88,18 +88,24 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """The attempt exists: `handle` finds it again after a crash (pid and start time; Pod name and UID)."""
+    """The attempt exists: `handle` finds it again after a crash (pid and start time; Pod name and UID).
+
+    Where it exists before it runs, this is told twice: without a node, and again, with everything, once it runs on one.
+    Between the two it may be Held. Telling either again has no effect.
+    """
 
     attempt: AttemptId
     handle: str
     node: str = ""
     warnings: tuple[str, ...] = ()
     log_uri: str = ""  # grows while the attempt runs
+    accelerator: str = ""  # the product that it got, where it asked for accelerators and that is known
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The attempt cannot start yet, and why (image, environment, volume): a sentence with numbers."""
+    """The attempt cannot run yet, and why (quota, no node, image, environment, volume): a sentence with numbers. Before the
+    attempt is Launched on a node; after that it has no effect."""
 
     attempt: AttemptId
     detail: str
@@ -168,8 +174,15 @@ class Executor(Protocol):
     def facts(self) -> AsyncIterator[Sequence[ExecutorFact]]:
         """What happened, in batches, as soon as it did. One reader."""
 
+    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+        """What a companion reports of an attempt, with the times that only its executor knows. Finished follows."""
+
+    async def shards(self, held: frozenset[int]) -> None:
+        """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what
+        outlives a replica is not ended by one that has left it, nor by a late `cancel`."""
+
     async def end_run(self, run_id: str) -> None:
         """The run succeeded or is deleted: what its tasks shared (its workspace) goes."""
 
     async def close(self) -> None:
-        """End every attempt (embedded: processes do not outlive the platform) and free everything, within 5 s."""
+        """Free everything, within 5 s. What cannot outlive the platform (processes) is ended; Pods go on."""

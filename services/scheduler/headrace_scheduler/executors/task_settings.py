@@ -66,7 +66,8 @@ class Mount:
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
     """Everything but the time-out, which is the Launch's. `resources` has Kubernetes' shape, quantities as text;
-    `workspace_claim` is the claim behind the run's workspace, "" where the task does not use it.
+    `workspace_claim` is the claim behind the run's workspace, "" where the task does not use it, and `workspace_spec` what
+    its pipeline says of it.
     """
 
     env: tuple[EnvSource, ...] = ()
@@ -82,3 +83,4 @@ class TaskSettings:
     init_containers: tuple[Mapping[str, Any], ...] = ()
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workspace_claim: str = ""
+    workspace_spec: Mapping[str, Any] = field(default_factory=dict)

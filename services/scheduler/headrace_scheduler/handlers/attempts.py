@@ -10,7 +10,7 @@ import grpc
 from headrace_protos.lifecycle import attempt_path
 from headrace_protos.v1 import assignments_pb2, attempts_pb2, attempts_pb2_grpc
 from headrace_protos.v1 import run_store_pb2 as rs
-from headrace_scheduler.executors.port import Launch
+from headrace_scheduler.executors.port import AttemptId, Launch
 from headrace_scheduler.owning import Elsewhere, Ownership
 from headrace_scheduler.receiving import Receiver
 from headrace_servicekit import callers
@@ -19,7 +19,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
-    """`assignment` makes the message of a Launch."""
+    """`assignment` makes the message of a Launch, `completed` tells the executor of a result and adds what it knows."""
 
     def __init__(
         self,
@@ -27,11 +27,13 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         receiver: Receiver,
         ownership: Ownership,
         assignment: Callable[[Launch], assignments_pb2.Assignment],
+        completed: Callable[[AttemptId, attempts_pb2.AttemptResult], attempts_pb2.AttemptResult],
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._ownership = ownership
         self._assignment = assignment
+        self._completed = completed
 
     async def Assign(self, request: attempts_pb2.AssignRequest, context: Context) -> attempts_pb2.AssignResponse:  # noqa: N802
         """What the attempt is to do, or whom to ask."""
@@ -46,7 +48,8 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
             found = await self._ownership.find(request.run_id, request.path, request.attempt)
             if isinstance(found, Elsewhere):
                 return attempts_pb2.ReportResponse(ask=found.address)
-        report = rs.Report(path=request.path, attempt=request.attempt, result=request.result.SerializeToString())
+        result = self._completed(AttemptId(request.run_id, request.path, request.attempt), request.result)
+        report = rs.Report(path=request.path, attempt=request.attempt, result=result.SerializeToString())
         key = f"report:{request.run_id}/{attempt_path(request.path, request.attempt)}"
         await self._store.Deliver(rs.DeliverRequest(key=key, run_id=request.run_id, report=report))
         self._receiver.look()

@@ -30,7 +30,7 @@ WITH inserted AS (
     INSERT INTO platform.tasks (
         run, path, parent, kind, state, definition, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason,
         cache_key, cache_token, attempts, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, created_at_us,
-        started_at_us, finished_at_us, attempt_started_at_us, linked_from
+        started_at_us, finished_at_us, attempt_started_at_us, linked_from, node, preemptions
     )
     SELECT * FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(parent)s::text[], %(kind)s::smallint[], %(state)s::smallint[],
@@ -38,7 +38,8 @@ WITH inserted AS (
         %(iteration_count)s::integer[], %(cached_from)s::text[], %(skip_reason)s::text[], %(cache_key)s::text[],
         %(cache_token)s::text[], %(attempts)s::integer[], %(user_failures)s::integer[], %(infrastructure_failures)s::integer[],
         %(attempt_state)s::smallint[], %(handle)s::text[], %(retry_at_us)s::bigint[], %(created_at_us)s::bigint[],
-        %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[], %(linked_from)s::text[]
+        %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[], %(linked_from)s::text[],
+        %(node)s::text[], %(preemptions)s::integer[]
     )
     ON CONFLICT (run, path) DO NOTHING
     RETURNING run, state
@@ -56,11 +57,11 @@ WITH change AS (
         %(cache_key)s::text[], %(cache_token)s::text[], %(attempts)s::integer[], %(failures_kept)s::integer[],
         %(user_failures)s::integer[], %(infrastructure_failures)s::integer[], %(attempt_state)s::smallint[], %(handle)s::text[],
         %(retry_at_us)s::bigint[], %(started_at_us)s::bigint[], %(finished_at_us)s::bigint[], %(attempt_started_at_us)s::bigint[],
-        %(next_attempt)s::integer[], %(linked_from)s::text[]
+        %(next_attempt)s::integer[], %(linked_from)s::text[], %(node)s::text[], %(preemptions)s::integer[]
     ) AS c (
         run, path, moves, inputs, outputs, error, waiting_on, iteration_count, cached_from, skip_reason, cache_key, cache_token,
         attempts, failures_kept, user_failures, infrastructure_failures, attempt_state, handle, retry_at_us, started_at_us,
-        finished_at_us, attempt_started_at_us, next_attempt, linked_from
+        finished_at_us, attempt_started_at_us, next_attempt, linked_from, node, preemptions
     )
 ), before AS (
     SELECT t.ctid AS place, t.state AS was, c.* FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
@@ -85,7 +86,9 @@ WITH change AS (
         started_at_us = coalesce(c.started_at_us, t.started_at_us),
         finished_at_us = coalesce(c.finished_at_us, t.finished_at_us),
         attempt_started_at_us = coalesce(c.attempt_started_at_us, t.attempt_started_at_us),
-        linked_from = coalesce(c.linked_from, t.linked_from)
+        linked_from = coalesce(c.linked_from, t.linked_from),
+        node = coalesce(c.node, t.node),
+        preemptions = t.preemptions * c.failures_kept + c.preemptions
     FROM before c
     WHERE t.ctid = c.place AND (c.moves >> (4 * t.state)) & 15 <> 0
         AND (c.next_attempt IS NULL OR c.next_attempt > t.attempts)
@@ -94,34 +97,67 @@ WITH change AS (
 SELECT run, was, state, count(*) FROM updated GROUP BY run, was, state;
 
 -- name: insert_attempts
--- Attempts that started in this append; a number that is taken is left out, and so refuses its run.
+-- Attempts that started in this append; a number that is taken is left out, and so refuses its run. Answers how many there are for
+-- each run, and whether any of them has ended that held accelerators.
 WITH inserted AS (
-    INSERT INTO platform.attempts (run, path, number, state, started, launched, finished, created_at_us, finished_at_us)
-    SELECT * FROM unnest(
+    INSERT INTO platform.attempts (
+        run, path, number, state, started, launched, finished, created_at_us, finished_at_us, accelerators, accelerator, running_at_us,
+        asked_us, used_us
+    )
+    SELECT run, path, number, state, started, launched, finished, created_at_us, finished_at_us, accelerators, accelerator,
+        running_at_us, accelerators * greatest(finished_at_us - created_at_us, 0),
+        CASE WHEN running_at_us = 0 THEN 0 ELSE accelerators * greatest(ended_at_us - running_at_us, 0) END
+    FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(state)s::smallint[], %(started)s::bytea[],
-        %(launched)s::bytea[], %(finished)s::bytea[], %(created_at_us)s::bigint[], %(finished_at_us)s::bigint[]
+        %(launched)s::bytea[], %(finished)s::bytea[], %(created_at_us)s::bigint[], %(finished_at_us)s::bigint[],
+        %(accelerators)s::integer[], %(accelerator)s::text[], %(running_at_us)s::bigint[], %(ended_at_us)s::bigint[]
+    ) AS c (
+        run, path, number, state, started, launched, finished, created_at_us, finished_at_us, accelerators, accelerator, running_at_us,
+        ended_at_us
     )
     ON CONFLICT (run, path, number) DO NOTHING
-    RETURNING run
+    RETURNING run, accelerators > 0 AND finished_at_us <> 0 AS counts
 )
-SELECT run, count(*) FROM inserted GROUP BY run;
+SELECT run, count(*), bool_or(counts) FROM inserted GROUP BY run;
 
 -- name: update_attempts
--- Attempts that had started before; `moves` as in update_tasks.
+-- Attempts that had started before; `moves` as in update_tasks, the answer as insert_attempts'.
 WITH updated AS (
     UPDATE platform.attempts a SET
         state = (c.moves >> (4 * a.state)) & 15,
         launched = coalesce(c.launched, a.launched),
         finished = coalesce(c.finished, a.finished),
-        finished_at_us = coalesce(c.finished_at_us, a.finished_at_us)
+        finished_at_us = coalesce(c.finished_at_us, a.finished_at_us),
+        accelerator = coalesce(c.accelerator, a.accelerator),
+        running_at_us = coalesce(c.running_at_us, a.running_at_us),
+        asked_us = CASE WHEN c.finished_at_us IS NULL THEN a.asked_us
+            ELSE a.accelerators * greatest(c.finished_at_us - a.created_at_us, 0) END,
+        used_us = CASE WHEN c.ended_at_us IS NULL OR coalesce(c.running_at_us, a.running_at_us) = 0 THEN a.used_us
+            ELSE a.accelerators * greatest(c.ended_at_us - coalesce(c.running_at_us, a.running_at_us), 0) END
     FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(moves)s::bigint[], %(launched)s::bytea[],
-        %(finished)s::bytea[], %(finished_at_us)s::bigint[]
-    ) AS c (run, path, number, moves, launched, finished, finished_at_us)
+        %(finished)s::bytea[], %(finished_at_us)s::bigint[], %(accelerator)s::text[], %(running_at_us)s::bigint[],
+        %(ended_at_us)s::bigint[]
+    ) AS c (run, path, number, moves, launched, finished, finished_at_us, accelerator, running_at_us, ended_at_us)
     WHERE a.run = c.run AND a.path = c.path AND a.number = c.number AND (c.moves >> (4 * a.state)) & 15 <> 0
-    RETURNING a.run
+    RETURNING a.run, a.accelerators > 0 AND c.finished_at_us IS NOT NULL AS counts
 )
-SELECT run, count(*) FROM updated GROUP BY run;
+SELECT run, count(*), bool_or(counts) FROM updated GROUP BY run;
+
+-- name: add_accelerator_use
+-- Attempts that ended in this append, to the accounts of their namespaces; in one order, so that two appends cannot wait for each other.
+INSERT INTO platform.accelerator_use AS u (namespace, day, accelerator, attempts, asked_us, used_us)
+SELECT r.namespace, (to_timestamp(a.finished_at_us / 1e6) AT TIME ZONE 'UTC')::date AS day, a.accelerator,
+    count(*), sum(a.asked_us), sum(a.used_us)
+FROM unnest(%(run)s::bigint[], %(path)s::text[], %(number)s::integer[]) AS c (run, path, number)
+JOIN platform.attempts a ON a.run = c.run AND a.path = c.path AND a.number = c.number AND a.accelerators > 0
+JOIN platform.runs r ON r.id = a.run
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3
+ON CONFLICT (namespace, day, accelerator) DO UPDATE SET
+    attempts = u.attempts + excluded.attempts,
+    asked_us = u.asked_us + excluded.asked_us,
+    used_us = u.used_us + excluded.used_us;
 
 -- name: insert_artifacts
 -- Artifacts not seen before, in the order of their ids, so that two appends cannot wait for each other.

@@ -27,7 +27,8 @@ ORDER BY r.id;
 -- inside one if its parent has ended, because a group ends last.
 SELECT t.run, t.path, t.kind, t.definition, t.state, t.inputs, t.outputs, t.iteration_count, t.attempts, t.user_failures,
     t.infrastructure_failures, t.attempt_state, t.handle, t.retry_at_us, t.waiting_on, t.error, t.cached_from, t.cache_key,
-    t.cache_token, t.created_at_us, t.started_at_us, t.finished_at_us, t.attempt_started_at_us, t.linked_from
+    t.cache_token, t.created_at_us, t.started_at_us, t.finished_at_us, t.attempt_started_at_us, t.linked_from,
+    t.node, t.preemptions
 FROM platform.tasks t LEFT JOIN platform.tasks p ON p.run = t.run AND p.path = t.parent AND p.path <> t.path
 WHERE t.run = ANY(%(runs)s::bigint[]) AND coalesce(p.state, 0) NOT IN (4, 5)
 ORDER BY t.run, t.id;

@@ -8,6 +8,6 @@ from headrace_companion.results import Reason
 class Refused(Exception):  # noqa: N818 - as NotHere is: it names what happened
     """The user's to change; the text is a sentence that says what."""
 
-    def __init__(self, sentence: str, reason: Reason = Reason.RESOURCES) -> None:
+    def __init__(self, sentence: str, reason: Reason = Reason.LAUNCH) -> None:
         super().__init__(sentence)
         self.reason = reason

@@ -27,6 +27,7 @@ from headrace_companion.results import AttemptResult, Failure, Reason
 from headrace_companion.store import ArtifactStore, StoreError
 from headrace_ir.values import MAX_VALUE_BYTES
 from headrace_protos.lifecycle import attempt_path
+from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process import machine, survivors
 from headrace_scheduler.executors.process.attempts import GRACE_SECONDS, ROOT, Attempt, Means
@@ -172,6 +173,12 @@ class ProcessExecutor:
             while not self._facts.empty():
                 batch.append(self._facts.get_nowait())
             yield batch
+
+    def completed(self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+        return result
+
+    async def shards(self, held: frozenset[int]) -> None:
+        pass  # attempts do not outlive this replica
 
     async def end_run(self, run_id: str) -> None:
         await asyncio.to_thread(shutil.rmtree, self._means.workspaces / run_id, ignore_errors=True)

@@ -97,6 +97,13 @@ class SimulatedExecutor:
             batch, self._facts = self._facts, []
             yield batch
 
+    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+        """Nothing is reported here."""
+        return result
+
+    async def shards(self, held: frozenset[int]) -> None:
+        """Attempts do not outlive this replica."""
+
     async def end_run(self, run_id: str) -> None:
         """Tasks share nothing here."""
 

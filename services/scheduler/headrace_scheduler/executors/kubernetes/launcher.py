@@ -1,0 +1,123 @@
+"""From a Launch to a Pod: what may be created now, in which namespace, with what beside it. Called by the executor.
+
+Kubernetes decides what fits; all that is bounded here is how many Pods one replica has in flight and how many create calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from headrace_companion.results import LOG_FILE
+from headrace_protos.v1 import attempts_pb2
+from headrace_scheduler.executors import port
+from headrace_scheduler.executors.kubernetes import claim_tasks, ended, names, pods
+from headrace_scheduler.executors.kubernetes.calling import KubernetesApi, path_of
+from headrace_scheduler.executors.kubernetes.creating import Created, Creation, Creator, NotCreated
+from headrace_scheduler.executors.kubernetes.following import Following
+from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
+from headrace_scheduler.executors.kubernetes.problems import Refused
+from headrace_scheduler.executors.kubernetes.register import Register
+from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
+
+logger = logging.getLogger(__name__)
+AT_ONCE: Final = 32  # create calls in flight
+Spawn = Callable[[Coroutine[Any, Any, None], str], None]
+
+
+@dataclass(slots=True)
+class Launcher:
+    """`created` is called when a Pod is there, with what was found if it was there before."""
+
+    api: KubernetesApi
+    register: Register
+    namespaces: Namespaces
+    creator: Creator
+    spawn: Spawn
+    created: Callable[[Following, Created], None]
+    most: int
+    _queue: deque[Following] = field(default_factory=deque)
+
+    def launch(self, launch: port.Launch) -> None:
+        """Create its Pod as soon as there is room for another one."""
+        namespace = self.namespaces.of_run(launch.namespace)
+        of = Following(
+            launch.attempt,
+            namespace,
+            launch,
+            name=names.pod_name(launch.attempt, launch.task_key),
+            root=launch.task_root,
+            log_uri=f"{launch.task_root}/{LOG_FILE}",
+        )
+        self.namespaces.meet(namespace)
+        self.register.follow(of)
+        self._queue.append(of)
+        self.pump()
+
+    def pump(self) -> None:
+        """Begin what there is room for. Those that wait say so."""
+        while self._queue and len(self.register) - len(self._queue) < self.most:
+            of = self._queue.popleft()
+            if self.register.get(of.attempt) is of:
+                self.spawn(self._begin(of), f"launch {of.name}")
+        for of in self._queue:
+            if not of.held:
+                self.register.hold(
+                    of, f"this scheduler has {self.most} Pods in flight, as many as HEADRACE_MAX_PODS allows"
+                )
+
+    def drop(self, of: Following) -> None:
+        """It is not to be created."""
+        if of in self._queue:
+            self._queue.remove(of)
+
+    async def _begin(self, of: Following) -> None:
+        launch = of.launch
+        assert launch is not None, "an attempt keeps its launch until its Pod is there"
+        try:
+            if launch.image in CLAIM_OPERATIONS:
+                self.register.end(of, await claim_tasks.carry_out(self.api, launch, of.namespace))
+                return
+            await self._create(of, launch)
+        except Refused as refused:
+            self.register.end(of, ended.refused(str(refused), refused.reason))
+        except NotCreated as why:
+            self.register.end(of, ended.broken(str(why)) if why.theirs else ended.refused(str(why)))
+        except Exception as fault:
+            logger.exception("%s could not be created", of.name)
+            self.register.end(of, _internal(fault))
+
+    async def _create(self, of: Following, launch: port.Launch) -> None:
+        options = await self.namespaces.options(of.namespace)
+        made = pods.pod(launch, options)
+        of.warnings = made.warnings
+
+        def stopped() -> bool:
+            return of.canceled or self.register.get(of.attempt) is not of
+
+        def hold(sentence: str) -> None:
+            self.register.hold(of, sentence)
+
+        identity = names.identity(launch.attempt, options.installation)
+        found = await self.creator.create(
+            Creation(
+                "Pod",
+                of.namespace,
+                path_of(of.namespace, "pods"),
+                made.body,
+                lambda pod: identity.items() <= (pod["metadata"].get("labels") or {}).items(),
+                hold,
+                stopped,
+            )
+        )
+        if found is not None:
+            self.created(of, found)
+        elif of.canceled:
+            self.register.end(of, ended.canceled())
+
+
+def _internal(fault: Exception) -> attempts_pb2.AttemptResult:
+    return ended.broken(f"a fault of the scheduler: {type(fault).__name__}: {fault}")
