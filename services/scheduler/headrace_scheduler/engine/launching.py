@@ -34,6 +34,7 @@ from headrace_scheduler.engine.resolving import platform, resource_name, run_roo
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.engine.task_config import PERSISTENT, pass_through
+from headrace_scheduler.executors.accelerators import ANNOTATION
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
 from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS, WORKSPACE, TaskSettings
 
@@ -95,7 +96,7 @@ def _prepare(state: RunState, row: Row, inputs: Bag) -> Prepared:
         command=expand_argv(container.command, scope),
         args=expand_argv(container.args, scope),
         env={one.name: template(one.value, scope) for one in env},
-        request=_request(settings.resources) if settings.resources else NO_REQUEST,
+        request=_request(settings.resources, settings.annotations) if settings.resources else NO_REQUEST,
         timeout_s=timeout_s(spec.template.platform_json),
         settings=settings,
     )
@@ -301,8 +302,8 @@ def _name(paths: tuple[str, str], values: Iterable[Held]) -> bool:
     return False
 
 
-def _request(resources: Mapping[str, Mapping[str, str]]) -> Request:
-    """What admission counts: what is requested, else the limit; and the first accelerator that there is."""
+def _request(resources: Mapping[str, Mapping[str, str]], annotations: Mapping[str, str]) -> Request:
+    """What admission counts: what is requested, else the limit; and the first accelerator, with what is said of it."""
     limits, requests = resources.get("limits", {}), resources.get("requests", {})
 
     def amount(name: str) -> float:
@@ -311,7 +312,8 @@ def _request(resources: Mapping[str, Mapping[str, str]]) -> Request:
 
     kind = next((name for name in limits if name not in ("cpu", "memory")), "")
     count = int(amount(kind)) if kind else 0
-    return Request(amount("cpu"), int(amount("memory")), count, kind if count else "")
+    wanted = " ".join(one for one in (kind, annotations.get(ANNOTATION, "")) if one)
+    return Request(amount("cpu"), int(amount("memory")), count, wanted if count else "")
 
 
 def _metadata(metadata_json: str, scope: Scope) -> str:

@@ -27,7 +27,9 @@ class AttemptId:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Resources that an attempt asks for: cores, bytes, accelerators. 0 = nothing asked."""
+    """Resources that an attempt asks for: cores, bytes, accelerators. 0 = nothing asked. What the accelerators are to be is
+    text (product, memory, MIG profile or resource name), which executors/accelerators.py reads.
+    """
 
     cpu: float = 0.0
     memory: int = 0
@@ -142,6 +144,32 @@ class Inventory:
     accelerator_product: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Accelerators:
+    """Accelerators of one kind on a node; `memory` bytes on each, 0 = not known."""
+
+    resource: str
+    product: str
+    memory: int = 0
+    mig: str = ""  # the profile of a slice
+    count: int = 0
+    used: int = 0  # by this installation
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node, for people: what there is, what this installation holds of it, and why it takes nothing ("ready" = it does)."""
+
+    name: str
+    cpu: float = 0.0
+    memory: int = 0
+    cpu_used: float = 0.0
+    memory_used: int = 0
+    accelerators: tuple[Accelerators, ...] = ()
+    status: str = "ready"
+    taints: tuple[str, ...] = ()
+
+
 class Executor(Protocol):
     """Starts and ends attempts. All calls are idempotent by attempt; none raises for a user's mistake: that is a fact.
 
@@ -161,6 +189,9 @@ class Executor(Protocol):
 
     def inventory(self) -> Sequence[Inventory]:
         """What there is, for admission."""
+
+    def nodes(self) -> Sequence[Node]:
+        """The nodes as far as they are known, for people. Empty: `inventory` and admission say all that there is to say."""
 
     def place(self, request: Request) -> Placement:
         """Pure: how a request would be met on this executor."""

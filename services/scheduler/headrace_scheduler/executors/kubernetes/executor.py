@@ -22,6 +22,7 @@ from headrace_scheduler.executors.kubernetes import ended, rights
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
 from headrace_scheduler.executors.kubernetes.creating import Created, Creator
 from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge
+from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
 from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
 from headrace_scheduler.executors.kubernetes.nodes import Nodes
@@ -45,6 +46,7 @@ class Limits:
     most_pods: int = 5_000  # in flight
     keep_pods_s: float = 300.0  # after their attempts have ended
     unstartable_s: float = 300.0  # that somebody has to put right what a person must
+    fixed: bool = False  # what no node has will never be there
 
 
 class KubernetesExecutor:
@@ -70,12 +72,20 @@ class KubernetesExecutor:
         self._gets = asyncio.Semaphore(GETS)
         self._register = Register(self._let_go)
         self._namespaces = Namespaces(api, options, lambda name: _PodSink(self, name), clock)
-        self._nodes = Nodes(api, clock)
+        self._stock = Stock()
+        self._nodes = Nodes(api, clock, self._stock)
         self._reaper = Reaper(api, limits.keep_pods_s, runs, self._drives_here, clock)
         self._settler = Settler(store)
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
         self._launcher = Launcher(
-            api, self._register, self._namespaces, creator, self._spawn, self._created, limits.most_pods
+            api,
+            self._register,
+            self._namespaces,
+            creator,
+            self._spawn,
+            self._created,
+            limits.most_pods,
+            self._stock.offers,
         )
 
     # ---- the port
@@ -97,8 +107,14 @@ class KubernetesExecutor:
     def inventory(self) -> Sequence[port.Inventory]:
         return (port.Inventory(node="cluster"),)
 
+    def nodes(self) -> Sequence[port.Node]:
+        return self._stock.shown()
+
     def place(self, request: port.Request) -> port.Placement:
-        return port.Placement(request)
+        problem = self._stock.problem(request)
+        if problem and not self._limits.fixed:
+            return port.Placement(request, warnings=(f"{problem}. It waits until a node has it",))
+        return port.Placement(request, problem=problem)
 
     async def launch(self, launch: port.Launch) -> None:
         if self._register.get(launch.attempt) is None and not self._register.tell_again(launch.attempt):
@@ -202,6 +218,7 @@ class KubernetesExecutor:
     def pod_changed(self, found: Json) -> None:
         """A Pod of this installation is there, like this."""
         pod = read(found)
+        self._stock.pod_seen(found)
         of = self._register.of_uid(pod.uid)
         if of is None and pod.attempt is not None:
             of = self._register.get(pod.attempt)
@@ -218,6 +235,7 @@ class KubernetesExecutor:
         """A Pod is not there any more; without LAST that is looked at again, because what one list lacks may be elsewhere."""
         of = self._register.of_uid(uid)
         self._reaper.gone(uid)
+        self._stock.pod_gone(uid)
         if of is None:
             return
         if last is None:
@@ -243,7 +261,7 @@ class KubernetesExecutor:
         """Do what follows from what was seen."""
         match judge(of, self._clock()):
             case Judgement.RUNS:
-                self._register.runs(of, of.pod.node if of.pod is not None else "")
+                self._register.runs(of, of.pod.node if of.pod is not None else "", self._stock.got(of.uid))
             case Judgement.REPORT_DUE:
                 of.ended_at = of.ended_at or self._clock()
             case Judgement.OVER if not of.settling:

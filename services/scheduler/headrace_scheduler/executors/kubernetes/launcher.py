@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from headrace_companion.results import LOG_FILE
 from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import claim_tasks, ended, names, pods
+from headrace_scheduler.executors.kubernetes.accelerators import Offer, fitted
 from headrace_scheduler.executors.kubernetes.calling import KubernetesApi, path_of
 from headrace_scheduler.executors.kubernetes.creating import Created, Creation, Creator, NotCreated
 from headrace_scheduler.executors.kubernetes.following import Following
@@ -39,6 +40,7 @@ class Launcher:
     spawn: Spawn
     created: Callable[[Following, Created], None]
     most: int
+    offers: Callable[[], Sequence[Offer]]  # the accelerators that there are
     _queue: deque[Following] = field(default_factory=deque)
 
     def launch(self, launch: port.Launch) -> None:
@@ -92,7 +94,7 @@ class Launcher:
 
     async def _create(self, of: Following, launch: port.Launch) -> None:
         options = await self.namespaces.options(of.namespace)
-        made = pods.pod(launch, options)
+        made = pods.pod(fitted(launch, self.offers()), options)
         of.warnings = made.warnings
 
         def stopped() -> bool:

@@ -35,7 +35,7 @@ def make(
         artifacts,
         pod_options(settings),
         runs_of(query),
-        Limits(settings.max_pods, settings.keep_pods_s, settings.unstartable_after_s),
+        Limits(settings.max_pods, settings.keep_pods_s, settings.unstartable_after_s, settings.cluster_fixed),
     )
 
 

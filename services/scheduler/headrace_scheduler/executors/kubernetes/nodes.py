@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from headrace_scheduler.executors.kubernetes.calling import Json, KubernetesApi
+from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.watching import Watcher
 
 LOST_S: Final = 60.0
@@ -26,10 +27,11 @@ def ready(node: Json) -> bool:
 
 
 class Nodes:
-    """`changed` is called with every node that is there or has changed, `left` with those that are not there any more."""
+    """`stock` is told of every node that is there or has changed, and of those that are not there any more."""
 
-    def __init__(self, api: KubernetesApi, clock: Callable[[], float]) -> None:
+    def __init__(self, api: KubernetesApi, clock: Callable[[], float], stock: Stock) -> None:
         self._clock = clock
+        self._stock = stock
         self._watcher = Watcher(api, PATH, dict, self)
         self._task: asyncio.Task[None] | None = None
         self._names: dict[str, str] = {}
@@ -56,6 +58,7 @@ class Nodes:
     def changed(self, found: Json) -> None:
         name = found["metadata"]["name"]
         self._names[found["metadata"]["uid"]] = name
+        self._stock.node_seen(found)
         if ready(found):
             self._bad_since.pop(name, None)
         else:
@@ -64,4 +67,5 @@ class Nodes:
     def gone(self, uid: str, last: Json | None) -> None:
         name = self._names.pop(uid, "")
         if name and name not in self._names.values():
+            self._stock.node_gone(name)
             self._bad_since.setdefault(name, self._clock())

@@ -55,10 +55,10 @@ class Register:
         self._by_uid[uid] = of
         self._tell_launched(of, port.Launched(of.attempt, str(of.handle), warnings=of.warnings, log_uri=of.log_uri))
 
-    def runs(self, of: Following, node: str) -> None:
+    def runs(self, of: Following, node: str, accelerator: str = "") -> None:
         """User code's container runs: whatever it waited for is over."""
         of.running, of.held = True, ""
-        self._tell_launched(of, port.Launched(of.attempt, str(of.handle), node, of.warnings, of.log_uri))
+        self._tell_launched(of, port.Launched(of.attempt, str(of.handle), node, of.warnings, of.log_uri, accelerator))
 
     def _tell_launched(self, of: Following, fact: port.Launched) -> None:
         of.launched = fact

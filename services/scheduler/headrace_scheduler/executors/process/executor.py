@@ -140,6 +140,10 @@ class ProcessExecutor:
     def inventory(self) -> Sequence[port.Inventory]:
         return (self._machine.inventory(),)
 
+    def nodes(self) -> Sequence[port.Node]:
+        """Admission knows all."""
+        return ()
+
     def place(self, request: port.Request) -> port.Placement:
         return machine.place(self._machine, request, strict=self._strict)
 

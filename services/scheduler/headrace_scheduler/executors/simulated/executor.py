@@ -19,6 +19,7 @@ from headrace_scheduler.executors.port import (
     Inventory,
     Launch,
     Launched,
+    Node,
     Placement,
     Request,
 )
@@ -63,6 +64,10 @@ class SimulatedExecutor:
     def inventory(self) -> Sequence[Inventory]:
         """Without limits."""
         return (Inventory(node="simulated"),)
+
+    def nodes(self) -> Sequence[Node]:
+        """Admission knows all."""
+        return ()
 
     def place(self, request: Request) -> Placement:
         """Everything fits."""
