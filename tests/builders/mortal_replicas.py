@@ -209,7 +209,7 @@ async def alive(settings: SchedulerSettings, executor: Executor, life: Life) -> 
     """A replica at work; at the end of the block it is dead, whatever it was about to do."""
     async with channel(settings.address_of("persistence")) as wire, channel(settings.address_of("cache")) as cache:
         store = MortalStore(run_store_pb2_grpc.RunStoreStub(wire), life)
-        artifacts = server.make_store(settings.artifacts())
+        artifacts = server.make_stores(settings, {})
         stub = MortalCache(cache_pb2_grpc.CacheStub(cache), life)
         stubs = server.Stubs(store, run_query_pb2_grpc.RunQueryStub(wire), stub)
         parts = server.assemble(settings, stubs, MortalExecutor(executor, life), artifacts)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from builders.stores import s3_store
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, SourceRefused
 
-STORES: dict[str, Callable[[Path], ArtifactStore]] = {"folder": lambda path: FolderStore(path / "store #1 [x]")}
+STORES: dict[str, Callable[[Path, pytest.FixtureRequest], ArtifactStore]] = {
+    "folder": lambda path, _: FolderStore(path / "store #1 [x]"),
+    "s3": lambda path, request: s3_store(request.getfixturevalue("s3"), path.name),
+}
 
 
 @pytest.fixture(params=sorted(STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return STORES[request.param](tmp_path)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtifactStore]:
+    made = STORES[request.param](tmp_path, request)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -43,8 +43,11 @@ class AccessResponse(google.protobuf.message.Message):
 
     ASK_FIELD_NUMBER: builtins.int
     WAYS_FIELD_NUMBER: builtins.int
+    VALID_S_FIELD_NUMBER: builtins.int
     ask: builtins.str
     """another replica drives the run: ask at this address; then `ways` is empty"""
+    valid_s: builtins.int
+    """seconds for which the URLs are good"""
     @property
     def ways(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Way]:
         """in the request's order"""
@@ -54,8 +57,9 @@ class AccessResponse(google.protobuf.message.Message):
         *,
         ask: builtins.str = ...,
         ways: collections.abc.Iterable[global___Way] | None = ...,
+        valid_s: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ask", b"ask", "ways", b"ways"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ask", b"ask", "valid_s", b"valid_s", "ways", b"ways"]) -> None: ...
 
 global___AccessResponse = AccessResponse
 
@@ -71,14 +75,17 @@ class Want(google.protobuf.message.Message):
     ABORT_FIELD_NUMBER: builtins.int
     DELETE_FIELD_NUMBER: builtins.int
     UPLOAD_FIELD_NUMBER: builtins.int
+    LOOK_FIELD_NUMBER: builtins.int
     find: builtins.str
-    """what lies at this URI: one object, or all those of a folder, each with a way to read it"""
+    """what lies at this URI: an object, a folder's objects, a growing log's; with ways to read them"""
     abort: builtins.str
     """of an upload that is not completed"""
     delete: builtins.str
-    """one object beneath the prefix"""
+    """what lies there, and all beneath it"""
     upload: builtins.str
     """of abort"""
+    look: builtins.bool
+    """of find: names and sizes alone"""
     @property
     def put(self) -> global___Put:
         """a way to write one object"""
@@ -96,9 +103,10 @@ class Want(google.protobuf.message.Message):
         abort: builtins.str = ...,
         delete: builtins.str = ...,
         upload: builtins.str = ...,
+        look: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "put", b"put"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "put", b"put", "upload", b"upload"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "look", b"look", "put", b"put", "upload", b"upload"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["find", "put", "complete", "abort", "delete"] | None: ...
 
 global___Want = Want
@@ -111,11 +119,14 @@ class Put(google.protobuf.message.Message):
     SIZE_FIELD_NUMBER: builtins.int
     UPLOAD_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
     uri: builtins.str
     size: builtins.int
     """bytes; large objects go in parts"""
     upload: builtins.str
     """of an upload that was begun: new ways for these parts"""
+    digest: builtins.str
+    """sha256:… of the content; an upload in parts that was broken off goes on only with the same"""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
     def __init__(
@@ -125,8 +136,9 @@ class Put(google.protobuf.message.Message):
         size: builtins.int = ...,
         upload: builtins.str = ...,
         parts: collections.abc.Iterable[builtins.int] | None = ...,
+        digest: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["parts", b"parts", "size", b"size", "upload", b"upload", "uri", b"uri"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["digest", b"digest", "parts", b"parts", "size", b"size", "upload", b"upload", "uri", b"uri"]) -> None: ...
 
 global___Put = Put
 
@@ -153,8 +165,11 @@ class Complete(google.protobuf.message.Message):
     URI_FIELD_NUMBER: builtins.int
     UPLOAD_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
     uri: builtins.str
     upload: builtins.str
+    size: builtins.int
+    """bytes of the whole"""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Complete.Part]: ...
     def __init__(
@@ -163,8 +178,9 @@ class Complete(google.protobuf.message.Message):
         uri: builtins.str = ...,
         upload: builtins.str = ...,
         parts: collections.abc.Iterable[global___Complete.Part] | None = ...,
+        size: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["parts", b"parts", "upload", b"upload", "uri", b"uri"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parts", b"parts", "size", b"size", "upload", b"upload", "uri", b"uri"]) -> None: ...
 
 global___Complete = Complete
 
@@ -196,11 +212,13 @@ class Way(google.protobuf.message.Message):
         SIZE_FIELD_NUMBER: builtins.int
         URL_FIELD_NUMBER: builtins.int
         DIGEST_FIELD_NUMBER: builtins.int
+        ETAG_FIELD_NUMBER: builtins.int
         name: builtins.str
         """its path in the folder; "" = the URI names this one object"""
         size: builtins.int
         url: builtins.str
         digest: builtins.str
+        etag: builtins.str
         def __init__(
             self,
             *,
@@ -208,8 +226,9 @@ class Way(google.protobuf.message.Message):
             size: builtins.int = ...,
             url: builtins.str = ...,
             digest: builtins.str = ...,
+            etag: builtins.str = ...,
         ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["digest", b"digest", "name", b"name", "size", b"size", "url", b"url"]) -> None: ...
+        def ClearField(self, field_name: typing.Literal["digest", b"digest", "etag", b"etag", "name", b"name", "size", b"size", "url", b"url"]) -> None: ...
 
     @typing.final
     class PartUrl(google.protobuf.message.Message):
@@ -217,15 +236,22 @@ class Way(google.protobuf.message.Message):
 
         NUMBER_FIELD_NUMBER: builtins.int
         URL_FIELD_NUMBER: builtins.int
+        ETAG_FIELD_NUMBER: builtins.int
+        SIZE_FIELD_NUMBER: builtins.int
         number: builtins.int
         url: builtins.str
+        """"" = it is there already"""
+        etag: builtins.str
+        size: builtins.int
         def __init__(
             self,
             *,
             number: builtins.int = ...,
             url: builtins.str = ...,
+            etag: builtins.str = ...,
+            size: builtins.int = ...,
         ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["number", b"number", "url", b"url"]) -> None: ...
+        def ClearField(self, field_name: typing.Literal["etag", b"etag", "number", b"number", "size", b"size", "url", b"url"]) -> None: ...
 
     OBJECTS_FIELD_NUMBER: builtins.int
     IS_FOLDER_FIELD_NUMBER: builtins.int
@@ -237,6 +263,9 @@ class Way(google.protobuf.message.Message):
     DIGEST_FIELD_NUMBER: builtins.int
     PROBLEM_FIELD_NUMBER: builtins.int
     MISSING_FIELD_NUMBER: builtins.int
+    OUTSIDE_FIELD_NUMBER: builtins.int
+    GROWING_FIELD_NUMBER: builtins.int
+    EMPTY_FOLDERS_FIELD_NUMBER: builtins.int
     is_folder: builtins.bool
     """of find"""
     url: builtins.str
@@ -250,6 +279,10 @@ class Way(google.protobuf.message.Message):
     """this wish cannot be met, and why; the others can"""
     missing: builtins.bool
     """nothing lies there"""
+    outside: builtins.bool
+    """of find: in no store of the platform's that the run may read; fetch it without credentials"""
+    growing: builtins.bool
+    """of find: a log that is not complete; its objects are pieces, in their order"""
     @property
     def objects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Way.Object]:
         """of find"""
@@ -260,6 +293,8 @@ class Way(google.protobuf.message.Message):
     def headers(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """to send along with every request of this way"""
 
+    @property
+    def empty_folders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
         self,
         *,
@@ -273,7 +308,10 @@ class Way(google.protobuf.message.Message):
         digest: builtins.str = ...,
         problem: builtins.str = ...,
         missing: builtins.bool = ...,
+        outside: builtins.bool = ...,
+        growing: builtins.bool = ...,
+        empty_folders: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["digest", b"digest", "headers", b"headers", "is_folder", b"is_folder", "missing", b"missing", "objects", b"objects", "part_size", b"part_size", "parts", b"parts", "problem", b"problem", "upload", b"upload", "url", b"url"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["digest", b"digest", "empty_folders", b"empty_folders", "growing", b"growing", "headers", b"headers", "is_folder", b"is_folder", "missing", b"missing", "objects", b"objects", "outside", b"outside", "part_size", b"part_size", "parts", b"parts", "problem", b"problem", "upload", b"upload", "url", b"url"]) -> None: ...
 
 global___Way = Way

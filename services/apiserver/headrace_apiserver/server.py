@@ -6,7 +6,7 @@ Called by `headrace serve apiserver` and by the embedded composition root. It ho
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -81,9 +81,9 @@ class Handlers:
         return [Served(name, register, PUBLIC) for name, register in registered.items()]
 
 
-def handlers(reached: Backends, *, fixed: bool = False) -> Handlers:
+def handlers(reached: Backends, *, fixed: bool = False, roots: Sequence[str] = ("file",)) -> Handlers:
     """The handler objects over these stubs."""
-    submitter = Submitter(reached, fixed=fixed)
+    submitter = Submitter(reached, fixed=fixed, roots=roots)
     pipelines = Pipelines(reached)
     return Handlers(
         experiments=Experiments(reached),
@@ -113,7 +113,7 @@ async def running(
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
         reached = backends(persistence, scheduler)
-        made = handlers(reached, fixed=settings.cluster_fixed)
+        made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots())
         listening = await stack.enter_async_context(
             serve(
                 settings.grpc_address,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from headrace_servicekit.network import Network
 from headrace_servicekit.settings import Settings
+
+OBJECT_STORES: Final = ("s3", "minio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,14 @@ class ApiserverSettings(Settings):
     # token-always: nobody (a mesh's proxy in the Pod makes every caller look local); gateway: nobody is asked, because a
     # proxy that knows its users stands in front, and a NetworkPolicy lets it alone in.
     api_auth: Literal["token", "token-always", "gateway"] = "token"
+
+    stores_file: Path | None = None  # the scheduler's: where there is one, runs may publish to object stores too
+
+    def roots(self) -> tuple[str, ...]:
+        """The kinds of places that runs may publish to; which of them there are is the scheduler's to know."""
+        scheme = (self.artifact_root or "file://").partition("://")[0]
+        buckets = OBJECT_STORES if self.stores_file or scheme in OBJECT_STORES else ()
+        return (*(("file",) if scheme == "file" else ()), *buckets)
 
     def admitting(self, network: Network) -> Network:
         """NETWORK, with who needs no token."""

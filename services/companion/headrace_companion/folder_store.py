@@ -167,6 +167,15 @@ class FolderStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
 
+    def settle(self, key: str) -> None:
+        """It is there: a log's file is the log."""
+
+    def patient(self, seconds: float) -> Self:
+        return self
+
+    def close(self) -> None:
+        """Nothing is on its way."""
+
     def _fresh(self, target: Path) -> Path:
         """A place on the target's file system, from where a rename makes it visible."""
         self._incoming.mkdir(parents=True, exist_ok=True)

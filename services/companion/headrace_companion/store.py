@@ -1,6 +1,6 @@
 """The artifact store port: what staging, publishing, logs and `ArtifactAccess` need of a store, and its errors.
 
-Implementations (`folder_store`, later S3) live beside it and pass tests/ports/test_artifact_store.py. Calls block: both
+Implementations (`folder_store`, `buckets`) live beside it and pass tests/ports/test_artifact_store.py. Calls block: both
 a folder and the minio client do, so asynchronous callers go through a thread. A key is a relative path of plain names
 (`pipeline/run/task/1/model`); a URI is the store's root and a key. What is put becomes visible at once or not at all.
 """
@@ -23,6 +23,10 @@ class KeyRefused(StoreError):  # noqa: N818 - read as a statement: this key was 
 
 class ObjectMissing(StoreError):  # noqa: N818 - the same
     """Nothing is stored under the key."""
+
+
+class StoreDown(StoreError):  # noqa: N818 - the same
+    """The store cannot be reached, or is too busy: worth another try later."""
 
 
 class SourceRefused(StoreError):  # noqa: N818 - the same
@@ -91,7 +95,16 @@ class ArtifactStore(Protocol):
         """Remove what lies under the key; nothing there is no error."""
 
     def open_log(self, key: str) -> BinaryIO:
-        """A log to append to; what was written is readable at once."""
+        """A log to append to; what was written is readable at once, from this store."""
+
+    def settle(self, key: str) -> None:
+        """Return when all of a closed log is stored. StoreDown where that is not so for the store's patience."""
+
+    def patient(self, seconds: float) -> ArtifactStore:
+        """The same store for somebody who waits so long while it cannot be reached."""
+
+    def close(self) -> None:
+        """Finish what is on its way; no call comes after this."""
 
 
 def checked_key(key: str) -> str:

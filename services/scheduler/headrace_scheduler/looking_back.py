@@ -26,7 +26,7 @@ PAGE = 2_000  # tasks
 class Origins:
     """`query` is a RunQuery stub; `index` makes the engine's form of a plan."""
 
-    def __init__(self, query: Any, index: Callable[[plan_pb2.Plan], PlanIndex]) -> None:
+    def __init__(self, query: Any, index: Callable[[plan_pb2.Plan, str], PlanIndex]) -> None:
         self._query = query
         self._index = index
         self._ahead: dict[str, tuple[rq.GetSpecResponse, dict[str, Done]]] = {}
@@ -57,7 +57,7 @@ class Origins:
                 raise
             logger.warning("run %s resumes %s, which was deleted: what is left runs", snapshot.run_id, run_id)
             return None
-        plan = self._index(plan_pb2.Plan.FromString(spec.plan))
+        plan = self._index(plan_pb2.Plan.FromString(spec.plan), snapshot.namespace)
         return Origin(run_id, plan, spec.inputs, tasks, snapshot.resume.from_tasks)
 
     async def _read(self, run_id: str) -> tuple[rq.GetSpecResponse, dict[str, Done]]:

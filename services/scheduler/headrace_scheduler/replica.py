@@ -41,7 +41,7 @@ class Replica:
         executor: Executor,
         driver: Driver,
         dispatcher: Dispatcher,
-        index: Callable[[plan_pb2.Plan], PlanIndex],
+        index: Callable[[plan_pb2.Plan, str], PlanIndex],
         origins: Origins,
     ) -> None:
         self._store = store
@@ -155,7 +155,7 @@ class Replica:
         request.session_id, request.epoch = self._session.session_id, self._session.epoch
         loaded: list[Drive] = []
         async for snapshot in self._store.LoadRuns(request):
-            index = self._index(plan_pb2.Plan.FromString(snapshot.plan))
+            index = self._index(plan_pb2.Plan.FromString(snapshot.plan), snapshot.namespace)
             loaded.append(Drive(index, RunState.load(index, snapshot, await self._origins.of(snapshot))))
         known = [
             (AttemptId(drive.run_id, path, number), handle)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from headrace_companion.machine_store import MachineStore
-from headrace_companion.store import ArtifactStore, StoreError
+from headrace_companion.store import ArtifactStore
 from headrace_protos.v1 import (
     attempts_pb2_grpc,
     cache_pb2_grpc,
@@ -38,8 +37,10 @@ from headrace_scheduler.owning import Ownership
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
+from headrace_scheduler.stores.composite import Stores
+from headrace_scheduler.stores.configuring import make_stores
+from headrace_scheduler.stores.keeping import PUBLISHING_S, opened
 from headrace_scheduler.storing import Contents
-from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.policies import ATTEMPTS
 from headrace_servicekit.server import Served, channel, serve
@@ -67,7 +68,7 @@ async def running(
             run_query_pb2_grpc.RunQueryStub(persistence),
             cache_pb2_grpc.CacheStub(cache),
         )
-        artifacts = make_store(settings.artifacts())
+        artifacts = await stack.enter_async_context(opened(make_stores(settings, os.environ)))
         executor = make_executor(settings, artifacts, stubs.query)
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
@@ -118,7 +119,7 @@ class Assembled:
     ownership: Ownership
 
 
-def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: ArtifactStore) -> Assembled:
+def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: Stores) -> Assembled:
     """One replica between these neighbours."""
     holder = f"{socket.gethostname()}/{os.getpid()}"
     session = Session(stubs.store, holder, settings.take_over, settings.advertised())
@@ -141,21 +142,14 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     return Assembled(replica, dispatcher, driver, receiver, admission, ownership)
 
 
-def index_of(plan: plan_pb2.Plan, store: ArtifactStore, **settings: Any) -> PlanIndex:
-    """The engine's index of a plan. A default root that this store cannot hold is left out: runs publish in the store."""
-    if plan.default_pipeline_root and store.key(f"{plan.default_pipeline_root.rstrip('/')}/run") is None:
-        plan.default_pipeline_root = ""
-    return PlanIndex(plan, default_root=store.root, **settings)
-
-
-def make_store(root: str) -> MachineStore:
-    """The store that HEADRACE_ARTIFACT_ROOT names; a sentence where there is none of its kind. Tasks run on this machine, so
-    runs may have roots of their own in its folders.
+def index_of(plan: plan_pb2.Plan, namespace: str, store: Stores, **settings: Any) -> PlanIndex:
+    """The engine's index of a run's plan. A default root that no store of the namespace holds is left out: runs publish in
+    their store.
     """
-    try:
-        return MachineStore.from_uri(root)
-    except StoreError as refused:
-        raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_ARTIFACT_ROOT: {refused}") from refused
+    wanted = f"{plan.default_pipeline_root.rstrip('/')}/run"
+    if plan.default_pipeline_root and (store.key(wanted) is None or store.areas.problem(wanted, namespace)):
+        plan.default_pipeline_root = ""
+    return PlanIndex(plan, default_root=store.areas.default_root(namespace), **settings)
 
 
 def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: Any) -> Executor:
@@ -167,7 +161,7 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: 
 
         return ProcessExecutor(
             settings.home,
-            artifacts,
+            artifacts.patient(PUBLISHING_S),
             os.environ,
             strict=settings.strict_resources,
             fetching=settings.fetching(),

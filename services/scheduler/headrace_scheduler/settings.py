@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from headrace_companion.remote.fetching import Means
 from headrace_companion.remote.rewriting import Rewrites
@@ -15,6 +16,8 @@ from headrace_servicekit.settings import Settings, SettingsError
 class SchedulerSettings(Settings):
     """What the scheduler knows besides the common settings."""
 
+    stores_file: Path | None = None  # YAML: stores of single namespaces, with their keys
+    store_pod_endpoint: str = ""  # where Pods reach the S3 server, if not at the address that we use
     take_over: bool = False  # the data folder's lock is held: any other session is dead, its shards are free at once
     tick_events: int = 2_000  # events in one append at most; more are split over several
     queue_notice_s: float = 1.0  # a task that waits longer than this for its slots says so

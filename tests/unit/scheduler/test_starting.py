@@ -8,7 +8,7 @@ import pytest
 
 from headrace_companion.folder_store import FolderStore
 from headrace_scheduler.executors.kubernetes.making import pod_options
-from headrace_scheduler.server import make_executor, make_store
+from headrace_scheduler.server import make_executor
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_servicekit.errors import ServiceError
 
@@ -27,8 +27,3 @@ def test_the_kubernetes_package_is_not_there(tmp_path, monkeypatch):
         ServiceError, match=r"needs the package 'kubernetes': pip install 'headrace-server\[kubernetes\]'"
     ):
         make_executor(settings, FolderStore(tmp_path), None)
-
-
-def test_an_artifact_root_that_is_no_folder():
-    with pytest.raises(ServiceError, match=r"HEADRACE_ARTIFACT_ROOT: .*write file:///absolute/path"):
-        make_store("s3://bucket/artifacts")

@@ -14,25 +14,20 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from minio import Minio
-from minio.credentials.providers import AWSConfigProvider, IamAwsProvider, Provider, StaticProvider
+from minio.credentials.providers import Provider, StaticProvider
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
+from headrace_companion.buckets.connecting import AMAZON, keys_of
 from headrace_companion.remote.connections import manager
 from headrace_companion.remote.http_source import BUSY, chunks, no_answer
 from headrace_companion.remote.sources import Ambient, Broken, FetchFailed, Found, Limits, NothingThere, Transfer
 from headrace_companion.store import KeyRefused, checked_key
 
 GOOGLE: Final = "https://storage.googleapis.com"
-AMAZON: Final = "https://s3.amazonaws.com"
 ABSENT: Final = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"})
 DENIED: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "Forbidden"}
-)
-ROLES: Final = (
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 MOST_OBJECTS: Final = 100_000
 
@@ -118,17 +113,7 @@ class ObjectSource:
         if self._scheme == "gs":
             key, secret = first("HEADRACE_GS_ACCESS_KEY_ID"), first("HEADRACE_GS_SECRET_ACCESS_KEY")
             return StaticProvider(key, secret) if key and secret else None
-        key, secret = first("AWS_ACCESS_KEY_ID"), first("AWS_SECRET_ACCESS_KEY")
-        if key and secret:
-            return StaticProvider(key, secret, first("AWS_SESSION_TOKEN") or None)
-        if first(*ROLES):
-            return IamAwsProvider()
-        shared = AWSConfigProvider(first("AWS_SHARED_CREDENTIALS_FILE") or None, first("AWS_PROFILE") or None)
-        try:
-            shared.retrieve()
-        except ValueError:  # there is no such file or profile
-            return None
-        return shared
+        return keys_of(self._ambient)
 
     def why(self, error: Exception, uri: str) -> Exception:
         """The error as one of ours, in a sentence."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
-from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, StoreError, checked_key
+from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, StoreDown, StoreError, checked_key
 from headrace_protos.v1 import scheduler_pb2 as pb
 from headrace_protos.v1 import scheduler_pb2_grpc
+from headrace_scheduler.stores.composite import Stores
 from headrace_servicekit.errors import Reason, ServiceError
 
 T = TypeVar("T")
@@ -18,12 +21,13 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 CHUNK = 256 * 1024
 PAGE = 1_000  # files in one answer of a listing
 FOLLOW_EVERY_S = 0.15
+LOOKERS = 16
 
 
 class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
     """`growing(uri)` tells whether an attempt in flight may still add to the object."""
 
-    def __init__(self, store: ArtifactStore, growing: Callable[[str], bool]) -> None:
+    def __init__(self, store: Stores, growing: Callable[[str], bool]) -> None:
         self._store = store
         self._growing = growing
 
@@ -55,7 +59,8 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
 
     async def Put(self, request: pb.PutRequest, context: Context) -> pb.PutResponse:  # noqa: N802
         """Write a small object whole."""
-        await asyncio.to_thread(self._store.put_bytes, self._own_key(request.uri), request.data)
+        key = self._own_key(request.uri)
+        await self._refusing(key, lambda: self._store.put_bytes(key, request.data))
         return pb.PutResponse()
 
     async def Exists(self, request: pb.ExistsRequest, context: Context) -> pb.ExistsResponse:  # noqa: N802
@@ -65,7 +70,8 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
     async def Delete(self, request: pb.DeleteObjectsRequest, context: Context) -> pb.DeleteObjectsResponse:  # noqa: N802
         """Delete each, and what lies below it."""
         for uri in request.uris:
-            await asyncio.to_thread(self._store.delete, self._own_key(uri.rstrip("/")))
+            key = self._own_key(uri.rstrip("/"))
+            await self._refusing(key, partial(self._store.delete, key))
         return pb.DeleteObjectsResponse()
 
     async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:
@@ -82,6 +88,8 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
             return await asyncio.to_thread(call)
         except ObjectMissing:
             raise ServiceError(Reason.NOT_FOUND, f"nothing is stored at {self._store.uri(key)}") from None
+        except StoreDown as down:
+            raise ServiceError(Reason.UNAVAILABLE, str(down)) from down
         except StoreError as refused:
             raise ServiceError(Reason.INVALID_INPUT, str(refused)) from refused
 
@@ -94,7 +102,7 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
 
     def _own_key(self, uri: str) -> str:
         """Of what may be changed: a folder that a run named, or an importer, is its owner's to change."""
-        if not uri.startswith(f"{self._store.root}/"):
+        if not self._store.is_own(uri):
             raise ServiceError(Reason.INVALID_INPUT, f"{uri!r} is not in the artifact store {self._store.root}")
         return self._key(uri)
 
@@ -126,6 +134,19 @@ async def exists(store: ArtifactStore, uris: Sequence[str]) -> list[bool]:
 
     def look() -> list[bool]:
         keys = [store.key(uri) for uri in uris]
-        return [key is None or store.exists(key) for key in keys]
+        if len(keys) == 1:
+            return [keys[0] is None or store.exists(keys[0])]
+        return list(_lookers().map(lambda key: key is None or store.exists(key), keys))
 
-    return await asyncio.to_thread(look)
+    try:
+        return await asyncio.to_thread(look)
+    except StoreDown as down:
+        raise ServiceError(Reason.UNAVAILABLE, str(down)) from down
+    except StoreError as refused:
+        raise ServiceError(Reason.INVALID_INPUT, str(refused)) from refused
+
+
+@cache
+def _lookers() -> ThreadPoolExecutor:
+    """For looking at many places at once, because a store elsewhere answers after a while."""
+    return ThreadPoolExecutor(LOOKERS, thread_name_prefix="headrace-looking")

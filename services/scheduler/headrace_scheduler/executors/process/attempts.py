@@ -396,6 +396,7 @@ class Attempt:
         if result.failure is not None:
             tail = last_lines(store, log_key)
             result = replace(result, failure=with_tail(result.failure, tail))
+        store.settle(log_key)
         if not outcome.lost:
             seal(self._assignment, result, store)
         return result
