@@ -12,9 +12,10 @@ import os
 import selectors
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
+from headrace_companion.results import Failure, Reason
 from headrace_companion.store import ArtifactStore, ObjectMissing
 
 HEAD_BYTES: Final = 256 * 1024 * 1024
@@ -162,16 +163,29 @@ class LogPump:
 
 
 def last_lines(store: ArtifactStore, key: str, lines: int = SHOWN_LINES) -> str:
-    """The end of a log for an error message; bytes that are not text are shown as escapes."""
+    """The end of a log for an error message."""
     try:
         size = store.size(key)
         piece = store.read(key, max(0, size - SHOWN_BYTES), SHOWN_BYTES)
     except ObjectMissing:
         return ""
-    if size > SHOWN_BYTES:
+    return shown_lines(piece, whole=size <= SHOWN_BYTES, lines=lines)
+
+
+def shown_lines(piece: bytes, *, whole: bool, lines: int = SHOWN_LINES) -> str:
+    """The last lines of a log's end; bytes that are not text are shown as escapes."""
+    if not whole:
         piece = piece.partition(b"\n")[2] or piece
     shown = piece.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     return "\n".join(shown.rstrip().splitlines()[-lines:])
+
+
+def with_tail(failure: Failure, tail: str) -> Failure:
+    """The failure with the log's last lines; user code's own last word joins the message."""
+    last = tail.rpartition("\n")[2].strip()
+    if failure.reason is Reason.USER_ERROR and last:
+        return replace(failure, log_tail=tail, message=f"{failure.message}: {last[:300]}")
+    return replace(failure, log_tail=tail)
 
 
 async def follow(

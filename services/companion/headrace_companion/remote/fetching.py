@@ -9,15 +9,17 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from headrace_companion.remote.downloading import Download, Progress
 from headrace_companion.remote.kept import Kept, KeptContent
 from headrace_companion.remote.rewriting import Rewrites
 from headrace_companion.remote.sources import Ambient, FetchFailed, Limits, Source, shown
-from headrace_companion.store import Stored, why
+from headrace_companion.store import KeyRefused, Stored, checked_key, why
 
 OBJECT_STORES: Final = frozenset({"s3", "gs", "minio"})
 SCHEMES: Final = OBJECT_STORES | {"http", "https"}
+UNNAMED: Final = "content"
 
 
 def scheme_of(uri: str) -> str:
@@ -116,3 +118,15 @@ class Fetcher:
         from headrace_companion.remote.object_source import ObjectSource
 
         return ObjectSource(scheme, self._ambient, self._limits)
+
+
+def file_name(uri: str) -> str:
+    """The last name of a URI, as far as it can be a file's."""
+    path = uri.partition("://")[2]
+    if scheme_of(uri) in ("http", "https"):
+        path = unquote(urlsplit(uri).path)
+    name = path.rstrip("/").rpartition("/")[2]
+    try:
+        return checked_key(name)
+    except KeyRefused:
+        return UNNAMED

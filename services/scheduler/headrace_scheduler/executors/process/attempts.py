@@ -22,7 +22,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from headrace_companion.assignment import Assignment, Folders
 from headrace_companion.lightweight import PythonComponent, recognise
-from headrace_companion.logs import LogPump, LogStream, last_lines
+from headrace_companion.logs import LogPump, LogStream, last_lines, with_tail
 from headrace_companion.publishing import prefix_key, publish, seal, sealed
 from headrace_companion.remote.sources import FetchFailed
 from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
@@ -465,11 +465,3 @@ def failure_of(outcome: Outcome, stopped_for: Reason | None, timeout_s: float) -
             name = f"signal {outcome.signal}"
         return Failure(Reason.USER_ERROR, f"was ended by {name}")
     return Failure(Reason.USER_ERROR, f"exit code {outcome.code}") if outcome.code else None
-
-
-def with_tail(failure: Failure, tail: str) -> Failure:
-    """The failure with the log's last lines; user code's own last word joins the message."""
-    last = tail.rpartition("\n")[2].strip()
-    if failure.reason is Reason.USER_ERROR and last:
-        return replace(failure, log_tail=tail, message=f"{failure.message}: {last[:300]}")
-    return replace(failure, log_tail=tail)

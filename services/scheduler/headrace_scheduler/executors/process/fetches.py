@@ -11,19 +11,17 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from headrace_companion.folder_store import folder_of_uri
-from headrace_companion.remote.fetching import Fetcher, scheme_of
+from headrace_companion.remote.fetching import Fetcher, file_name
 from headrace_companion.remote.kept import Kept
 from headrace_companion.remote.sources import MIB, FetchFailed, NothingThere, shown
 from headrace_companion.staging import Elsewhere
-from headrace_companion.store import ArtifactStore, KeyRefused, checked_key
+from headrace_companion.store import ArtifactStore
 from headrace_protos.v1.events_pb2 import ArtifactList
 
 THREADS: Final = 4
 SAY_EVERY_S: Final = 1.0
-UNNAMED: Final = "content"
 Hold = Callable[[str], None]
 
 
@@ -170,15 +168,3 @@ class Inputs:
         for kept in self._held:
             self._fetches.let_go(kept)
         self._held.clear()
-
-
-def file_name(uri: str) -> str:
-    """The last name of a URI, as far as it can be a file's."""
-    path = uri.partition("://")[2]
-    if scheme_of(uri) in ("http", "https"):
-        path = unquote(urlsplit(uri).path)
-    name = path.rstrip("/").rpartition("/")[2]
-    try:
-        return checked_key(name)
-    except KeyRefused:
-        return UNNAMED

@@ -1,0 +1,76 @@
+"""The task's log on its way to the store while the task runs: what the shim appends to LOG, as it comes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from headrace_companion.store import ArtifactStore, ObjectMissing, StoreError
+
+logger = logging.getLogger(__name__)
+CHUNK: Final = 1 << 20
+LOOK_S: Final = 0.2
+
+
+class LogStreaming:
+    """One thread; `finish` returns when everything is stored."""
+
+    def __init__(self, source: Path, store: ArtifactStore, key: str) -> None:
+        self._source = source
+        self._store = store
+        self._key = key
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="headrace-log", daemon=True)
+        self.problem = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Nothing more is written to the source."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._copy()
+        except (OSError, StoreError) as error:
+            self.problem = f"the log could not be kept: {error}"
+            logger.warning("%s", self.problem)
+
+    def _copy(self) -> None:
+        source = self._opened()
+        if source is None:
+            return
+        with source, self._store.open_log(self._key) as target:
+            source.seek(self._stored())
+            while True:
+                ended = self._ended.is_set()
+                piece = source.read(CHUNK)
+                if piece:
+                    target.write(piece)
+                elif ended:
+                    return
+                else:
+                    self._ended.wait(LOOK_S)
+
+    def _opened(self) -> BinaryIO | None:
+        """The log once it is there; None: there never was one."""
+        while True:
+            ended = self._ended.is_set()
+            try:
+                return open(os.open(self._source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0)
+            except FileNotFoundError:
+                if ended:
+                    return None
+            self._ended.wait(LOOK_S)
+
+    def _stored(self) -> int:
+        """What a companion that was restarted has stored before."""
+        try:
+            return self._store.size(self._key)
+        except ObjectMissing:
+            return 0
