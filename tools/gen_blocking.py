@@ -33,7 +33,9 @@ def _output(value: Any, runner: Runner) -> Any:
     return Artifact(value, runner) if isinstance(value, AsyncArtifact) else value
 '''
 CLIENT = '''
-    def __init__(self, endpoint: str | None = None, *, namespace: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
+    ) -> None:
         client = AsyncClient(endpoint, namespace=namespace, token=token)
         super().__init__(client, SHARED.take())
         self.runs = Runs(client.runs, self._runner)

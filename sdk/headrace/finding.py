@@ -74,7 +74,7 @@ def ask_grpc(http: str, token: str = "", timeout: float = 10.0) -> str:
     handlers = [urllib.request.ProxyHandler({})] if is_local(urlsplit(http).netloc) else []
     opener = urllib.request.build_opener(*handlers)
     request = urllib.request.Request(http + HEALTH)  # noqa: S310  # `checked` lets http and https through alone
-    if token and (http.startswith("https://") or is_local(urlsplit(http).netloc)):
+    if token and may_travel_to(http):
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with opener.open(request, timeout=timeout) as answer:
@@ -150,6 +150,15 @@ def is_local(netloc: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
+
+
+def may_travel_to(address: str) -> bool:
+    """Whether a token may go to ADDRESS: encrypted, not off this machine, or to a Service by its name inside a cluster."""
+    place = address.partition("://")[2] if "://" in address else address
+    if address.startswith("https://") or is_local(address if address.startswith("unix:") else place):
+        return True
+    host = urlsplit(f"//{place}").hostname or ""
+    return host.endswith((".svc", ".svc.cluster.local"))
 
 
 def _read(path: Path) -> dict[str, object] | None:

@@ -5,7 +5,7 @@ Used by connection and raw. google.rpc.Status is read from the trailer here, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -58,28 +58,29 @@ def open_blocking_channel(address: str, *, secure: bool = False) -> grpc.Channel
 
 
 class Dressed:
-    """A channel, of either kind, whose calls carry our metadata and have a deadline (streams none) where the caller gives none.
+    """A channel, of either kind, whose calls carry the metadata that DRESS makes, and have a deadline (streams none) where the
+    caller gives none.
 
     Generated stubs take it for the channel itself: these two methods are all that ours ask of one.
     """
 
-    def __init__(self, channel: Any, metadata: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, channel: Any, dress: Callable[[], Sequence[tuple[str, str]]]) -> None:
         self._channel = channel
-        self._metadata = tuple(metadata)
+        self._dress = dress
 
     def unary_unary(self, *arguments: Any, **options: Any) -> DressedCall:
-        return DressedCall(self._channel.unary_unary(*arguments, **options), self._metadata, DEADLINE)
+        return DressedCall(self._channel.unary_unary(*arguments, **options), self._dress, DEADLINE)
 
     def unary_stream(self, *arguments: Any, **options: Any) -> DressedCall:
-        return DressedCall(self._channel.unary_stream(*arguments, **options), self._metadata, None)
+        return DressedCall(self._channel.unary_stream(*arguments, **options), self._dress, None)
 
 
 class DressedCall:
     """One rpc; called as gRPC's own."""
 
-    def __init__(self, call: Any, metadata: tuple[tuple[str, str], ...], deadline: float | None) -> None:
+    def __init__(self, call: Any, dress: Callable[[], Sequence[tuple[str, str]]], deadline: float | None) -> None:
         self._call = call
-        self._metadata = metadata
+        self._dress = dress
         self._deadline = deadline
 
     def __call__(self, request: Any, *, timeout: float | None = None, metadata: Any = None, **options: Any) -> Any:
@@ -96,7 +97,7 @@ class DressedCall:
     def _with(self, timeout: float | None, metadata: Any) -> dict[str, Any]:
         return {
             "timeout": self._deadline if timeout is None else timeout,
-            "metadata": (*self._metadata, *(metadata or ())),
+            "metadata": (*self._dress(), *(metadata or ())),
         }
 
 

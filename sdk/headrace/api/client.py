@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -27,15 +28,17 @@ from headrace.models import Validation
 
 class AsyncClient:
     """One platform. ENDPOINT is its REST address; without it HEADRACE_ENDPOINT, then the platform that is up on this machine.
-    NAMESPACE and TOKEN: without them HEADRACE_NAMESPACE and HEADRACE_TOKEN. The token goes out encrypted, or stays on this
-    machine.
+    NAMESPACE and TOKEN: without them HEADRACE_NAMESPACE and HEADRACE_TOKEN or HEADRACE_TOKEN_FILE; a Path is a file that is
+    read again when it changes. The token goes out encrypted, or stays on this machine or in this cluster.
     """
 
     runs: AsyncRuns
     experiments: AsyncExperiments
     pipelines: AsyncPipelines
 
-    def __init__(self, endpoint: str | None = None, *, namespace: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
+    ) -> None:
         self._connection = Connection(endpoint, namespace=namespace, token=token)
         self._calls = Calls(self._connection)
         catalog = Catalog(self._connection)

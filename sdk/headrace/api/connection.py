@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.errors import BadInput
-from headrace.finding import Address, find, is_local
+from headrace.finding import Address, find
+from headrace.tokens import Token
 
 if TYPE_CHECKING:
     import grpc
@@ -31,12 +32,12 @@ SERVICES: Final = {  # what `call` is told → the module and class of the stub
 class Connection:
     """One platform and one caller. The token is in no text that this makes."""
 
-    def __init__(self, endpoint: str | None = None, *, namespace: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
+    ) -> None:
         self._endpoint = endpoint
         self.namespace = os.environ.get("HEADRACE_NAMESPACE", "") if namespace is None else namespace
-        self._token = os.environ.get("HEADRACE_TOKEN", "") if token is None else token
-        if not self._token.isprintable() or not self._token.isascii() or " " in self._token:
-            raise BadInput("the token has a character that no token has: a space, a line's end, or one outside ASCII")
+        self._token = Token(token)
         self.found: Address | None = None
         self._channel: grpc.aio.Channel | None = None
         self._stubs: dict[str, Any] = {}
@@ -45,7 +46,7 @@ class Connection:
     async def address(self) -> Address:
         """The platform's addresses, found once."""
         if self.found is None:
-            self.found = await asyncio.to_thread(find, self._endpoint, token=self._token)
+            self.found = await asyncio.to_thread(find, self._endpoint, token=self._token.read())
         return self.found
 
     async def close(self) -> None:
@@ -55,16 +56,10 @@ class Connection:
         if channel is not None:
             await channel.close(None)
 
-    async def metadata(self) -> list[tuple[str, str]]:
-        """What every call carries. A token goes out encrypted, or not off this machine."""
-        if not self._token:
-            return []
+    async def dress(self) -> Callable[[], list[tuple[str, str]]]:
+        """What makes the metadata that every call carries. A token goes out encrypted, or not off this machine or cluster."""
         address = await self.address()
-        if not address.secure and not address.grpc.startswith("https://") and not is_local(_place(address.grpc)):
-            raise BadInput(
-                f"a token would go to {address.grpc} unencrypted; give an https:// address, or no token (HEADRACE_TOKEN)"
-            )
-        return [("authorization", f"Bearer {self._token}")]
+        return lambda: list(self._token.headers(address.grpc, secure=address.secure).items())
 
     async def stub(self, service: str) -> Any:
         """The generated stub of one of SERVICES."""
@@ -72,9 +67,9 @@ class Connection:
 
         async with self._opening:
             if self._channel is None:
-                address, metadata = await self.address(), await self.metadata()
+                address, dress = await self.address(), await self.dress()
                 self._channel = open_channel(address.grpc, secure=address.secure)
-                self._stubs = {name: stub_of(name, Dressed(self._channel, metadata)) for name in SERVICES}
+                self._stubs = {name: stub_of(name, Dressed(self._channel, dress)) for name in SERVICES}
             return self._stubs[service]
 
     async def call(self, service: str, method: str, request: Any) -> Any:
@@ -109,8 +104,3 @@ def stub_of(service: str, channel: Any) -> Any:
     """The stub on a channel of either kind."""
     module, name = SERVICES[service]
     return getattr(importlib.import_module(module), name)(channel)
-
-
-def _place(grpc_address: str) -> str:
-    """HOST:PORT, or unix:PATH."""
-    return grpc_address.partition("://")[2] if "://" in grpc_address else grpc_address

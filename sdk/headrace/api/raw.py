@@ -32,10 +32,10 @@ async def opened(connection: Connection) -> AsyncIterator[Raw]:
     """For asyncio."""
     from headrace.api.channels import Dressed, open_channel
 
-    address, metadata = await connection.address(), await connection.metadata()
+    address, dress = await connection.address(), await connection.dress()
     channel = open_channel(address.grpc, secure=address.secure)
     try:
-        yield _raw(Dressed(channel, metadata))
+        yield _raw(Dressed(channel, dress))
     finally:
         await channel.close(None)
 
@@ -46,9 +46,9 @@ def opened_blocking(connection: Connection, run: Callable[[Coroutine[Any, Any, A
     from headrace.api.channels import Dressed, open_blocking_channel
 
     address: Address = run(connection.address())
-    metadata: list[tuple[str, str]] = run(connection.metadata())
+    dress: Callable[[], list[tuple[str, str]]] = run(connection.dress())
     with open_blocking_channel(address.grpc, secure=address.secure) as channel:
-        yield _raw(Dressed(channel, metadata))
+        yield _raw(Dressed(channel, dress))
 
 
 def _raw(channel: Any) -> Raw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from headrace.api.client import AsyncClient
@@ -19,15 +20,17 @@ from headrace.models import Validation
 
 class Client(Face[AsyncClient]):
     """One platform. ENDPOINT is its REST address; without it HEADRACE_ENDPOINT, then the platform that is up on this machine.
-    NAMESPACE and TOKEN: without them HEADRACE_NAMESPACE and HEADRACE_TOKEN. The token goes out encrypted, or stays on this
-    machine.
+    NAMESPACE and TOKEN: without them HEADRACE_NAMESPACE and HEADRACE_TOKEN or HEADRACE_TOKEN_FILE; a Path is a file that is
+    read again when it changes. The token goes out encrypted, or stays on this machine or in this cluster.
     """
 
     runs: Runs
     experiments: Experiments
     pipelines: Pipelines
 
-    def __init__(self, endpoint: str | None = None, *, namespace: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
+    ) -> None:
         client = AsyncClient(endpoint, namespace=namespace, token=token)
         super().__init__(client, SHARED.take())
         self.runs = Runs(client.runs, self._runner)

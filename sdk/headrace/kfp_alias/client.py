@@ -19,6 +19,7 @@ from headrace.kfp_alias.answers import Answer
 from headrace.kfp_alias.files import Packed, packed_file, packed_function
 from headrace.kfp_alias.recurring import RecurringRuns
 from headrace.kfp_alias.rest import Rest
+from headrace.tokens import Token
 
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
 FIRST_PAUSE: Final = 0.05  # seconds between two looks at a run; they double up to sleep_duration
@@ -81,10 +82,12 @@ class Client(RecurringRuns):
             raise BadInput(
                 f"kfp.Client({given[0]}=...) is not for Headrace; give host, and existing_token where one is needed"
             )
-        token = existing_token or os.environ.get("HEADRACE_TOKEN")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if cookies:
-            headers["Cookie"] = cookies
+        token = Token(existing_token or None)
+        others = {"Cookie": cookies} if cookies else {}
+
+        def headers() -> dict[str, str]:
+            return {**others, **({"Authorization": f"Bearer {token.read()}"} if token else {})}
+
         self._rest = Rest(host, headers, proxy, _trust(ssl_ca_cert, verify_ssl))
         self._ui = (ui_host or self._rest.host).rstrip("/")
         self._namespace = "" if namespace == "kubeflow" else namespace  # where KFP itself is installed, no user's

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headrace.errors import HeadraceError, PlatformUnreachable
@@ -49,10 +49,14 @@ class Rest:
     """One platform at HOST; without one the settings', or the platform that is up on this machine."""
 
     def __init__(
-        self, host: str | None, headers: Mapping[str, str], proxy: str | None, context: ssl.SSLContext | None
+        self,
+        host: str | None,
+        headers: Callable[[], Mapping[str, str]],
+        proxy: str | None,
+        context: ssl.SSLContext | None,
     ) -> None:
         self.host = _place(host)
-        self._headers = dict(headers)
+        self._headers = headers
         handlers: list[urllib.request.BaseHandler] = []
         if proxy:
             handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
@@ -91,7 +95,7 @@ class Rest:
     def _call(self, method: str, path: str, query: Mapping[str, Any], body: bytes | None, kind: str) -> dict[str, Any]:
         asked = urllib.parse.urlencode({name: value for name, value in query.items() if value not in (None, "")})
         url = f"{self.host}{API}{path}{'?' if asked else ''}{asked}"
-        headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
+        headers = {**self._headers(), **({"Content-Type": kind} if kind else {})}
         request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310  # `checked`: http or https
         try:
             with self._opener.open(request, timeout=DEADLINE) as answer:

@@ -35,7 +35,7 @@ def address():
 
 
 def test_a_file_name_cannot_break_the_form(address):
-    Rest(address, {}, None, None).upload("/pipelines/upload", b"data", 'my "best"\r\nX: 1.yaml')
+    Rest(address, dict, None, None).upload("/pipelines/upload", b"data", 'my "best"\r\nX: 1.yaml')
     head, _, rest = Echo.got[-1].partition(b"\r\n\r\n")
     assert head.split(b"\r\n")[1:] == [
         b'Content-Disposition: form-data; name="uploadfile"; filename="my %22best%22%0D%0AX: 1.yaml"',

@@ -474,7 +474,8 @@ def test_a_token_goes_nowhere_unencrypted():
         with pytest.raises(errors.BadInput) as caught:
             client.runs.get(RUN)
     assert str(caught.value) == (
-        "a token would go to far.example:8887 unencrypted; give an https:// address, or no token (HEADRACE_TOKEN)"
+        "a token would go to far.example:8887 unencrypted; give an https:// address, in a cluster "
+        "http://NAME.NAMESPACE.svc:PORT, or no token (HEADRACE_TOKEN, HEADRACE_TOKEN_FILE)"
     )
 
 
