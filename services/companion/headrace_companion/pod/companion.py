@@ -21,7 +21,6 @@ from headrace_companion.pod.command import Ended
 from headrace_companion.pod.places import Places
 from headrace_companion.pod.preparing import prepare
 from headrace_companion.pod.remembering import Remembered
-from headrace_companion.pod.storing import store_of
 from headrace_companion.reporting import report
 from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
 from headrace_companion.staging import StagingFailed
@@ -45,6 +44,7 @@ class Companion:
     warnings: tuple[str, ...] = ()
     is_staged: bool = False
     is_done: bool = False
+    _store: ArtifactStore | None = None
 
     def end(self) -> bool:
         """SIGTERM: `main` has ended, or the Pod is to go. Whether there is still something to do, which is done."""
@@ -75,19 +75,26 @@ class Companion:
             self.places.say(pod_layout.REFUSED, why_not.encode())
 
     def _work(self, message: assignments_pb2.Assignment, assignment: Assignment) -> None:
-        store = store_of(assignment.prefix, self.scheduler, self.environ)
         remembered = self._remembered()
         if remembered is None:
             try:
-                remembered = self._stage(message, assignment, store)
+                remembered = self._stage(message, assignment)
             except _Refused as refused:
-                self._refuse(assignment, store, refused.failure)
+                self._refuse(assignment, refused.failure)
                 return
         self.is_staged = True
         # Imported while user code is on its way.
         from headrace_companion.pod.finishing import Finishing
 
-        Finishing(self, message, assignment, remembered, store).run()
+        Finishing(self, message, assignment, remembered, self.store(assignment)).run()
+
+    def store(self, assignment: Assignment) -> ArtifactStore:
+        """Opened when something is to be read or written: a task without inputs starts earlier."""
+        if self._store is None:
+            from headrace_companion.pod.storing import store_of
+
+            self._store = store_of(assignment.prefix, self.scheduler, self.environ)
+        return self._store
 
     def _remembered(self) -> Remembered | None:
         """What a former life of this companion staged; None: nothing, or nothing that can be read."""
@@ -99,9 +106,9 @@ class Companion:
             logger.warning("the marker of staging is not ours any more; what it said is lost")
             return Remembered(0.0, ())
 
-    def _stage(self, message: assignments_pb2.Assignment, assignment: Assignment, store: ArtifactStore) -> Remembered:
+    def _stage(self, message: assignments_pb2.Assignment, assignment: Assignment) -> Remembered:
         try:
-            prepared = prepare(message, assignment, self.places, store, self.environ)
+            prepared = prepare(message, assignment, self.places, self.store, self.environ)
         except StagingFailed as failed:
             raise _Refused(Failure(failed.reason, str(failed))) from failed
         except ValueProblem as problem:
@@ -117,14 +124,14 @@ class Companion:
         self.places.say(pod_layout.STAGED, remembered.to_json())
         return remembered
 
-    def _refuse(self, assignment: Assignment, store: ArtifactStore, failure: Failure) -> None:
+    def _refuse(self, assignment: Assignment, failure: Failure) -> None:
         """There will be no command: told to the scheduler first, then to the shim."""
         result = AttemptResult(
             assignment.attempt, None, None, failure, warnings=self.warnings, times=Times(ended=time.time())
         )
         logger.warning("%s", failure.message)
         if failure.reason is not Reason.INTERNAL:
-            try_to_seal(assignment, result, store)
+            try_to_seal(assignment, result, self.store(assignment))
         self.scheduler.report(report(self.scheduler.attempt, result))
         self.places.say(pod_layout.REFUSED, failure.message.encode("utf-8", "replace"))
 

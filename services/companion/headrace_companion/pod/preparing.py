@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from headrace_companion import pod_layout
 from headrace_companion.assignment import Assignment
+from headrace_companion.folder_store import FolderStore
 from headrace_companion.lightweight import runs_our_runtime
 from headrace_companion.pod.command import Command, NotRunnable
 from headrace_companion.pod.places import Places
@@ -39,22 +40,26 @@ def prepare(
     message: assignments_pb2.Assignment,
     assignment: Assignment,
     places: Places,
-    store: ArtifactStore,
+    store: Callable[[Assignment], ArtifactStore],
     environ: Mapping[str, str],
 ) -> Prepared:
     """Raises StagingFailed, and what the store and the disk raise."""
     folders = places.attempt
     names = {one.uri: name for name, artifacts in assignment.input_artifacts.items() for one in artifacts}
-    outside = _outside(store, names, (ref.uri for ref in assignment.references.values()))
+    values = [ref.uri for ref in assignment.references.values()]
+    if not names and not values:
+        return _prepared(message, stage(assignment, folders, FolderStore(folders.top)), places)  # no store is asked
+    opened = store(assignment)
+    outside = _outside(opened, names, values)
     if not outside:
-        return _prepared(message, stage(assignment, folders, store), places)
+        return _prepared(message, stage(assignment, folders, opened), places)
     # Imported late: most tasks fetch nothing.
     from headrace_companion.pod.fetching import fetch, fetcher
 
     through = fetcher(folders.top / "imports", environ)
     fetched = fetch(outside, names, through)
     try:
-        staged = stage(assignment, folders, store, fetched.places)
+        staged = stage(assignment, folders, opened, fetched.places)
     finally:
         fetched.release(through)
     return _prepared(message, staged, places, fetched.digests)
