@@ -35,6 +35,7 @@ class SchedulerSettings(Settings):
     pod_namespace: str = ""  # where tasks of the namespace `default` run; "": the scheduler's own
     pod_scheduler_address: str = ""  # host:port at which Pods reach this scheduler; "": HEADRACE_SCHEDULER_ADDRESS
     installation: str = "headrace"  # a label of all its Pods; platforms that share a namespace have different ones
+    pod_defaults: str = ""  # a JSON file with what every task's Pod gets: labels, tolerations, nodeSelector, …
     max_pods: int = 5_000  # in flight, for each replica
     keep_pods_s: float = 300.0  # a Pod stays so long after its attempt has ended
     unstartable_after_s: float = 300.0  # a task whose image or secret nobody provides fails then

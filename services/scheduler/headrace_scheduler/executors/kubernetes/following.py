@@ -83,12 +83,12 @@ def judge(of: Following, now: float) -> Judgement:
     if not of.uid:
         return Judgement.NOTHING  # the create call is still under way
     pod = of.pod
-    if of.gone or (pod is not None and pod.over):
+    if of.gone or (pod is not None and pod.over and pod.exit_code != 0):
         return Judgement.OVER
     if pod is None:
         return Judgement.WAITS
     if pod.main is Main.ENDED:
-        if pod.deleting:
+        if pod.deleting and not pod.over:
             return Judgement.NOTHING  # it will be over or gone; until then its companion may publish
         return Judgement.OVER if of.ended_at and now - of.ended_at >= REPORT_S else Judgement.REPORT_DUE
     if pod.main is Main.RUNNING:

@@ -10,6 +10,7 @@ from headrace_companion.store import ArtifactStore
 from headrace_protos.lifecycle import RUN_FINAL
 from headrace_protos.v1 import run_query_pb2
 from headrace_scheduler.executors.kubernetes.calling import KubernetesApi
+from headrace_scheduler.executors.kubernetes.defaults import read_defaults
 from headrace_scheduler.executors.kubernetes.executor import KubernetesExecutor, Limits
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.reaping import Runs
@@ -58,6 +59,7 @@ def pod_options(settings: SchedulerSettings) -> PodOptions:
         scheduler_address=back,
         installation=settings.installation,
         namespace=settings.pod_namespace or own_namespace(),
+        defaults=read_defaults(settings.pod_defaults),
     )
 
 

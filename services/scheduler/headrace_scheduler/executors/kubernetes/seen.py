@@ -38,6 +38,7 @@ class SeenPod:
     over: bool  # all its containers have ended for good
     deleting: bool
     main: Main
+    exit_code: int | None  # of main
     created_us: int
     scheduled_us: int
     started_us: int
@@ -47,7 +48,7 @@ class SeenPod:
 def read(pod: dict[str, Any]) -> SeenPod:
     """What matters of a Pod as the API gives it."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    main, started, ended = _main(status)
+    main, started, ended, code = _main(status)
     shard = (metadata.get("labels") or {}).get(pod_layout.LABEL_SHARD, "")
     return SeenPod(
         namespace=metadata["namespace"],
@@ -59,6 +60,7 @@ def read(pod: dict[str, Any]) -> SeenPod:
         over=status.get("phase") in OVER,
         deleting="deletionTimestamp" in metadata,
         main=main,
+        exit_code=code,
         created_us=time_us(metadata.get("creationTimestamp")),
         scheduled_us=_scheduled(status),
         started_us=started,
@@ -66,18 +68,18 @@ def read(pod: dict[str, Any]) -> SeenPod:
     )
 
 
-def _main(status: dict[str, Any]) -> tuple[Main, int, int]:
-    """How far `main` is, when it started and when it ended."""
+def _main(status: dict[str, Any]) -> tuple[Main, int, int, int | None]:
+    """How far `main` is, when it started and when it ended, and how."""
     for one in status.get("containerStatuses") or ():
         if one.get("name") != pod_layout.MAIN:
             continue
         state = one.get("state") or {}
         if "terminated" in state:
             end = state["terminated"]
-            return Main.ENDED, time_us(end.get("startedAt")), time_us(end.get("finishedAt"))
+            return Main.ENDED, time_us(end.get("startedAt")), time_us(end.get("finishedAt")), end.get("exitCode")
         if "running" in state:
-            return Main.RUNNING, time_us(state["running"].get("startedAt")), 0
-    return Main.WAITING, 0, 0
+            return Main.RUNNING, time_us(state["running"].get("startedAt")), 0, None
+    return Main.WAITING, 0, 0, None
 
 
 def _scheduled(status: dict[str, Any]) -> int:

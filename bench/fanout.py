@@ -1,0 +1,306 @@
+"""A fan-out of one-Pod tasks on kwok nodes, from submission to SUCCEEDED, next to as many bare Pods from a 32-way client.
+
+The API server, scheduler and kwok are real; nodes are not, so a stand-in for companions reports each task's result as soon as its
+Pod runs. Bare Pods have one container and count from the first create call until all have Succeeded. Both in turn, in the
+same minutes, on the same cluster. Needs KUBECONFIG and the test cluster; measures nothing else when it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.driving import BenchmarkError, Client, client
+from bench.measuring import Row, cpu_seconds, p50, row
+from builders.specs import container, dag, dag_input, output, pipeline
+from fixtures.platforms import Platform, running
+from headrace_protos.v1 import attempts_pb2, attempts_pb2_grpc
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_scheduler.executors.kubernetes import names
+from headrace_scheduler.executors.kubernetes.api import ClusterApi
+from headrace_scheduler.executors.kubernetes.calling import Expired, Json, Unreachable, path_of
+from headrace_servicekit.server import channel
+from headrace_servicekit.settings import sockets_folder
+
+WIDTHS = (1_000, 3_000, 10_000)
+REPEATS = {1_000: 3, 3_000: 1, 10_000: 1}
+CHAIN = 30
+CLIENTS = 32
+AIM = 1.5  # of bare Pods' time
+NAMESPACE = "headrace-bench"
+NODES = 2
+SIMULATED = "headrace.test/simulated"
+ENDS = {"headrace.test/ends": "true"}
+PLACED = {
+    "nodeSelector": {"headrace.test/bench": "true"},
+    "tolerations": [{"key": SIMULATED, "operator": "Exists", "effect": "NoSchedule"}],
+}
+
+
+def measure(folder: Path) -> Iterator[Row]:
+    config = os.environ.get("KUBECONFIG", "")
+    if not config:
+        raise BenchmarkError(
+            "KUBECONFIG does not name the test cluster: `make cluster-up` starts one and says where it is"
+        )
+    defaults = folder / "pod-defaults.json"
+    defaults.write_text(json.dumps({"annotations": ENDS, **PLACED}))
+    settings = {
+        "HEADRACE_EXECUTOR": "kubernetes",
+        "KUBECONFIG": config,
+        "HEADRACE_POD_NAMESPACE": NAMESPACE,
+        "HEADRACE_INSTALLATION": f"bench-{os.getpid()}",
+        "HEADRACE_POD_SCHEDULER_ADDRESS": "127.0.0.1:1",
+        "HEADRACE_POD_DEFAULTS": str(defaults),
+        "HEADRACE_MAX_PODS": "20000",
+    }
+    asyncio.run(_prepare(config))
+    try:
+        with running("processes", folder / "home", **settings) as platform, client(platform) as one:
+            bench = Bench(config, platform, one, settings["HEADRACE_INSTALLATION"])
+            yield from asyncio.run(bench.hops())
+            for width in WIDTHS:
+                if width in _wanted():
+                    yield from asyncio.run(bench.fanout(width))
+    finally:
+        asyncio.run(_clean(config))
+
+
+def _wanted() -> tuple[int, ...]:
+    """BENCH_WIDTHS leaves the long ones out."""
+    text = os.environ.get("BENCH_WIDTHS", "")
+    return tuple(int(one) for one in text.split()) if text else WIDTHS
+
+
+@asynccontextmanager
+async def _api(config: str) -> AsyncIterator[ClusterApi]:
+    api = ClusterApi(config)
+    await api.connect()
+    try:
+        yield api
+    finally:
+        await api.close()
+
+
+async def _prepare(config: str) -> None:
+    async with _api(config) as api:
+        await _clean_with(api)
+        await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        await api.create(path_of(NAMESPACE, "serviceaccounts"), {"metadata": {"name": "headrace-task"}})
+        for number in range(NODES):
+            await api.create("/api/v1/nodes", _node(f"bench-{number}"))
+
+
+async def _clean(config: str) -> None:
+    async with _api(config) as api:
+        await _clean_with(api)
+
+
+async def _clean_with(api: ClusterApi) -> None:
+    for number in range(NODES):
+        await api.delete(f"/api/v1/nodes/bench-{number}")
+    if await api.delete(f"/api/v1/namespaces/{NAMESPACE}"):
+        while await _is_there(api, f"/api/v1/namespaces/{NAMESPACE}"):
+            await asyncio.sleep(1)
+
+
+async def _is_there(api: ClusterApi, path: str) -> bool:
+    name = path.rpartition("/")[2]
+    async for page in api.pages(path.rpartition("/")[0], {"fieldSelector": f"metadata.name={name}"}):
+        if page.items:
+            return True
+    return False
+
+
+def _node(name: str) -> Json:
+    amounts = {"cpu": "10000", "memory": "100Ti", "pods": "20000", "ephemeral-storage": "100Ti"}
+    return {
+        "metadata": {
+            "name": name,
+            "annotations": {SIMULATED: "true"},
+            "labels": {"kubernetes.io/hostname": name, "headrace.test/bench": "true"},
+        },
+        "spec": {"taints": [{"key": SIMULATED, "value": "true", "effect": "NoSchedule"}]},
+        "status": {"allocatable": amounts, "capacity": amounts},
+    }
+
+
+@dataclass
+class Companions:
+    """Reports each task as succeeded when its Pod runs. `made`: when each Pod was first seen, by path; `sent`: its report."""
+
+    api: ClusterApi
+    stub: Any
+    installation: str
+    made: dict[str, float] = field(default_factory=dict)
+    sent: dict[str, float] = field(default_factory=dict)
+    _reports: set[asyncio.Task[None]] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+
+    async def follow(self, ready: asyncio.Event) -> None:
+        path, query = path_of(NAMESPACE, "pods"), {"labelSelector": f"headrace.io/installation={self.installation}"}
+        while True:
+            version = ""
+            async for page in self.api.pages(path, query):
+                version = page.version
+                for pod in page.items:
+                    self._saw(pod)
+            ready.set()
+            try:
+                while True:
+                    async for change in self.api.watch(path, query, version):
+                        version = change.version
+                        if change.kind in ("ADDED", "MODIFIED"):
+                            self._saw(change.object)
+            except (Expired, Unreachable):
+                pass
+
+    def _saw(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        attempt = names.attempt_of(pod["metadata"])
+        if uid in self._told or attempt is None:
+            return
+        self.made.setdefault(f"{attempt.run_id}/{attempt.path}", time.time())
+        if (pod.get("status") or {}).get("phase") in ("Running", "Succeeded"):
+            self._told.add(uid)
+            task = asyncio.create_task(self._report(attempt.run_id, attempt.path, attempt.number))
+            self._reports.add(task)
+            task.add_done_callback(self._reports.discard)
+
+    async def _report(self, run_id: str, path: str, number: int) -> None:
+        result = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
+        result.outputs.parameters["Output"].json = '"done"'
+        now = time.time_ns() // 1000
+        result.times.started_us = result.times.ended_us = result.times.published_us = now
+        self.sent[f"{run_id}/{path}"] = time.time()
+        await self.stub.Report(
+            attempts_pb2.ReportRequest(run_id=run_id, path=path, attempt=number, result=result), timeout=60
+        )
+
+
+@dataclass
+class Bench:
+    """One platform on the cluster."""
+
+    config: str
+    platform: Platform
+    client: Client
+    installation: str
+
+    @asynccontextmanager
+    async def _companions(self) -> AsyncIterator[Companions]:
+        scheduler = f"unix:{sockets_folder(self.platform.home)}/scheduler.sock"
+        async with _api(self.config) as api, channel(scheduler) as open_channel:
+            companions = Companions(api, attempts_pb2_grpc.AttemptsStub(open_channel), self.installation)
+            ready = asyncio.Event()
+            task = asyncio.create_task(companions.follow(ready))
+            await ready.wait()
+            try:
+                yield companions
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def hops(self) -> list[Row]:
+        """From a task's report to the next one's Pod, seen by a watch of its own: report, append, create call, watch."""
+        async with self._companions() as companions:
+            run_id = await asyncio.to_thread(self.client.submit, chain())
+            await asyncio.to_thread(self.client.wait, run_id, 120)
+            steps = [f"{run_id}/step-{number}" for number in range(CHAIN)]
+            hops = [
+                (companions.made[after] - companions.sent[before]) * 1e3
+                for before, after in itertools.pairwise(steps)
+            ]
+        return [row(f"chain of {CHAIN} Pods: report sent → next Pod seen", "ms", hops, aim=20.0)]
+
+    async def fanout(self, width: int) -> list[Row]:
+        bare: list[float] = []
+        ours: list[float] = []
+        cpu: list[float] = []
+        for _ in range(REPEATS[width]):
+            async with _api(self.config) as api:
+                bare.append(await _bare(api, width))
+            before = cpu_seconds(self.platform.pids)
+            ours.append(await self._ours(width))
+            cpu.append((cpu_seconds(self.platform.pids) - before) / width * 1e6)
+        note = f"{p50(ours) / p50(bare):.2f} × bare; {p50(cpu):,.0f} µs CPU a task"
+        raw = {"bare": bare, "cpu_us": cpu}
+        return [
+            row(f"{width:,} Pods", "s", ours, p50(bare) * AIM, opponents={"bare Pods": p50(bare)}, note=note, raw=raw)
+        ]
+
+    async def _ours(self, width: int) -> float:
+        async with self._companions():
+            started = time.time()
+            run_id = await asyncio.to_thread(self.client.submit, loop(width))
+            ended = await asyncio.to_thread(self.client.wait, run_id, 600)
+            return ended.finished_at_us / 1e6 - started
+
+
+async def _bare(api: ClusterApi, width: int) -> float:
+    """Seconds from the first create call until all Pods have Succeeded."""
+    mark = uuid.uuid4().hex[:8]
+    path, query = path_of(NAMESPACE, "pods"), {"labelSelector": f"bare={mark}"}
+    version = ""
+    async for page in api.pages(path, query):
+        version = page.version
+    watching = asyncio.create_task(_all_succeeded(api, path, query, version, width))
+    numbers = iter(range(width))
+    started = time.monotonic()
+
+    async def create() -> None:
+        for number in numbers:
+            await api.create(path, _pod(f"bare-{mark}-{number}", mark))
+
+    await asyncio.gather(*(create() for _ in range(CLIENTS)))
+    await watching
+    return time.monotonic() - started
+
+
+async def _all_succeeded(api: ClusterApi, path: str, query: dict[str, str], version: str, width: int) -> None:
+    done: set[str] = set()
+    while True:  # the API server ends a watch that falls behind
+        async for change in api.watch(path, query, version):
+            version = change.version
+            if (change.object.get("status") or {}).get("phase") == "Succeeded":
+                done.add(change.object["metadata"]["uid"])
+                if len(done) == width:
+                    return
+
+
+def _pod(name: str, mark: str) -> Json:
+    main = {"name": "main", "image": "python:3.11", "command": ["true"]}
+    return {
+        "metadata": {"name": name, "labels": {"bare": mark}, "annotations": ENDS},
+        "spec": {"restartPolicy": "Never", "containers": [main], **PLACED},
+    }
+
+
+def chain() -> str:
+    """Tasks one after another, each with the output of the one before."""
+    work = container(
+        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
+    )
+    flow = pipeline("bench-pods")
+    for number in range(CHAIN):
+        flow.task(f"step-{number}", work, {"text": output(f"step-{number - 1}") if number else "begin"})
+    return json.dumps(flow.build())
+
+
+def loop(width: int) -> str:
+    """One task in a loop over a constant list."""
+    work = container(
+        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
+    )
+    body = dag({"item": "STRING"}).task("work", work, {"text": dag_input("item")})
+    items = json.dumps([f"item-{number}" for number in range(width)])
+    return json.dumps(pipeline("bench-fanout").task("wide", body, items=items).build())
