@@ -217,8 +217,7 @@ class Bench:
             await asyncio.to_thread(self.client.wait, run_id, 120)
             steps = [f"{run_id}/step-{number}" for number in range(CHAIN)]
             hops = [
-                (companions.made[after] - companions.sent[before]) * 1e3
-                for before, after in itertools.pairwise(steps)
+                (companions.made[after] - companions.sent[before]) * 1e3 for before, after in itertools.pairwise(steps)
             ]
         return [row(f"chain of {CHAIN} Pods: report sent → next Pod seen", "ms", hops, aim=20.0)]
 

@@ -22,6 +22,7 @@ from headrace_protos.lifecycle import shard_of
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.admitting import Admission
+from headrace_scheduler.awaiting import Ends
 from headrace_scheduler.claiming import Session
 from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.drives import Advance, Drive, advance
@@ -82,6 +83,7 @@ class Driver:
         self._signal = asyncio.Event()
         self._dispatcher: Dispatcher | None = None
         self._roots: dict[AttemptId, str] = {}  # where attempts in flight publish
+        self.ends = Ends()
         self._left: dict[AttemptId, None] = {}  # in flight when their runs were left
         self.left_all = False  # every run was left since the replica last looked: they are to be loaded again
         self._stored: list[tuple[Drive, Advance]] = []  # steps whose contents are stored: to be appended
@@ -202,7 +204,8 @@ class Driver:
     def tick(self) -> None:
         """Step every run that has facts. What there is to append is appended meanwhile, and carried out once it is durable."""
         now = self._clock()
-        self._ring(now)
+        while self._timers and self._timers[0][0] <= now:
+            self._touch(heapq.heappop(self._timers)[1])
         self._admit_waiting(now)
         for drive, step in self._steps(now):
             if step.events or step.consumed or drive.ahead is not None:
@@ -344,7 +347,9 @@ class Driver:
         for event in step.events:
             if event.WhichOneof("kind") in FREEING:
                 self._admission.free((drive.run_id, event.path))
-                self._roots.pop(AttemptId(drive.run_id, event.path, event.attempt), None)
+                attempt = AttemptId(drive.run_id, event.path, event.attempt)
+                self._roots.pop(attempt, None)
+                self.ends.tell(attempt)
         if self._admission.waiting:
             self._signal.set()
         if drive.ahead is not None:
@@ -451,10 +456,6 @@ class Driver:
             self.tell(run_id, Admitted(path))
         for (run_id, path), sentence in self._admission.untold(now, int(self._settings.queue_notice_s * 1e6)):
             self.tell(run_id, Queued(path, sentence))
-
-    def _ring(self, now: int) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            self._touch(heapq.heappop(self._timers)[1])
 
     def _touch(self, run_id: str) -> None:
         self._dirty[run_id] = None

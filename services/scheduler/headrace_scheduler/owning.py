@@ -6,6 +6,7 @@ that does. Called by the handlers of headrace.v1.Attempts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 
 SOON_S = 0.05  # a Pod may ask before its UID is durable
 LATER_S = 0.5
+DURABLE_WITHIN_S = 5.0  # then a report takes the way through the inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ class Ownership:
         _check_pod(attempt, handle)
         return launch
 
+    async def durable(self, attempt: AttemptId, begin: Callable[[], bool]) -> bool:
+        """Whether the attempt's end, which BEGIN tells of, was applied and stored here while its companion waits."""
+        if not self._driver.holds(attempt.run_id):
+            return False
+        return await self._driver.ends.wait(attempt, begin, DURABLE_WITHIN_S)
+
     async def _elsewhere(self, run_id: str) -> Elsewhere:
         holder = await self._store.FindHolder(rs.FindHolderRequest(run_id=run_id))
         if not holder.address or holder.session_id == self._session.session_id:
@@ -69,6 +77,6 @@ def _check_pod(attempt: AttemptId, handle: str) -> None:
         return
     if not handle:
         raise ServiceError(Reason.UNAVAILABLE, "the attempt's Pod is not recorded yet", retry_after=SOON_S)
-    if handle.rpartition("/")[2] != caller.pod_uid:
+    if handle.split("/", 3)[2:3] != [caller.pod_uid]:  # namespace, name, UID, and where it publishes
         name = attempt_path(attempt.path, attempt.number)
         raise ServiceError(Reason.FORBIDDEN, f"Pod {caller.pod_name} is not the one of {name} of run {attempt.run_id}")

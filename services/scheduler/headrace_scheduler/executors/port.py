@@ -205,8 +205,9 @@ class Executor(Protocol):
     def facts(self) -> AsyncIterator[Sequence[ExecutorFact]]:
         """What happened, in batches, as soon as it did. One reader."""
 
-    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
-        """What a companion reports of an attempt, with the times that only its executor knows. Finished follows."""
+    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult | None:
+        """What a companion reports of an attempt, with the times that only its executor knows; Finished follows. None: the
+        attempt is not followed here, and nothing follows."""
 
     async def shards(self, held: frozenset[int]) -> None:
         """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what

@@ -27,7 +27,7 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         receiver: Receiver,
         ownership: Ownership,
         assignment: Callable[[Launch], assignments_pb2.Assignment],
-        completed: Callable[[AttemptId, attempts_pb2.AttemptResult], attempts_pb2.AttemptResult],
+        completed: Callable[[AttemptId, attempts_pb2.AttemptResult], attempts_pb2.AttemptResult | None],
     ) -> None:
         self._store = store
         self._receiver = receiver
@@ -43,12 +43,23 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         return attempts_pb2.AssignResponse(assignment=self._assignment(found))
 
     async def Report(self, request: attempts_pb2.ReportRequest, context: Context) -> attempts_pb2.ReportResponse:  # noqa: N802
-        """Stored in the inbox before it is acknowledged; under the attempt's name, so that a repeated report has no effect."""
+        """Durable before it is acknowledged: by the append that applies it, where the run is driven here, else in the inbox,
+        under the attempt's name, so that a repeated report has no effect.
+        """
         if not callers.current().is_local:
             found = await self._ownership.find(request.run_id, request.path, request.attempt)
             if isinstance(found, Elsewhere):
                 return attempts_pb2.ReportResponse(ask=found.address)
-        result = self._completed(AttemptId(request.run_id, request.path, request.attempt), request.result)
+        attempt, result = AttemptId(request.run_id, request.path, request.attempt), request.result
+
+        def begin() -> bool:
+            nonlocal result
+            told = self._completed(attempt, result)
+            result = told or result
+            return told is not None
+
+        if await self._ownership.durable(attempt, begin):
+            return attempts_pb2.ReportResponse()
         report = rs.Report(path=request.path, attempt=request.attempt, result=result.SerializeToString())
         key = f"report:{request.run_id}/{attempt_path(request.path, request.attempt)}"
         await self._store.Deliver(rs.DeliverRequest(key=key, run_id=request.run_id, report=report))

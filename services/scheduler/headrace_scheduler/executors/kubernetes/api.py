@@ -12,7 +12,8 @@ import os
 import random
 from collections.abc import AsyncIterator
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio.client import Configuration
@@ -49,6 +50,7 @@ class ClusterApi:
         await self.close()
         configuration = Configuration()
         configuration.connection_pool_maxsize = CONNECTIONS
+        configuration.client_session_kwargs = {"trust_env": False}  # it would read .netrc anew for every call
         try:
             if self._kubeconfig:
                 loader = await load_kube_config(
@@ -64,6 +66,7 @@ class ClusterApi:
             raise ServiceError(
                 Reason.INVALID_INPUT, f"no Kubernetes cluster can be reached with {place}: {wrong}"
             ) from wrong
+        configuration.proxy = configuration.proxy or _proxy(configuration.host)
         self._configuration = configuration
         self._rest = RESTClientObject(configuration)
         try:
@@ -171,6 +174,12 @@ class ClusterApi:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise Unreachable(str(broken) or type(broken).__name__) from broken
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy that the environment names for the API server."""
+    found = urlsplit(host)
+    return None if proxy_bypass(found.hostname or "") else getproxies().get(found.scheme)
 
 
 def _error(response: Any, data: bytes) -> ApiError:

@@ -18,7 +18,7 @@ from headrace_companion.store import ArtifactStore
 from headrace_protos.lifecycle import shard_of
 from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
-from headrace_scheduler.executors.kubernetes import ended, rights
+from headrace_scheduler.executors.kubernetes import ended, ends, rights
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
 from headrace_scheduler.executors.kubernetes.creating import Created, Creator
 from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge
@@ -69,6 +69,7 @@ class KubernetesExecutor:
         self._clock = clock
         self._held: frozenset[int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[port.AttemptId, Following] = {}  # seen running, not told yet
         self._gets = asyncio.Semaphore(GETS)
         self._register = Register(self._let_go)
         self._namespaces = Namespaces(api, options, lambda name: _PodSink(self, name), clock)
@@ -143,11 +144,14 @@ class KubernetesExecutor:
                 batch.append(queue.get_nowait())
             yield batch
 
-    def completed(self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+    def completed(
+        self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult
+    ) -> attempts_pb2.AttemptResult | None:
         of = self._register.get(attempt)
-        if of is None:
-            return result
-        full = ended.with_times(result, of.scheduled_us, of.image_ready_us)
+        if of is None or of.settling:
+            return None
+        judged = ends.refined(result, of.taken_away, of.out_of_memory)
+        full = ended.with_times(judged, of.scheduled_us, of.image_ready_us)
         self._register.end(of, full)
         return full
 
@@ -229,6 +233,9 @@ class KubernetesExecutor:
             return
         of.pod = pod
         self._note_times(of, pod)
+        if pod.over or pod.main is Main.ENDED or pod.deleting:
+            of.end, of.taken_away = ends.ending(found), ends.disruption(found)
+            of.out_of_memory = ends.out_of_memory(found)
         self._act(of)
 
     def pod_gone(self, uid: str, last: Json | None) -> None:
@@ -241,7 +248,7 @@ class KubernetesExecutor:
         if last is None:
             self._spawn(self._look_again(of), f"look for {of.name}")
             return
-        of.pod, of.gone = read(last), True
+        of.pod, of.gone, of.end = read(last), True, ends.deleted(last)
         self._act(of)
 
     def present(self, namespace: str) -> set[str]:
@@ -261,11 +268,15 @@ class KubernetesExecutor:
         """Do what follows from what was seen."""
         match judge(of, self._clock()):
             case Judgement.RUNS:
-                self._register.runs(of, of.pod.node if of.pod is not None else "", self._stock.got(of.uid))
+                of.accelerator = self._stock.got(of.uid)
+                if of.held:
+                    self._register.runs(of)
+                else:
+                    self._running[of.attempt] = of  # said a little later, with its report where that is there by then
             case Judgement.REPORT_DUE:
                 of.ended_at = of.ended_at or self._clock()
             case Judgement.OVER if not of.settling:
-                self._spawn(self._settle(of, of.end or _how_it_ended(of)), f"settle {of.name}")
+                self._spawn(self._settle(of, of.end or ended.lost(ended.NO_REPORT)), f"settle {of.name}")
 
     async def _settle(self, of: Following, otherwise: attempts_pb2.AttemptResult) -> None:
         """No report will come: take what it published, else OTHERWISE."""
@@ -336,6 +347,9 @@ class KubernetesExecutor:
         """What no change of a Pod says: that time has passed."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            running, self._running = self._running, {}
+            for of in running.values():
+                self._register.runs(of)
             lost = self._nodes.lost()
             for of in self._register:
                 if of.ended_at:
@@ -346,8 +360,7 @@ class KubernetesExecutor:
     def _lose(self, of: Following, seconds: float) -> None:
         """Its node is lost, and the Pod with it; nobody but us will say so."""
         assert of.pod is not None, "only what was seen on a node is lost with it"
-        sentence = f"its node '{of.pod.node}' has not been ready for {seconds:.0f} s"
-        self._spawn(self._settle(of, ended.lost(sentence)), f"lose {of.name}")
+        self._spawn(self._settle(of, ends.node_lost(of.pod.node, seconds)), f"lose {of.name}")
         self._spawn(self._force(of), f"force {of.name}")
 
     async def _force(self, of: Following) -> None:
@@ -390,10 +403,3 @@ class _PodSink:
 
     def gone(self, uid: str, last: Json | None) -> None:
         self.executor.pod_gone(uid, last)
-
-
-def _how_it_ended(of: Following) -> attempts_pb2.AttemptResult:
-    """Where nothing more is known than that there is no Pod that could report."""
-    if of.gone and (of.pod is None or of.pod.main is not Main.ENDED):
-        return ended.lost("its Pod was deleted")
-    return ended.lost(ended.NO_REPORT)

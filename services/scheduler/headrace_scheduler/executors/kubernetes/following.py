@@ -60,8 +60,11 @@ class Following:
     image_ready_us: int = 0
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
+    accelerator: str = ""  # the product that it got
     launched: port.Launched | None = None  # told last
     end: attempts_pb2.AttemptResult | None = None  # what its Pod's end means, where no report comes
+    taken_away: str = ""  # why the cluster takes its Pod away
+    out_of_memory: str = ""  # that the kernel ended its main for its memory
 
     @property
     def handle(self) -> Handle:

@@ -55,10 +55,13 @@ class Register:
         self._by_uid[uid] = of
         self._tell_launched(of, port.Launched(of.attempt, str(of.handle), warnings=of.warnings, log_uri=of.log_uri))
 
-    def runs(self, of: Following, node: str, accelerator: str = "") -> None:
+    def runs(self, of: Following) -> None:
         """User code's container runs: whatever it waited for is over."""
+        if of.running or of.pod is None or not of.pod.node or self._following.get(of.attempt) is not of:
+            return
         of.running, of.held = True, ""
-        self._tell_launched(of, port.Launched(of.attempt, str(of.handle), node, of.warnings, of.log_uri, accelerator))
+        handle, node = str(of.handle), of.pod.node
+        self._tell_launched(of, port.Launched(of.attempt, handle, node, of.warnings, of.log_uri, of.accelerator))
 
     def _tell_launched(self, of: Following, fact: port.Launched) -> None:
         of.launched = fact
@@ -85,6 +88,8 @@ class Register:
         """It has ended, and is not followed any more."""
         if self._following.get(of.attempt) is not of:
             return
+        if of.uid:
+            self.runs(of)  # where it ran, if that is known
         self.forget(of)
         self.told_end(of.attempt, result)
         self._ended_pod(of)

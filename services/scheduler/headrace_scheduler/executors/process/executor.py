@@ -178,8 +178,8 @@ class ProcessExecutor:
                 batch.append(self._facts.get_nowait())
             yield batch
 
-    def completed(self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
-        return result
+    def completed(self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult) -> None:
+        return None
 
     async def shards(self, held: frozenset[int]) -> None:
         pass  # attempts do not outlive this replica

@@ -102,9 +102,8 @@ class SimulatedExecutor:
             batch, self._facts = self._facts, []
             yield batch
 
-    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> attempts_pb2.AttemptResult:
+    def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> None:
         """Nothing is reported here."""
-        return result
 
     async def shards(self, held: frozenset[int]) -> None:
         """Attempts do not outlive this replica."""
