@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cluster.bringup.places import API_SERVER, DIR, GATEWAY
 from fixtures.issuing import CONTROL_ACCOUNTS, INTERNAL, SERVICES, Meeting
 
-DIR = Path("/tmp/headrace-cluster")
-GATEWAY = "10.244.0.1"
-JWKS = f"https://{GATEWAY}:6443/openid/v1/jwks"
+JWKS = f"{API_SERVER}/openid/v1/jwks"
 HOURS = 7200  # seconds that the tokens of one test's services live
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from cluster.bringup import packing
+from cluster.bringup import packing, registry
 from cluster.bringup.building import say
 from cluster.bringup.node import PAUSE
 from cluster.bringup.places import CACHE
@@ -102,6 +102,14 @@ def companion(name: str = COMPANION, source: Path = ROOT) -> str:
     python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["python3", "-m", "headrace_companion.pod"]
     return packing.image([name], [debian(), pins(), ours], entrypoint=command, user="65532", environ=python)
+
+
+def companion_by_content() -> str:
+    """The companion under a name that changes with its content."""
+    digest = companion()
+    name = f"{COMPANION}-{digest.removeprefix('sha256:')[:12]}"
+    registry.set_tag(*packing.repository(name), digest)
+    return name
 
 
 def debian() -> str:
@@ -240,7 +248,7 @@ def program_layer(place: str, name: str) -> str:
 def static_program(name: str) -> Path:
     """A program of the folder `programs`, linked statically, compiled once for each text of its source."""
     source = PROGRAMS / f"{name}.c"
-    made = CACHE / "programs" / f"{name}-{_key(source.read_bytes())}"
+    made = CACHE / "programs" / f"{name}-{key(source.read_bytes())}"
     return _compiled(made, [source])
 
 
@@ -248,7 +256,7 @@ def shim(source: Path = ROOT) -> Path:
     """The shim as this machine's compiler makes it; the released one is cross-compiled by `make shim`."""
     folder = source / "services/companion/shim"
     files = sorted(folder.glob("*.[ch]"))
-    made = CACHE / "programs" / f"shim-{_key(b''.join(file.read_bytes() for file in files))}"
+    made = CACHE / "programs" / f"shim-{key(b''.join(file.read_bytes() for file in files))}"
     return _compiled(made, [file for file in files if file.suffix == ".c"])
 
 
@@ -263,7 +271,7 @@ def _compiled(made: Path, sources: list[Path]) -> Path:
 
 def kept(recipe: str, make: Callable[[], Mapping[str, Path]]) -> str:
     """The layer of this recipe; it is made where the cache has none."""
-    note = CACHE / "layers" / _key(recipe.encode())
+    note = CACHE / "layers" / key(recipe.encode())
     if note.exists() and blob(note.read_text()).exists():
         return note.read_text()
     digest = packing.layer(make())
@@ -278,7 +286,7 @@ def quiet(*argv: str) -> None:
         raise RuntimeError(f"{' '.join(argv[:4])} … failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
-def _key(data: bytes) -> str:
+def key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 

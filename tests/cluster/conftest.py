@@ -1,0 +1,70 @@
+"""Fixtures of the tests on the cluster: the companion's image of this working tree, a store on the bridge, a platform on Pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from cluster.bringup import images
+from cluster.bringup.kube import Kube
+from cluster.bringup.places import GATEWAY
+from cluster.installation import Installation, installed
+from fixtures.fix_cluster import new_namespace
+from fixtures.fix_s3 import S3, Server
+from fixtures.platforms import faults_in_logs
+
+Install = Callable[..., AbstractContextManager[Installation]]
+
+
+@pytest.fixture(scope="session")
+def companion() -> str:
+    """The name of the companion's image of this working tree; a new name for each content, so that nodes pull it."""
+    return images.companion_by_content()
+
+
+@pytest.fixture(scope="session")
+def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The session's SeaweedFS on the bridge; who stops it starts it again."""
+    server = Server(tmp_path_factory.mktemp("store"), GATEWAY)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def store(store_server: Server) -> S3:
+    return store_server.start()
+
+
+@pytest.fixture
+def install(
+    kube: Kube, store: S3, companion: str, namespaces: Callable[..., str], tmp_path: Path
+) -> Callable[..., AbstractContextManager[Installation]]:
+    """Makes a platform of a test's own: `with install(HEADRACE_KEEP_PODS_S="0") as platform: …`."""
+
+    def make(namespace: str = "", **settings: str) -> AbstractContextManager[Installation]:
+        name = namespace or namespaces()
+        return installed(kube, name, tmp_path / name, store, companion, settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def on_pods(
+    kube: Kube, store: S3, companion: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Installation]:
+    """A platform for all tests of a module; a module's `SETTINGS` are its own. Its logs must end without a traceback."""
+    folder = tmp_path_factory.mktemp("on-pods")
+    namespace = f"t-{folder.parent.name[-4:]}-{folder.name}-{images.key(str(folder).encode())[:6]}".lower()
+    new_namespace(kube, namespace)
+    settings: Mapping[str, str] = getattr(request.module, "SETTINGS", {})
+    try:
+        with installed(kube, namespace, folder, store, companion, settings) as made:
+            yield made
+        assert faults_in_logs(folder / "home") == []
+    finally:
+        kube.delete("Namespace", namespace)
