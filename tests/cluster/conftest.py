@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +23,7 @@ Install = Callable[..., AbstractContextManager[Installation]]
 @pytest.fixture(scope="session")
 def companion() -> str:
     """The name of the companion's image of this working tree; a new name for each content, so that nodes pull it."""
-    return images.companion_by_content()
+    return os.environ.get("HEADRACE_TEST_COMPANION") or images.companion_by_content()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,88 @@
+"""A task is one Pod, and nothing else is: outputs, logs, control flow, images of every kind."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+from builders.specs import container, dag, dag_input, output, pipeline
+from cluster.bringup import images
+from cluster.installation import PATH, Installation
+
+OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
+GIVEN = "{{$.inputs.parameters['x']}}"
+
+
+def say(image: str = "alpine"):
+    """Writes its input to its output and to its log."""
+    script = 'echo "said $1"; printf %s "$1" > "$0"'
+    return container(
+        ["sh", "-ec", script, OUTPUT, GIVEN], image=image, inputs={"x": "STRING"}, outputs={"Output": "STRING"}
+    )
+
+
+def test_a_task_is_one_pod_and_its_output_reaches_the_next(on_pods: Installation) -> None:
+    flow = pipeline("chain").input("x", "STRING")
+    flow.task("first", say(), {"x": dag_input("x")})
+    flow.task("second", say(), {"x": output("first")})
+    flow.returns("said", "second")
+    run_id = on_pods.submit(flow.build(), x="hello")
+    assert on_pods.ended(run_id) == "SUCCEEDED"
+    run = on_pods.platform.get(f"/apis/headrace.v1/runs/{run_id}")
+    assert json.loads(run["outputs"]["parameters"]["said"]["json"]) == "hello"
+    paths = [pod["metadata"]["annotations"][PATH] for pod in on_pods.pods.of(run_id)]
+    assert paths == ["first", "second"]
+
+
+def test_control_flow_has_no_pods(on_pods: Installation) -> None:
+    flow = pipeline("flow")
+    body = dag({"item": "STRING"}).task("one", say(), {"x": dag_input("item")})
+    flow.task("loop", body, items='["a", "b", "c"]')
+    never = dag({"item": "STRING"}).task("two", say(), {"x": dag_input("item")})
+    flow.task("never", never, {"item": "x"}, when="inputs.parameter_values['item'] == 'y'")
+    run_id = on_pods.submit(flow.build())
+    assert on_pods.ended(run_id) == "SUCCEEDED"
+    paths = sorted(pod["metadata"]["annotations"][PATH] for pod in on_pods.pods.of(run_id))
+    assert paths == ["loop[0]/one", "loop[1]/one", "loop[2]/one"]
+
+
+def test_images_of_every_kind(on_pods: Installation) -> None:
+    flow = pipeline("images")
+    for name, image in (("root", "python:3.11"), ("user", images.UID_1000), ("umask", images.UMASK_077)):
+        flow.task(name, say(image), {"x": name})
+        flow.returns(name, name)
+    alone = container(
+        ["/write"], [GIVEN, OUTPUT], image=images.STATIC, inputs={"x": "STRING"}, outputs={"Output": "STRING"}
+    )
+    flow.task("static", alone, {"x": "static"})
+    flow.returns("static", "static")
+    run_id = on_pods.submit(flow.build())
+    assert on_pods.ended(run_id) == "SUCCEEDED", [task.get("error") for task in on_pods.tasks(run_id)]
+    outputs = on_pods.platform.get(f"/apis/headrace.v1/runs/{run_id}")["outputs"]["parameters"]
+    assert {name: json.loads(value["json"]) for name, value in outputs.items()} == {
+        name: name for name in ("root", "user", "umask", "static")
+    }
+
+
+def test_logs_are_there_after_the_pod_has_gone(on_pods: Installation) -> None:
+    run_id = on_pods.submit(pipeline("log").task("speaks", say(), {"x": "here"}).build())
+    assert on_pods.ended(run_id) == "SUCCEEDED"
+    for pod in on_pods.living_pods(run_id):
+        on_pods.kube.delete("Pod", pod["metadata"]["name"], on_pods.namespace, gracePeriodSeconds=0)
+    url = f"{on_pods.platform.url}/apis/headrace.v1/runs/{run_id}/logs?path=speaks"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert "said here" in answer.read().decode()
+
+
+def test_user_code_sees_no_credentials(on_pods: Installation) -> None:
+    script = 'ls -a /var/run/secrets/kubernetes.io /var/run/headrace 2>&1 || true; env; printf %s ok > "$0"'
+    looks = container(["sh", "-c", script, OUTPUT], image="alpine", outputs={"Output": "STRING"})
+    run_id = on_pods.submit(pipeline("look").task("looks", looks).build())
+    assert on_pods.ended(run_id) == "SUCCEEDED"
+    url = f"{on_pods.platform.url}/apis/headrace.v1/runs/{run_id}/logs?path=looks"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        said = answer.read().decode()
+    assert said.count("No such file or directory") == 2
+    assert "AWS_" not in said
+    assert "a-secret-of-tests" not in said
+    assert "HEADRACE_SCHEDULER_ADDRESS" not in said
