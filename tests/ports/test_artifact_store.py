@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 
+from builders.granted import granted_store
 from builders.stores import s3_store
 from headrace_companion.folder_store import FolderStore
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, SourceRefused
 
-STORES: dict[str, Callable[[Path, pytest.FixtureRequest], ArtifactStore]] = {
-    "folder": lambda path, _: FolderStore(path / "store #1 [x]"),
-    "s3": lambda path, request: s3_store(request.getfixturevalue("s3"), path.name),
+Opened = AbstractContextManager[ArtifactStore]
+STORES: dict[str, Callable[[Path, pytest.FixtureRequest], Opened]] = {
+    "folder": lambda path, _: closing(FolderStore(path / "store #1 [x]")),
+    "granted": lambda path, request: granted_store(request.getfixturevalue("s3"), path.name, path / "socket"),
+    "s3": lambda path, request: closing(s3_store(request.getfixturevalue("s3"), path.name)),
 }
 
 
 @pytest.fixture(params=sorted(STORES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtifactStore]:
-    made = STORES[request.param](tmp_path, request)
-    yield made
-    made.close()
+    with STORES[request.param](tmp_path, request) as made:
+        yield made
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from headrace_scheduler.engine import PlanIndex
 from headrace_scheduler.executors.assignments import message_of
 from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.executors.simulated import SimulatedExecutor
+from headrace_scheduler.handlers.access import Access
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
 from headrace_scheduler.handlers.attempts import AttemptsService
 from headrace_scheduler.handlers.scheduling import SchedulerService
@@ -74,7 +75,9 @@ async def running(
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
         assignment = partial(message_of, max_value_bytes=settings.max_value_bytes, grace_s=settings.grace_s)
-        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed)
+        granting = Access(artifacts)
+        stack.callback(granting.close)
+        attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed, granting)
         access = ArtifactService(artifacts, driver.writes)
         served = [
             Served(

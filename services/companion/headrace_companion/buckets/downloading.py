@@ -49,7 +49,7 @@ class Found:
 
 
 class Download:
-    """One artifact's way to the disk; `find` gets fresh ways."""
+    """One artifact's way to the disk; `find` looks again, for fresh ways."""
 
     def __init__(self, transfers: Transfers, patience: Patience, threads: Executor, find: Callable[[], Found]) -> None:
         self._transfers = transfers
@@ -94,20 +94,18 @@ class Download:
     def _fill(self, wanted: Sequence[tuple[int, FoundObject]], uri: str) -> None:
         left = [(descriptor, one, offset) for descriptor, one in wanted for offset in range(0, one.size, RANGE)]
         ways = {one.name: one for _, one in wanted}
+        fruitless = 0
         while left:
             before = len(left)
             left, expired = self._round(left, ways)
             if not left:
                 break
-            if len(left) == before and expired is None:
-                raise StoreError(f"{uri} cannot be read")
-            found = self._find()
-            fresh = {one.name: one for one in found.objects}
-            if any(one.name not in fresh for _, one, _ in left):
-                raise ObjectMissing(f"{uri} was deleted while it was read")
-            if len(left) == before and all(fresh[name].url == ways[name].url for name in ways):
+            fruitless = fruitless + 1 if len(left) == before else 0
+            if fruitless == 2:
                 raise StoreError(f"the store refuses access to {uri} ({expired})")
-            ways = fresh
+            ways = {one.name: one for one in self._find().objects}
+            if any(one.name not in ways for _, one, _ in left):
+                raise ObjectMissing(f"{uri} was deleted while it was read")
         for descriptor, one in wanted:
             if one.digest.startswith("sha256:") and digest_of(descriptor) != one.digest:
                 raise StoreError(f"{uri} is not what was stored: the content of {one.name or 'the object'} has changed")

@@ -21,7 +21,16 @@ from headrace_companion.buckets import granting
 from headrace_companion.buckets.downloading import Download, Found
 from headrace_companion.buckets.granting import MOST_WANTS, VALID_S, Granter
 from headrace_companion.buckets.growing import GrowingLogs
-from headrace_companion.buckets.layout import SINGLE, File, Manifest, is_hidden, manifest_key
+from headrace_companion.buckets.layout import (
+    HIDDEN,
+    SINGLE,
+    File,
+    Manifest,
+    is_hidden,
+    manifest_key,
+    piece_name,
+    piece_numbers,
+)
 from headrace_companion.buckets.surveying import SourceFile, Survey, opened, remove, survey
 from headrace_companion.buckets.transferring import Expired, Patience, Transfers, digest_of
 from headrace_companion.buckets.uploading import upload_in_parts
@@ -33,12 +42,21 @@ THREADS: Final = 8
 SPARE_S: Final = 60  # of a URL's life are left when it is used
 PATIENCE_S: Final = 20.0
 ELSEWHERE: Final = ":"
+PIECES: Final = 32  # of a growing log, to which ways are asked for at once
 
 
 class GrantedStore:
     """Keys lie beneath `root`; what was prepared to be read elsewhere has keys like `:s3/bucket/key`."""
 
-    def __init__(self, root: str, granter: Granter, transfers: Transfers, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        root: str,
+        granter: Granter,
+        transfers: Transfers,
+        patience_s: float = PATIENCE_S,
+        usual: Sequence[str] = (),
+    ) -> None:
+        """`usual`: keys that will be written, small or not at all; ways to them are asked for together."""
         self._root = root.rstrip("/")
         self._granter = granter
         self._transfers = transfers
@@ -49,6 +67,7 @@ class GrantedStore:
         self._reads: dict[str, tuple[Way, float]] = {}
         self._writes: dict[str, tuple[str, float]] = {}
         self._others: set[str] = set()
+        self._usual = frozenset(self.uri(key) for key in usual)
 
     def patient(self, seconds: float) -> Self:
         other = copy.copy(self)
@@ -82,7 +101,7 @@ class GrantedStore:
         """Get ways to read and to write these URIs by one question; those that are used within 14 minutes need no other.
         The URIs are returned that lie in no store of the platform's.
         """
-        reading, writing = list(dict.fromkeys(reads)), list(dict.fromkeys(writes))
+        reading, writing = list(dict.fromkeys(reads)), list(dict.fromkeys((*writes, *self._usual)))
         wants = [granting.find(uri) for uri in reading] + [granting.put(uri, 0) for uri in writing]
         until = time.monotonic() + VALID_S - SPARE_S
         ways = self.ask(wants)
@@ -107,7 +126,7 @@ class GrantedStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self.read(key))
             return
-        Download(self._transfers, self._patience, self._threads, lambda: self._find(key)).to(target, found)
+        Download(self._transfers, self._patience, self._threads, lambda: self._find(key, fresh=True)).to(target, found)
 
     def exists(self, key: str) -> bool:
         if self._logs.get(key) is not None:
@@ -291,10 +310,10 @@ class GrantedStore:
                 raise StoreError(way.problem)
         return ways
 
-    def _find(self, key: str, *, look: bool = False) -> Found:
+    def _find(self, key: str, *, look: bool = False, fresh: bool = False) -> Found:
         uri = self.uri(key)
         way, until = self._reads.get(uri, (None, 0.0))
-        if way is None or time.monotonic() > until:
+        if way is None or fresh or time.monotonic() > until:
             way = self.ask([granting.find(uri, look=look)])[0]
             if uri in self._reads:
                 self._reads[uri] = way, time.monotonic() + VALID_S - SPARE_S
@@ -331,7 +350,19 @@ class GrantedStore:
         url, until = self._writes.pop(uri, ("", 0.0))
         if url and not fresh and time.monotonic() < until:
             return url
-        return self.ask([granting.put(uri, size, digest)])[0].url
+        along = [one for one in self._along(uri) if one != uri and one not in self._writes]
+        mine, *ways = self.ask([granting.put(uri, size, digest), *(granting.put(one, 0) for one in along)])
+        until = time.monotonic() + VALID_S - SPARE_S
+        self._writes.update({one: (way.url, until) for one, way in zip(along, ways, strict=True)})
+        return mine.url
+
+    def _along(self, uri: str) -> list[str]:
+        """What will be written soon where URI is: asking for its way too costs nothing."""
+        folder, _, name = uri.rpartition("/")
+        numbers = piece_numbers(name)
+        if folder.rpartition("/")[0].endswith(f"{HIDDEN}/log") and numbers is not None and self._usual:
+            return [f"{folder}/{piece_name(number, number)}" for number in range(numbers[0], numbers[0] + PIECES)]
+        return list(self._usual) if uri in self._usual else []
 
     def _drop(self, uris: Sequence[str]) -> None:
         for uri in uris:

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 import grpc
 
 from headrace_protos.lifecycle import attempt_path
-from headrace_protos.v1 import assignments_pb2, attempts_pb2, attempts_pb2_grpc
+from headrace_protos.v1 import access_pb2, assignments_pb2, attempts_pb2, attempts_pb2_grpc
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler.executors.port import AttemptId, Launch
+from headrace_scheduler.handlers.access import VALID_S, Access
 from headrace_scheduler.owning import Elsewhere, Ownership
 from headrace_scheduler.receiving import Receiver
 from headrace_servicekit import callers
@@ -28,12 +29,14 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         ownership: Ownership,
         assignment: Callable[[Launch], assignments_pb2.Assignment],
         completed: Callable[[AttemptId, attempts_pb2.AttemptResult], attempts_pb2.AttemptResult | None],
+        access: Access,
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._ownership = ownership
         self._assignment = assignment
         self._completed = completed
+        self._access = access
 
     async def Assign(self, request: attempts_pb2.AssignRequest, context: Context) -> attempts_pb2.AssignResponse:  # noqa: N802
         """What the attempt is to do, or whom to ask."""
@@ -41,6 +44,13 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         if isinstance(found, Elsewhere):
             return attempts_pb2.AssignResponse(ask=found.address)
         return attempts_pb2.AssignResponse(assignment=self._assignment(found))
+
+    async def Access(self, request: access_pb2.AccessRequest, context: Context) -> access_pb2.AccessResponse:  # noqa: N802
+        """Ways to what the attempt may read and write, or whom to ask."""
+        found = await self._ownership.find(request.run_id, request.path, request.attempt)
+        if isinstance(found, Elsewhere):
+            return access_pb2.AccessResponse(ask=found.address)
+        return access_pb2.AccessResponse(ways=await self._access.ways(found, request.wants), valid_s=VALID_S)
 
     async def Report(self, request: attempts_pb2.ReportRequest, context: Context) -> attempts_pb2.ReportResponse:  # noqa: N802
         """Durable before it is acknowledged: by the append that applies it, where the run is driven here, else in the inbox,
