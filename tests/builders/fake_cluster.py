@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -27,16 +28,12 @@ def now() -> str:
 
 def selected(labels: dict[str, str], query: Query) -> bool:
     """Label selectors as the executor writes them: `a=b,c in (1,2)`."""
-    for part in query.get("labelSelector", "").replace(", ", ",").split(",headrace"):
+    for part in re.split(r",(?=[a-z])", query.get("labelSelector", "")):
         name, _, values = part.partition(" in (")
-        if values:
-            key = name if name.startswith("headrace") else f"headrace{name}"
-            if labels.get(key) not in values.rstrip(")").split(","):
-                return False
-        elif part:
-            name, _, value = part.partition("=")
-            if labels.get(name) != value:
-                return False
+        if not values:
+            name, _, values = part.partition("=")
+        if name and labels.get(name) not in values.rstrip(")").split(","):
+            return False
     return True
 
 

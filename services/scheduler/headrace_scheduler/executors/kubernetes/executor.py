@@ -20,7 +20,9 @@ from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import ended, ends, rights
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
+from headrace_scheduler.executors.kubernetes.claim_tasks import Claims
 from headrace_scheduler.executors.kubernetes.creating import Created, Creator
+from headrace_scheduler.executors.kubernetes.explaining import Explainer
 from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge
 from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
@@ -70,6 +72,7 @@ class KubernetesExecutor:
         self._held: frozenset[int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[port.AttemptId, Following] = {}  # seen running, not told yet
+        self._ending: dict[port.AttemptId, Following] = {}  # whose report is due
         self._gets = asyncio.Semaphore(GETS)
         self._register = Register(self._let_go)
         self._namespaces = Namespaces(api, options, lambda name: _PodSink(self, name), clock)
@@ -78,6 +81,10 @@ class KubernetesExecutor:
         self._reaper = Reaper(api, limits.keep_pods_s, runs, self._drives_here, clock)
         self._settler = Settler(store)
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
+        self._claims = Claims(api, creator)
+        self._explainer = Explainer(
+            api, self._register, self._stock, limits.unstartable_s, clock, self._spawn, self._give_up
+        )
         self._launcher = Launcher(
             api,
             self._register,
@@ -87,6 +94,7 @@ class KubernetesExecutor:
             self._created,
             limits.most_pods,
             self._stock.offers,
+            self._claims,
         )
 
     # ---- the port
@@ -165,7 +173,8 @@ class KubernetesExecutor:
         self._namespaces.hold(held)
 
     async def end_run(self, run_id: str) -> None:
-        """Its workspace goes."""
+        namespaces = [met.name for met in self._namespaces.all()]
+        await self._claims.delete_workspace(run_id, self._options.installation, namespaces)
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -216,8 +225,8 @@ class KubernetesExecutor:
             self._spawn(self._delete(of), f"cancel {of.name}")
         elif made.found is not None:
             self.pod_changed(made.found)
-        elif of.pod is not None or of.gone:
-            self._act(of)  # the watch was faster than the answer
+        else:
+            self._act(of)  # the watch may have been faster than the answer
 
     def pod_changed(self, found: Json) -> None:
         """A Pod of this installation is there, like this."""
@@ -236,7 +245,7 @@ class KubernetesExecutor:
         if pod.over or pod.main is Main.ENDED or pod.deleting:
             of.end, of.taken_away = ends.ending(found), ends.disruption(found)
             of.out_of_memory = ends.out_of_memory(found)
-        self._act(of)
+        self._act(of, found)
 
     def pod_gone(self, uid: str, last: Json | None) -> None:
         """A Pod is not there any more; without LAST that is looked at again, because what one list lacks may be elsewhere."""
@@ -264,9 +273,11 @@ class KubernetesExecutor:
         if pod.started_us and not of.image_ready_us:
             of.image_ready_us = now if now - pod.started_us < 2_000_000 else pod.started_us
 
-    def _act(self, of: Following) -> None:
+    def _act(self, of: Following, found: Json | None = None) -> None:
         """Do what follows from what was seen."""
         match judge(of, self._clock()):
+            case Judgement.WAITS:
+                self._explainer.waits(of, found)
             case Judgement.RUNS:
                 of.accelerator = self._stock.got(of.uid)
                 if of.held:
@@ -275,6 +286,7 @@ class KubernetesExecutor:
                     self._running[of.attempt] = of  # said a little later, with its report where that is there by then
             case Judgement.REPORT_DUE:
                 of.ended_at = of.ended_at or self._clock()
+                self._ending[of.attempt] = of
             case Judgement.OVER if not of.settling:
                 self._spawn(self._settle(of, of.end or ended.lost(ended.NO_REPORT)), f"settle {of.name}")
 
@@ -350,12 +362,21 @@ class KubernetesExecutor:
             running, self._running = self._running, {}
             for of in running.values():
                 self._register.runs(of)
-            lost = self._nodes.lost()
-            for of in self._register:
-                if of.ended_at:
+            ending, self._ending = self._ending, {}
+            for of in ending.values():
+                if self._register.get(of.attempt) is of:
                     self._act(of)
-                if lost and of.pod is not None and of.pod.node in lost and not of.settling:
+            self._explainer.look()
+            lost = self._nodes.lost()
+            for of in self._register if lost else ():
+                if of.pod is not None and of.pod.node in lost and not of.settling:
                     self._lose(of, lost[of.pod.node])
+
+    def _give_up(self, of: Following) -> None:
+        """It cannot start, and nobody helped."""
+        stuck = of.wait.stuck if of.wait is not None else None
+        self._register.end(of, stuck or ended.refused("its Pod could not start"))
+        self._spawn(self._delete_now(of.attempt), f"delete {of.name}")
 
     def _lose(self, of: Following, seconds: float) -> None:
         """Its node is lost, and the Pod with it; nobody but us will say so."""

@@ -13,6 +13,7 @@ from typing import Final
 from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod
+from headrace_scheduler.executors.kubernetes.waits import Wait
 
 REPORT_S: Final = 5.0  # that a report may be on its way after user code's container has ended
 
@@ -53,6 +54,7 @@ class Following:
     settling: bool = False
     held: str = ""  # told last
     since: float = 0.0  # monotonic: it has been waiting since then
+    wait: Wait | None = None  # why, as far as that is known
     explained: float = 0.0  # monotonic: when it was last asked why
     stuck_since: float = 0.0  # monotonic: it cannot start without somebody's help since then
     ended_at: float = 0.0  # monotonic: its main was first seen ended then

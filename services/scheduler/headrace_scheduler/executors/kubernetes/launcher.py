@@ -14,9 +14,10 @@ from typing import Any, Final
 from headrace_companion.results import LOG_FILE
 from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
-from headrace_scheduler.executors.kubernetes import claim_tasks, ended, names, pods
+from headrace_scheduler.executors.kubernetes import ended, names, pods
 from headrace_scheduler.executors.kubernetes.accelerators import Offer, fitted
 from headrace_scheduler.executors.kubernetes.calling import KubernetesApi, path_of
+from headrace_scheduler.executors.kubernetes.claim_tasks import Claims
 from headrace_scheduler.executors.kubernetes.creating import Created, Creation, Creator, NotCreated
 from headrace_scheduler.executors.kubernetes.following import Following
 from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
@@ -41,6 +42,7 @@ class Launcher:
     created: Callable[[Following, Created], None]
     most: int
     offers: Callable[[], Sequence[Offer]]  # the accelerators that there are
+    claims: Claims
     _queue: deque[Following] = field(default_factory=deque)
 
     def launch(self, launch: port.Launch) -> None:
@@ -58,18 +60,16 @@ class Launcher:
         self.register.follow(of)
         self._queue.append(of)
         self.pump()
+        if self._queue and self._queue[-1] is of:
+            most = f"this scheduler has {self.most} Pods in flight, as many as HEADRACE_MAX_PODS allows"
+            self.register.hold(of, most)
 
     def pump(self) -> None:
-        """Begin what there is room for. Those that wait say so."""
+        """Begin what there is room for."""
         while self._queue and len(self.register) - len(self._queue) < self.most:
             of = self._queue.popleft()
             if self.register.get(of.attempt) is of:
                 self.spawn(self._begin(of), f"launch {of.name}")
-        for of in self._queue:
-            if not of.held:
-                self.register.hold(
-                    of, f"this scheduler has {self.most} Pods in flight, as many as HEADRACE_MAX_PODS allows"
-                )
 
     def drop(self, of: Following) -> None:
         """It is not to be created."""
@@ -80,9 +80,6 @@ class Launcher:
         launch = of.launch
         assert launch is not None, "an attempt keeps its launch until its Pod is there"
         try:
-            if launch.image in CLAIM_OPERATIONS:
-                self.register.end(of, await claim_tasks.carry_out(self.api, launch, of.namespace))
-                return
             await self._create(of, launch)
         except Refused as refused:
             self.register.end(of, ended.refused(str(refused), refused.reason))
@@ -94,8 +91,6 @@ class Launcher:
 
     async def _create(self, of: Following, launch: port.Launch) -> None:
         options = await self.namespaces.options(of.namespace)
-        made = pods.pod(fitted(launch, self.offers()), options)
-        of.warnings = made.warnings
 
         def stopped() -> bool:
             return of.canceled or self.register.get(of.attempt) is not of
@@ -103,6 +98,13 @@ class Launcher:
         def hold(sentence: str) -> None:
             self.register.hold(of, sentence)
 
+        if launch.image in CLAIM_OPERATIONS:
+            self.register.end(of, await self.claims.carry_out(launch, options, hold, stopped))
+            return
+        made = pods.pod(fitted(launch, self.offers()), options)
+        of.warnings = made.warnings
+        if launch.settings.workspace_claim:
+            await self.claims.workspace(launch, options, hold, stopped)
         identity = names.identity(launch.attempt, options.installation)
         found = await self.creator.create(
             Creation(

@@ -1,0 +1,100 @@
+"""Saying why attempts wait: from what the watch tells where that is enough, else from the Pod and the events about it.
+
+What is said comes from `waits`. What only a person can put right ends the attempt after a while. Called by the executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
+from headrace_scheduler.executors.kubernetes.following import Following, Judgement, judge
+from headrace_scheduler.executors.kubernetes.inventory import Stock, request_of
+from headrace_scheduler.executors.kubernetes.register import Register
+from headrace_scheduler.executors.kubernetes.waits import Wait, waiting
+
+logger = logging.getLogger(__name__)
+SOON_S: Final = 1.0  # a shorter wait is not worth a word
+LOOK_S: Final = 2.0  # of silence, before the Pod and its events are asked for
+AGAIN_S: Final = 5.0
+LONG_S: Final = 120.0  # that an attempt has waited, from which on it is looked at less often
+SELDOM_S: Final = 30.0
+AT_ONCE: Final = 8
+A_ROUND: Final = 16  # lookups, of which there are two rounds a second
+
+
+@dataclass(slots=True)
+class Explainer:
+    """`give_up` ends an attempt that nobody helped."""
+
+    api: KubernetesApi
+    register: Register
+    stock: Stock
+    unstartable_s: float
+    clock: Callable[[], float]
+    spawn: Callable[[Coroutine[Any, Any, None], str], None]
+    give_up: Callable[[Following], None]
+    _waiting: dict[Any, Following] = field(default_factory=dict)
+    _lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def waits(self, of: Following, found: Json | None) -> None:
+        """Its Pod is there and user code does not run; FOUND: the Pod, where it is at hand."""
+        self._waiting[of.attempt] = of
+        if found is not None and not (found.get("spec") or {}).get("nodeName") and _refused(found):
+            self._note(of, self._why(found, ()))
+
+    def look(self) -> None:
+        """Every half second: say what is known, look where nothing is, and give up what nobody helps."""
+        now, budget = self.clock(), A_ROUND
+        for attempt, of in list(self._waiting.items()):
+            if self.register.get(attempt) is not of or judge(of, now) is not Judgement.WAITS:
+                del self._waiting[attempt]
+            elif of.wait is not None and of.stuck_since and now - of.stuck_since >= self.unstartable_s:
+                del self._waiting[attempt]
+                self.give_up(of)
+            elif now - of.since >= SOON_S:
+                if of.wait is not None:
+                    self.register.hold(of, of.wait.detail)
+                if budget and self._is_due(of, now):
+                    budget -= 1
+                    of.explained = now
+                    self.spawn(self._explain(of), f"explain {of.name}")
+
+    def _is_due(self, of: Following, now: float) -> bool:
+        pause = SELDOM_S if now - of.since > LONG_S else AGAIN_S
+        return now - of.since >= LOOK_S and now - of.explained >= pause
+
+    async def _explain(self, of: Following) -> None:
+        try:
+            async with self._lookups:
+                pod = await self.api.get(path_of(of.namespace, "pods", of.name))
+                events: list[Json] = []
+                async for page in self.api.pages(
+                    path_of(of.namespace, "events"), {"fieldSelector": f"involvedObject.uid={of.uid}"}
+                ):
+                    events += page.items
+        except (ApiError, Unreachable) as away:
+            logger.info("cannot see why the Pod %s/%s waits: %s", of.namespace, of.name, away)
+            return
+        if pod["metadata"]["uid"] == of.uid:
+            self._note(of, self._why(pod, events))
+            if of.wait is not None and not of.running:
+                self.register.hold(of, of.wait.detail)
+
+    def _why(self, pod: Json, events: Any) -> Wait | None:
+        return waiting(pod, events, self.stock.wait(request_of(pod)))
+
+    def _note(self, of: Following, found: Wait | None) -> None:
+        of.wait = found
+        stuck = found is not None and found.stuck is not None
+        of.stuck_since = (of.stuck_since or self.clock()) if stuck else 0.0
+
+
+def _refused(pod: Json) -> bool:
+    """Whether the scheduler has looked at it, and found no node."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one.get("type") == "PodScheduled" and one.get("status") == "False" for one in conditions)
