@@ -196,6 +196,69 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceleratorTime:
+    """Accelerators × seconds: asked for from admission until the attempt ended, used while user code ran. `accelerator`: the
+    product that was given, where that is known, else what was asked for.
+    """
+
+    accelerator: str
+    attempts: int
+    asked_s: float
+    used_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Accelerator time of a run, by product and by task; tasks that held none (cached ones too) are left out."""
+
+    total: tuple[AcceleratorTime, ...] = ()
+    tasks: Mapping[str, tuple[AcceleratorTime, ...]] = field(default_factory=dict)  # by path
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    """Accelerator time of a namespace's attempts that ended on one day (UTC)."""
+
+    namespace: str
+    day: str
+    times: tuple[AcceleratorTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceUsage:
+    """Accelerator time of namespaces, also of runs that are deleted."""
+
+    total: tuple[AcceleratorTime, ...] = ()
+    days: tuple[DayUsage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerators:
+    """Accelerators of one kind on a node; `memory` bytes on each, 0 = not known; `mig` the profile of a slice."""
+
+    resource: str
+    product: str
+    count: int
+    used: int = 0
+    memory: int = 0
+    mig: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, and what tasks of this platform hold of it."""
+
+    name: str
+    status: str
+    cpu: float = 0.0
+    cpu_used: float = 0.0
+    memory: int = 0
+    memory_used: int = 0
+    accelerators: tuple[Accelerators, ...] = ()
+    taints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """What the platform says of a pipeline that is only checked; no problems = valid."""
 

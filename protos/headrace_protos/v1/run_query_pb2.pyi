@@ -52,6 +52,157 @@ IS_SUBSTRING: FilterOperation.ValueType  # 9
 global___FilterOperation = FilterOperation
 
 @typing.final
+class AcceleratorTime(google.protobuf.message.Message):
+    """Accelerators × time, in microseconds. Asked for: from admission until the attempt ended; used: while user code ran."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCELERATOR_FIELD_NUMBER: builtins.int
+    ATTEMPTS_FIELD_NUMBER: builtins.int
+    ASKED_US_FIELD_NUMBER: builtins.int
+    USED_US_FIELD_NUMBER: builtins.int
+    accelerator: builtins.str
+    """the product that was given, where that is known, else what was asked for"""
+    attempts: builtins.int
+    asked_us: builtins.int
+    used_us: builtins.int
+    def __init__(
+        self,
+        *,
+        accelerator: builtins.str = ...,
+        attempts: builtins.int = ...,
+        asked_us: builtins.int = ...,
+        used_us: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "asked_us", b"asked_us", "attempts", b"attempts", "used_us", b"used_us"]) -> None: ...
+
+global___AcceleratorTime = AcceleratorTime
+
+@typing.final
+class RunUsageRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["run_id", b"run_id"]) -> None: ...
+
+global___RunUsageRequest = RunUsageRequest
+
+@typing.final
+class RunUsageResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: builtins.int
+    TASKS_FIELD_NUMBER: builtins.int
+    @property
+    def total(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AcceleratorTime]:
+        """by product"""
+
+    @property
+    def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskUsage]:
+        """those that held any, by path"""
+
+    def __init__(
+        self,
+        *,
+        total: collections.abc.Iterable[global___AcceleratorTime] | None = ...,
+        tasks: collections.abc.Iterable[global___TaskUsage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["tasks", b"tasks", "total", b"total"]) -> None: ...
+
+global___RunUsageResponse = RunUsageResponse
+
+@typing.final
+class TaskUsage(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    TIMES_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    @property
+    def times(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AcceleratorTime]: ...
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        times: collections.abc.Iterable[global___AcceleratorTime] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "times", b"times"]) -> None: ...
+
+global___TaskUsage = TaskUsage
+
+@typing.final
+class NamespaceUsageRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    FROM_DAY_FIELD_NUMBER: builtins.int
+    TO_DAY_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    """"" = all"""
+    from_day: builtins.str
+    """2026-01-31, UTC; "" = from the first"""
+    to_day: builtins.str
+    """with it; "" = to the last"""
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        from_day: builtins.str = ...,
+        to_day: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["from_day", b"from_day", "namespace", b"namespace", "to_day", b"to_day"]) -> None: ...
+
+global___NamespaceUsageRequest = NamespaceUsageRequest
+
+@typing.final
+class NamespaceUsageResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: builtins.int
+    DAYS_FIELD_NUMBER: builtins.int
+    @property
+    def total(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AcceleratorTime]: ...
+    @property
+    def days(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DayUsage]: ...
+    def __init__(
+        self,
+        *,
+        total: collections.abc.Iterable[global___AcceleratorTime] | None = ...,
+        days: collections.abc.Iterable[global___DayUsage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["days", b"days", "total", b"total"]) -> None: ...
+
+global___NamespaceUsageResponse = NamespaceUsageResponse
+
+@typing.final
+class DayUsage(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    DAY_FIELD_NUMBER: builtins.int
+    TIMES_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    day: builtins.str
+    @property
+    def times(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AcceleratorTime]: ...
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        day: builtins.str = ...,
+        times: collections.abc.Iterable[global___AcceleratorTime] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["day", b"day", "namespace", b"namespace", "times", b"times"]) -> None: ...
+
+global___DayUsage = DayUsage
+
+@typing.final
 class GetRunRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -75,6 +75,16 @@ class RunQueryStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.FromString,
                 _registered_method=True)
+        self.RunUsage = channel.unary_unary(
+                '/headrace.v1.RunQuery/RunUsage',
+                request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
+                _registered_method=True)
+        self.NamespaceUsage = channel.unary_unary(
+                '/headrace.v1.RunQuery/NamespaceUsage',
+                request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageResponse.FromString,
+                _registered_method=True)
 
 
 class RunQueryServicer(object):
@@ -137,6 +147,21 @@ class RunQueryServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunUsage(self, request, context):
+        """Accelerator time of the run's attempts, by task and product; of those that have not ended up to now. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NamespaceUsage(self, request, context):
+        """Accelerator time of attempts that have ended, by namespace, day and product; also of runs that are deleted.
+        Errors: INVALID_INPUT (a day).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunQueryServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +204,16 @@ def add_RunQueryServicer_to_server(servicer, server):
                     servicer.GetTrace,
                     request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.SerializeToString,
+            ),
+            'RunUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunUsage,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.SerializeToString,
+            ),
+            'NamespaceUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.NamespaceUsage,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +433,60 @@ class RunQuery(object):
             '/headrace.v1.RunQuery/GetTrace',
             headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.RunQuery/RunUsage',
+            headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NamespaceUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.RunQuery/NamespaceUsage',
+            headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__query__pb2.NamespaceUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -95,6 +95,11 @@ class RunsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.FromString,
                 _registered_method=True)
+        self.Usage = channel.unary_unary(
+                '/headrace.v1.Runs/Usage',
+                request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
+                _registered_method=True)
         self.Terminate = channel.unary_unary(
                 '/headrace.v1.Runs/Terminate',
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.TerminateRunRequest.SerializeToString,
@@ -203,6 +208,13 @@ class RunsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Usage(self, request, context):
+        """Accelerator time of the run: asked for and used, by task and product. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Terminate(self, request, context):
         """Ends the run: CANCELING, then CANCELED; with run_exit_tasks, exit tasks of the groups that are open run first, and a second call
         without it ends those too. Errors: NOT_FOUND, WRONG_STATE (it has ended, or is being terminated already).
@@ -296,6 +308,11 @@ def add_RunsServicer_to_server(servicer, server):
                     servicer.Trace,
                     request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.SerializeToString,
+            ),
+            'Usage': grpc.unary_unary_rpc_method_handler(
+                    servicer.Usage,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.SerializeToString,
             ),
             'Terminate': grpc.unary_unary_rpc_method_handler(
                     servicer.Terminate,
@@ -642,6 +659,33 @@ class Runs(object):
             '/headrace.v1.Runs/Trace',
             headrace__protos_dot_v1_dot_run__query__pb2.GetTraceRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__query__pb2.GetTraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Usage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Runs/Usage',
+            headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/scheduler.proto\x12\x0bheadrace.v1\"\x1d\n\x0bWakeRequest\x12\x0e\n\x06shards\x18\x01 \x03(\x05\"\x0e\n\x0cWakeResponse\"%\n\x15\x43heckPlacementRequest\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"<\n\x16\x43heckPlacementResponse\x12\x10\n\x08problems\x18\x01 \x03(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\x12\n\x10InventoryRequest\"5\n\x11InventoryResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Node\"\xa6\x01\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x10\n\x08\x63pu_used\x18\x03 \x01(\x01\x12\x0e\n\x06memory\x18\x04 \x01(\x03\x12\x13\n\x0bmemory_used\x18\x05 \x01(\x03\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x06 \x01(\x05\x12\x19\n\x11\x61\x63\x63\x65lerators_used\x18\x07 \x01(\x05\x12\x1b\n\x13\x61\x63\x63\x65lerator_product\x18\x08 \x01(\t\"W\n\x0bReadRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\"/\n\x0cReadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"!\n\x12ListObjectsRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\"*\n\x0cStoredObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"A\n\x13ListObjectsResponse\x12*\n\x07objects\x18\x01 \x03(\x0b\x32\x19.headrace.v1.StoredObject\"\'\n\nPutRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\r\n\x0bPutResponse\"\x1d\n\rExistsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x03(\x08\"$\n\x14\x44\x65leteObjectsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\"\x17\n\x15\x44\x65leteObjectsResponse2\xef\x01\n\tScheduler\x12;\n\x04Wake\x12\x18.headrace.v1.WakeRequest\x1a\x19.headrace.v1.WakeResponse\x12Y\n\x0e\x43heckPlacement\x12\".headrace.v1.CheckPlacementRequest\x1a#.headrace.v1.CheckPlacementResponse\x12J\n\tInventory\x12\x1d.headrace.v1.InventoryRequest\x1a\x1e.headrace.v1.InventoryResponse2\xea\x02\n\x0e\x41rtifactAccess\x12=\n\x04Read\x12\x18.headrace.v1.ReadRequest\x1a\x19.headrace.v1.ReadResponse0\x01\x12K\n\x04List\x12\x1f.headrace.v1.ListObjectsRequest\x1a .headrace.v1.ListObjectsResponse0\x01\x12\x38\n\x03Put\x12\x17.headrace.v1.PutRequest\x1a\x18.headrace.v1.PutResponse\x12\x41\n\x06\x45xists\x12\x1a.headrace.v1.ExistsRequest\x1a\x1b.headrace.v1.ExistsResponse\x12O\n\x06\x44\x65lete\x12!.headrace.v1.DeleteObjectsRequest\x1a\".headrace.v1.DeleteObjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/scheduler.proto\x12\x0bheadrace.v1\"\x1d\n\x0bWakeRequest\x12\x0e\n\x06shards\x18\x01 \x03(\x05\"\x0e\n\x0cWakeResponse\"%\n\x15\x43heckPlacementRequest\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"<\n\x16\x43heckPlacementResponse\x12\x10\n\x08problems\x18\x01 \x03(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\x12\n\x10InventoryRequest\"5\n\x11InventoryResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Node\"\xf4\x01\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x10\n\x08\x63pu_used\x18\x03 \x01(\x01\x12\x0e\n\x06memory\x18\x04 \x01(\x03\x12\x13\n\x0bmemory_used\x18\x05 \x01(\x03\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x06 \x01(\x05\x12\x19\n\x11\x61\x63\x63\x65lerators_used\x18\x07 \x01(\x05\x12\x1b\n\x13\x61\x63\x63\x65lerator_product\x18\x08 \x01(\t\x12,\n\x05stock\x18\t \x03(\x0b\x32\x1d.headrace.v1.AcceleratorStock\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0e\n\x06taints\x18\x0b \x03(\t\"o\n\x10\x41\x63\x63\x65leratorStock\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0e\n\x06memory\x18\x03 \x01(\x03\x12\x0b\n\x03mig\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x05\x12\x0c\n\x04used\x18\x06 \x01(\x05\"W\n\x0bReadRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\"/\n\x0cReadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"!\n\x12ListObjectsRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\"*\n\x0cStoredObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"A\n\x13ListObjectsResponse\x12*\n\x07objects\x18\x01 \x03(\x0b\x32\x19.headrace.v1.StoredObject\"\'\n\nPutRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\r\n\x0bPutResponse\"\x1d\n\rExistsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x03(\x08\"$\n\x14\x44\x65leteObjectsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\"\x17\n\x15\x44\x65leteObjectsResponse2\xef\x01\n\tScheduler\x12;\n\x04Wake\x12\x18.headrace.v1.WakeRequest\x1a\x19.headrace.v1.WakeResponse\x12Y\n\x0e\x43heckPlacement\x12\".headrace.v1.CheckPlacementRequest\x1a#.headrace.v1.CheckPlacementResponse\x12J\n\tInventory\x12\x1d.headrace.v1.InventoryRequest\x1a\x1e.headrace.v1.InventoryResponse2\xea\x02\n\x0e\x41rtifactAccess\x12=\n\x04Read\x12\x18.headrace.v1.ReadRequest\x1a\x19.headrace.v1.ReadResponse0\x01\x12K\n\x04List\x12\x1f.headrace.v1.ListObjectsRequest\x1a .headrace.v1.ListObjectsResponse0\x01\x12\x38\n\x03Put\x12\x17.headrace.v1.PutRequest\x1a\x18.headrace.v1.PutResponse\x12\x41\n\x06\x45xists\x12\x1a.headrace.v1.ExistsRequest\x1a\x1b.headrace.v1.ExistsResponse\x12O\n\x06\x44\x65lete\x12!.headrace.v1.DeleteObjectsRequest\x1a\".headrace.v1.DeleteObjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,31 +44,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVENTORYRESPONSE']._serialized_start=219
   _globals['_INVENTORYRESPONSE']._serialized_end=272
   _globals['_NODE']._serialized_start=275
-  _globals['_NODE']._serialized_end=441
-  _globals['_READREQUEST']._serialized_start=443
-  _globals['_READREQUEST']._serialized_end=530
-  _globals['_READRESPONSE']._serialized_start=532
-  _globals['_READRESPONSE']._serialized_end=579
-  _globals['_LISTOBJECTSREQUEST']._serialized_start=581
-  _globals['_LISTOBJECTSREQUEST']._serialized_end=614
-  _globals['_STOREDOBJECT']._serialized_start=616
-  _globals['_STOREDOBJECT']._serialized_end=658
-  _globals['_LISTOBJECTSRESPONSE']._serialized_start=660
-  _globals['_LISTOBJECTSRESPONSE']._serialized_end=725
-  _globals['_PUTREQUEST']._serialized_start=727
-  _globals['_PUTREQUEST']._serialized_end=766
-  _globals['_PUTRESPONSE']._serialized_start=768
-  _globals['_PUTRESPONSE']._serialized_end=781
-  _globals['_EXISTSREQUEST']._serialized_start=783
-  _globals['_EXISTSREQUEST']._serialized_end=812
-  _globals['_EXISTSRESPONSE']._serialized_start=814
-  _globals['_EXISTSRESPONSE']._serialized_end=846
-  _globals['_DELETEOBJECTSREQUEST']._serialized_start=848
-  _globals['_DELETEOBJECTSREQUEST']._serialized_end=884
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=886
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=909
-  _globals['_SCHEDULER']._serialized_start=912
-  _globals['_SCHEDULER']._serialized_end=1151
-  _globals['_ARTIFACTACCESS']._serialized_start=1154
-  _globals['_ARTIFACTACCESS']._serialized_end=1516
+  _globals['_NODE']._serialized_end=519
+  _globals['_ACCELERATORSTOCK']._serialized_start=521
+  _globals['_ACCELERATORSTOCK']._serialized_end=632
+  _globals['_READREQUEST']._serialized_start=634
+  _globals['_READREQUEST']._serialized_end=721
+  _globals['_READRESPONSE']._serialized_start=723
+  _globals['_READRESPONSE']._serialized_end=770
+  _globals['_LISTOBJECTSREQUEST']._serialized_start=772
+  _globals['_LISTOBJECTSREQUEST']._serialized_end=805
+  _globals['_STOREDOBJECT']._serialized_start=807
+  _globals['_STOREDOBJECT']._serialized_end=849
+  _globals['_LISTOBJECTSRESPONSE']._serialized_start=851
+  _globals['_LISTOBJECTSRESPONSE']._serialized_end=916
+  _globals['_PUTREQUEST']._serialized_start=918
+  _globals['_PUTREQUEST']._serialized_end=957
+  _globals['_PUTRESPONSE']._serialized_start=959
+  _globals['_PUTRESPONSE']._serialized_end=972
+  _globals['_EXISTSREQUEST']._serialized_start=974
+  _globals['_EXISTSREQUEST']._serialized_end=1003
+  _globals['_EXISTSRESPONSE']._serialized_start=1005
+  _globals['_EXISTSRESPONSE']._serialized_end=1037
+  _globals['_DELETEOBJECTSREQUEST']._serialized_start=1039
+  _globals['_DELETEOBJECTSREQUEST']._serialized_end=1075
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=1077
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=1100
+  _globals['_SCHEDULER']._serialized_start=1103
+  _globals['_SCHEDULER']._serialized_end=1342
+  _globals['_ARTIFACTACCESS']._serialized_start=1345
+  _globals['_ARTIFACTACCESS']._serialized_end=1707
 # @@protoc_insertion_point(module_scope)

@@ -111,6 +111,9 @@ class Node(google.protobuf.message.Message):
     ACCELERATORS_FIELD_NUMBER: builtins.int
     ACCELERATORS_USED_FIELD_NUMBER: builtins.int
     ACCELERATOR_PRODUCT_FIELD_NUMBER: builtins.int
+    STOCK_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    TAINTS_FIELD_NUMBER: builtins.int
     name: builtins.str
     cpu: builtins.float
     """cores"""
@@ -121,6 +124,16 @@ class Node(google.protobuf.message.Message):
     accelerators: builtins.int
     accelerators_used: builtins.int
     accelerator_product: builtins.str
+    status: builtins.str
+    """ready, not ready, cordoned"""
+    @property
+    def stock(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___AcceleratorStock]:
+        """by kind, where the executor knows"""
+
+    @property
+    def taints(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """key=value:effect"""
+
     def __init__(
         self,
         *,
@@ -132,10 +145,50 @@ class Node(google.protobuf.message.Message):
         accelerators: builtins.int = ...,
         accelerators_used: builtins.int = ...,
         accelerator_product: builtins.str = ...,
+        stock: collections.abc.Iterable[global___AcceleratorStock] | None = ...,
+        status: builtins.str = ...,
+        taints: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accelerator_product", b"accelerator_product", "accelerators", b"accelerators", "accelerators_used", b"accelerators_used", "cpu", b"cpu", "cpu_used", b"cpu_used", "memory", b"memory", "memory_used", b"memory_used", "name", b"name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator_product", b"accelerator_product", "accelerators", b"accelerators", "accelerators_used", b"accelerators_used", "cpu", b"cpu", "cpu_used", b"cpu_used", "memory", b"memory", "memory_used", b"memory_used", "name", b"name", "status", b"status", "stock", b"stock", "taints", b"taints"]) -> None: ...
 
 global___Node = Node
+
+@typing.final
+class AcceleratorStock(google.protobuf.message.Message):
+    """Accelerators of one kind on a node."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RESOURCE_FIELD_NUMBER: builtins.int
+    PRODUCT_FIELD_NUMBER: builtins.int
+    MEMORY_FIELD_NUMBER: builtins.int
+    MIG_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    USED_FIELD_NUMBER: builtins.int
+    resource: builtins.str
+    """nvidia.com/gpu"""
+    product: builtins.str
+    """"" = the node does not say"""
+    memory: builtins.int
+    """bytes on each; 0 = not known"""
+    mig: builtins.str
+    """the profile of a slice; "" = whole ones"""
+    count: builtins.int
+    used: builtins.int
+    """by tasks of this platform"""
+    def __init__(
+        self,
+        *,
+        resource: builtins.str = ...,
+        product: builtins.str = ...,
+        memory: builtins.int = ...,
+        mig: builtins.str = ...,
+        count: builtins.int = ...,
+        used: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "memory", b"memory", "mig", b"mig", "product", b"product", "resource", b"resource", "used", b"used"]) -> None: ...
+
+global___AcceleratorStock = AcceleratorStock
 
 @typing.final
 class ReadRequest(google.protobuf.message.Message):

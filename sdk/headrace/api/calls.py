@@ -22,10 +22,13 @@ from headrace.models import (
     RUN_STATES,
     Artifact,
     ArtifactFile,
+    NamespaceUsage,
+    Node,
     Progress,
     Run,
     Task,
     Trace,
+    Usage,
     Validation,
     ValueReference,
 )
@@ -218,6 +221,29 @@ class Calls:
         from headrace_protos.v1 import run_query_pb2
 
         return reading.trace(await self.call("Trace", run_query_pb2.GetTraceRequest(run_id=run_id)))
+
+    async def usage(self, run_id: str) -> Usage:
+        """The run's accelerator time."""
+        from headrace import using
+        from headrace_protos.v1 import run_query_pb2
+
+        return using.usage(await self.call("Usage", run_query_pb2.RunUsageRequest(run_id=run_id)))
+
+    async def namespace_usage(self, namespace: str = "", *, since: str = "", until: str = "") -> NamespaceUsage:
+        """Accelerator time of a namespace ("" = all) between two days (2026-01-31, UTC), both with it."""
+        from headrace import using
+        from headrace_protos.v1 import run_query_pb2
+
+        request = run_query_pb2.NamespaceUsageRequest(namespace=namespace, from_day=since, to_day=until)
+        return using.namespace_usage(await self.connection.call("Cluster", "Usage", request))
+
+    async def nodes(self) -> list[Node]:
+        """What runs tasks, by name."""
+        from headrace import using
+        from headrace_protos.v1 import cluster_pb2
+
+        answer = await self.connection.call("Cluster", "Nodes", cluster_pb2.NodesRequest())
+        return [using.node(one) for one in answer.nodes]
 
     async def logs(
         self, run_id: str, task: str, *, attempt: int = 0, offset: int = 0, follow: bool = False

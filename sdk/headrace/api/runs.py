@@ -15,7 +15,7 @@ from headrace.api.showing import Progressing, showing
 from headrace.api.starting import Submittable, start_of
 from headrace.api.tasks import AsyncTask, Outputs, Tasks, as_outputs, whole
 from headrace.errors import RunFailed
-from headrace.models import Failure, Progress, Trace
+from headrace.models import Failure, Progress, Trace, Usage
 from headrace.models import Run as Record
 
 if TYPE_CHECKING:
@@ -132,6 +132,11 @@ class AsyncRun:
         """When what ran, and what it waited for."""
         return Later(self._trace)
 
+    @property
+    def usage(self) -> Later[Usage]:
+        """The accelerator time that its tasks asked for and used."""
+        return Later(self._usage)
+
     async def refresh(self) -> AsyncRun:
         """Ask the platform what it says of the run now."""
         self._record = await self._calls.runs.get(self.id)
@@ -233,6 +238,9 @@ class AsyncRun:
 
     async def _artifacts(self) -> list[AsyncArtifact]:
         return [AsyncArtifact(self._calls, self.id, one) for one in await self._calls.artifacts(self.id)]
+
+    async def _usage(self) -> Usage:
+        return await self._calls.usage(self.id)
 
     async def _trace(self) -> Trace:
         return await self._calls.trace(self.id)

@@ -15,7 +15,7 @@ from headrace.blocking.artifacts import Artifact
 from headrace.blocking.experiments import Experiment
 from headrace.blocking.pipelines import Submittable
 from headrace.blocking.tasks import Task, outputs_of
-from headrace.models import Failure, Progress, Trace
+from headrace.models import Failure, Progress, Trace, Usage
 from headrace.models import Run as Record
 
 
@@ -123,6 +123,11 @@ class Run(Face[AsyncRun]):
     def trace(self) -> Trace:
         """When what ran, and what it waited for."""
         return self._runner.fetch(self._inner.trace)
+
+    @property
+    def usage(self) -> Usage:
+        """The accelerator time that its tasks asked for and used."""
+        return self._runner.fetch(self._inner.usage)
 
     def refresh(self) -> Run:
         """Ask the platform what it says of the run now."""

@@ -112,14 +112,17 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         return _completion(options.shell)
     if options.verb in ("experiments", "pipelines", "artifacts"):
         return _stored(options)
-    from headrace.cli import logs, verbs
+    from headrace.cli import logs, usage, verbs
 
+    if options.verb in ("nodes", "usage"):
+        return verbs.perform({"nodes": usage.nodes, "usage": usage.namespace_usage}[options.verb], options)
     if options.verb == "trace":
         return verbs.perform(verbs.trace, options)
     actions = {
         "list": verbs.list_runs,
         "get": verbs.get_run,
         "logs": logs.logs,
+        "usage": usage.run_usage,
         "terminate": verbs.terminate,
         "retry": verbs.retry,
         "archive": verbs.archive,

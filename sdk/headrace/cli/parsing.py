@@ -16,7 +16,10 @@ _PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or ta
 
 
 SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
-OWN_VERBS = ("run", "runs", "resume", *VERBS, "trace", "validate", "compile", "diff", "components", "completion")
+OWN_VERBS = (
+    *("run", "runs", "resume", *VERBS, "trace", "nodes", "usage"),
+    *("validate", "compile", "diff", "components", "completion"),
+)
 
 
 class _Columns(argparse.HelpFormatter):
@@ -42,6 +45,8 @@ def parser(
     add_verbs(verbs, _connection, _python_file, _limit, _PIPELINE)
     trace = verbs.add_parser("trace", help="show a run's waterfall")
     _about_run(trace)
+    _connection(verbs.add_parser("nodes", help="what runs tasks: nodes, their accelerators, and what is in use"))
+    _usage(verbs)
     _validate(verbs)
     _compile(verbs)
     _diff(verbs)
@@ -52,6 +57,14 @@ def parser(
         parents = [below[name]] if below and name in below else []  # which have their own --help
         verbs.add_parser(name, help=text, add_help=False, parents=parents)
     return top
+
+
+def _usage(verbs: Any) -> None:
+    usage = verbs.add_parser("usage", help="the accelerator time that namespaces asked for and used, by day")
+    usage.add_argument("--namespace", default="", help="of this one alone (default: all)")
+    usage.add_argument("--since", metavar="DAY", default="", help="from this day on, such as 2026-01-31 (UTC)")
+    usage.add_argument("--until", metavar="DAY", default="", help="to this day, which is with it")
+    _connection(usage)
 
 
 def _validate(verbs: Any) -> None:
@@ -198,6 +211,7 @@ def _runs(verbs: Any) -> None:
     logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     logs.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
+    _about_run(runs.add_parser("usage", help="the accelerator time that a run's tasks asked for and used"))
     terminate = runs.add_parser("terminate", help="end a run")
     terminate.add_argument(
         "--run-exit-tasks",

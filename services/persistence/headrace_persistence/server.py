@@ -24,6 +24,7 @@ from headrace_persistence.stores.loading import Loader
 from headrace_persistence.stores.pipelines import Pipelines
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.sessions import Sessions
+from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.exporting import Projector
 from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
@@ -95,7 +96,7 @@ def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
         archive=Archive(database),
         hub=hub,
     )
-    query = RunQuery(runs=Runs(database), hub=hub)
+    query = RunQuery(runs=Runs(database), hub=hub, usage=Usage(database))
     catalog = Catalog(experiments=Experiments(database), pipelines=Pipelines(database))
     return [
         server.Served("headrace.v1.RunStore", lambda on: run_store_pb2_grpc.add_RunStoreServicer_to_server(store, on)),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
+import pytest
 
 from builders.runevents import created, event, finished, new_run_id, started
 from fixtures.fix_persistence import Persistence, Scheduler
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_servicekit.errors import ServiceError
 
 DAY = 1_700_006_400_000_000  # 2023-11-15 00:00 UTC
 SECOND = 1_000_000
@@ -82,6 +86,68 @@ async def test_over_retries_lost_attempts_and_days(persistence: Persistence, sch
         ("default", "2023-11-15", product, 1, 40 * s, 30 * s),
         ("default", "2023-11-16", product, 1, (late - 60) * s, int((late - 2 - 62.5) * s)),
     ]
+
+    answer = await persistence.query.RunUsage(rq.RunUsageRequest(run_id=run_id))
+    assert [(one.path, len(one.times)) for one in answer.tasks] == [("a", 2)]
+    assert [(one.accelerator, one.attempts, one.asked_us, one.used_us) for one in answer.total] == [
+        (product, 2, (late - 20) * s, 30 * s + int((late - 2 - 62.5) * s)),
+        ("H100", 1, 9 * s, 0),
+    ]
+
+
+async def test_accounts_are_read_by_day_and_stay_when_the_run_is_deleted(
+    persistence: Persistence, scheduler: Scheduler
+) -> None:
+    run_id = await scheduler.create()
+    life = [
+        at(0, event(run_started=ev.RunStarted())),
+        at(0, created("a")),
+        at(0, started("a")),
+        at(0, asked("a", 1, 1)),
+        at(2, launched("a", 1, node="n")),
+        at(5, ended("a", 1)),
+        at(90_000, asked("a", 2, 1)),
+        at(90_001, launched("a", 2, node="n")),
+        at(90_010, ended("a", 2)),
+        at(90_010, finished("a")),
+    ]
+    assert (await scheduler.apply(run_id, 1, life)).outcome == rs.COMMITTED
+    (gone,) = await scheduler.append(rs.RunAppend(run_id=run_id, expected_revision=11, delete=True))
+    assert gone.outcome == rs.COMMITTED
+
+    async def days(**asked: str) -> list[tuple[str, int, int]]:
+        answer = await persistence.query.NamespaceUsage(rq.NamespaceUsageRequest(**asked))
+        return [(one.day, one.times[0].asked_us // SECOND, one.times[0].used_us // SECOND) for one in answer.days]
+
+    first, second = ("2023-11-15", 5, 3), ("2023-11-16", 10, 9)
+    assert await days() == await days(namespace="default") == [first, second]
+    assert await days(namespace="other") == []
+    assert await days(to_day="2023-11-15") == [first]
+    assert await days(from_day="2023-11-16") == [second]
+    total = (await persistence.query.NamespaceUsage(rq.NamespaceUsageRequest())).total
+    assert [(one.accelerator, one.attempts, one.asked_us) for one in total] == [("H100", 2, 15 * SECOND)]
+    with pytest.raises(ServiceError, match="'yesterday' is no day; write one such as 2026-01-31"):
+        await days(from_day="yesterday")
+
+
+async def test_an_attempt_in_flight_counts_up_to_now(persistence: Persistence, scheduler: Scheduler) -> None:
+    run_id = await scheduler.create()
+    now = time.time_ns() // 1000
+    life = [
+        event(run_started=ev.RunStarted()),
+        created("a"),
+        started("a"),
+        asked("a", 1, 2),
+        launched("a", 1, node="n"),
+    ]
+    for one, ago in zip(life, (60, 60, 60, 60, 30), strict=True):
+        one.time_us = now - ago * SECOND
+    assert (await scheduler.apply(run_id, 1, life)).outcome == rs.COMMITTED
+    (total,) = (await persistence.query.RunUsage(rq.RunUsageRequest(run_id=run_id))).total
+    assert total.asked_us >= 120 * SECOND
+    assert total.asked_us - total.used_us == 60 * SECOND, "it waited for half a minute"
+    with pytest.raises(ServiceError, match="not found"):
+        await persistence.query.RunUsage(rq.RunUsageRequest(run_id=new_run_id()))
 
 
 async def test_runs_of_one_append_share_an_account_and_what_holds_nothing_has_none(

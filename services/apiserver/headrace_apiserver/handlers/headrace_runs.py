@@ -144,6 +144,12 @@ class HeadraceRuns(RunsServicer):
         found: run_query_pb2.GetTraceResponse = await self._query.GetTrace(request)
         return found
 
+    async def Usage(self, request: run_query_pb2.RunUsageRequest, context: Any) -> run_query_pb2.RunUsageResponse:
+        """Accelerator time by task and product."""
+        request.run_id = check_id("Run", request.run_id)
+        found: run_query_pb2.RunUsageResponse = await self._query.RunUsage(request)
+        return found
+
     async def Terminate(self, request: runs_pb2.TerminateRunRequest, context: Any) -> run_query_pb2.Run:
         """CANCELING at once."""
         await self._submitter.terminate(request.run_id, run_exit_tasks=request.run_exit_tasks)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from headrace_persistence.notifying import Hub
 from headrace_persistence.stores.querying import Runs
+from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.spans import trace
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
@@ -20,8 +21,8 @@ TRACED: Final = 200_000  # events that one trace is made of, at most
 class RunQuery(run_query_pb2_grpc.RunQueryServicer):
     """Each rpc is one read; Watch repeats its read whenever the hub has news."""
 
-    def __init__(self, *, runs: Runs, hub: Hub) -> None:
-        self._runs, self._hub = runs, hub
+    def __init__(self, *, runs: Runs, hub: Hub, usage: Usage) -> None:
+        self._runs, self._hub, self._usage = runs, hub, usage
 
     async def GetRun(self, request: rq.GetRunRequest, context: Any) -> rq.Run:  # noqa: N802
         return await self._runs.get(request.run_id)
@@ -44,6 +45,14 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
         self, request: rq.FindArtifactsRequest, context: Any
     ) -> rq.FindArtifactsResponse:
         return await self._runs.at(request.queries)
+
+    async def RunUsage(self, request: rq.RunUsageRequest, context: Any) -> rq.RunUsageResponse:  # noqa: N802
+        return await self._usage.of_run(await self._runs.find(request.run_id))
+
+    async def NamespaceUsage(  # noqa: N802
+        self, request: rq.NamespaceUsageRequest, context: Any
+    ) -> rq.NamespaceUsageResponse:
+        return await self._usage.of_namespace(request)
 
     async def Watch(self, request: rq.WatchRequest, context: Any) -> AsyncIterator[rq.WatchResponse]:  # noqa: N802
         run = await self._runs.find(request.run_id)

@@ -9,7 +9,7 @@ import grpc
 
 from headrace_protos.v1 import plan_pb2, scheduler_pb2, scheduler_pb2_grpc
 from headrace_scheduler.admitting import Admission
-from headrace_scheduler.executors.port import Executor
+from headrace_scheduler.executors.port import Executor, Node
 from headrace_scheduler.placing import requests_of
 from headrace_scheduler.receiving import Receiver
 
@@ -46,7 +46,10 @@ class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
     async def Inventory(  # noqa: N802
         self, request: scheduler_pb2.InventoryRequest, context: Context
     ) -> scheduler_pb2.InventoryResponse:
-        """What there is; what is used is accounted over all nodes, and told on the first."""
+        """What there is; where admission accounts for all, what is used is told on the first node."""
+        known = self._executor.nodes()
+        if known:
+            return scheduler_pb2.InventoryResponse(nodes=[_node(one) for one in known])
         answer = scheduler_pb2.InventoryResponse()
         used = self._admission.used
         for node in self._executor.inventory():
@@ -56,8 +59,32 @@ class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
                 memory=node.memory or 0,
                 accelerators=node.accelerators or 0,
                 accelerator_product=node.accelerator_product,
+                status="ready",
             )
         if answer.nodes:
             first = answer.nodes[0]
             first.cpu_used, first.memory_used, first.accelerators_used = used.cpu, used.memory, used.accelerators
+        for one in answer.nodes:
+            if one.accelerators:
+                held = {"count": one.accelerators, "used": one.accelerators_used}
+                one.stock.add(resource="nvidia.com/gpu", product=one.accelerator_product, **held)
         return answer
+
+
+def _node(node: Node) -> scheduler_pb2.Node:
+    made = scheduler_pb2.Node(
+        name=node.name,
+        cpu=node.cpu,
+        cpu_used=node.cpu_used,
+        memory=node.memory,
+        memory_used=node.memory_used,
+        accelerators=sum(one.count for one in node.accelerators),
+        accelerators_used=sum(one.used for one in node.accelerators),
+        status=node.status,
+        taints=node.taints,
+    )
+    for one in node.accelerators:
+        made.stock.add(
+            resource=one.resource, product=one.product, memory=one.memory, mig=one.mig, count=one.count, used=one.used
+        )
+    return made

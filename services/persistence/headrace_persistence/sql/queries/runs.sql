@@ -111,3 +111,19 @@ FROM platform.runs r LEFT JOIN LATERAL (
 ) AS e ON true
 WHERE r.id = %(run)s
 ORDER BY e.seq;
+
+-- name: run_usage
+-- Accelerator time of a run's attempts by task and product; of one that has not ended up to now.
+WITH clock AS MATERIALIZED (SELECT platform.now_us() AS now)
+SELECT path, accelerator, count(*),
+    sum(CASE WHEN finished_at_us = 0 THEN accelerators * greatest(now - created_at_us, 0) ELSE asked_us END)::bigint,
+    sum(CASE WHEN finished_at_us <> 0 OR running_at_us = 0 THEN used_us
+        ELSE accelerators * greatest(now - running_at_us, 0) END)::bigint
+FROM platform.attempts, clock WHERE run = %(run)s AND accelerators > 0
+GROUP BY path, accelerator ORDER BY path, accelerator;
+
+-- name: namespace_usage
+-- The accounts of one namespace or all, within days.
+SELECT namespace, day, accelerator, attempts, asked_us, used_us FROM platform.accelerator_use
+WHERE (%(namespace)s::text = '' OR namespace = %(namespace)s::text) AND day BETWEEN %(first)s::date AND %(last)s::date
+ORDER BY namespace, day, accelerator;
