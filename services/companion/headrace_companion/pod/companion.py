@@ -93,7 +93,8 @@ class Companion:
         if self._store is None:
             from headrace_companion.pod.storing import store_of
 
-            self._store = store_of(assignment.prefix, self.scheduler, self.environ)
+            outputs = list(assignment.output_artifacts)
+            self._store = store_of(assignment.prefix, self.scheduler, self.environ, outputs)
         return self._store
 
     def _remembered(self) -> Remembered | None:

@@ -53,9 +53,10 @@ class LogStreaming:
                 if piece:
                     target.write(piece)
                 elif ended:
-                    return
+                    break
                 else:
                     self._ended.wait(LOOK_S)
+        self._store.settle(self._key)
 
     def _opened(self) -> BinaryIO | None:
         """The log once it is there; None: there never was one."""
