@@ -65,6 +65,11 @@ class Installation:
     def task(self, run_id: str, path: str) -> Json:
         return next(task for task in self.tasks(run_id) if task["path"] == path)
 
+    def log(self, run_id: str, path: str) -> str:
+        said = driving.command("runs", "logs", run_id, "--task", path, "--endpoint", self.platform.url)
+        assert said.code == 0, said.stderr
+        return said.stdout
+
     def living_pods(self, run_id: str) -> list[Object]:
         return self.kube.list("Pod", self.namespace, labelSelector=f"{RUN}={run_id}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 
 from builders.specs import container, dag, dag_input, output, pipeline
 from cluster.bringup import images
@@ -69,9 +68,7 @@ def test_logs_are_there_after_the_pod_has_gone(on_pods: Installation) -> None:
     assert on_pods.ended(run_id) == "SUCCEEDED"
     for pod in on_pods.living_pods(run_id):
         on_pods.kube.delete("Pod", pod["metadata"]["name"], on_pods.namespace, gracePeriodSeconds=0)
-    url = f"{on_pods.platform.url}/apis/headrace.v1/runs/{run_id}/logs?path=speaks"
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        assert "said here" in answer.read().decode()
+    assert on_pods.log(run_id, "speaks") == "said here\n"
 
 
 def test_user_code_sees_no_credentials(on_pods: Installation) -> None:
@@ -79,9 +76,7 @@ def test_user_code_sees_no_credentials(on_pods: Installation) -> None:
     looks = container(["sh", "-c", script, OUTPUT], image="alpine", outputs={"Output": "STRING"})
     run_id = on_pods.submit(pipeline("look").task("looks", looks).build())
     assert on_pods.ended(run_id) == "SUCCEEDED"
-    url = f"{on_pods.platform.url}/apis/headrace.v1/runs/{run_id}/logs?path=looks"
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        said = answer.read().decode()
+    said = on_pods.log(run_id, "looks")
     assert said.count("No such file or directory") == 2
     assert "AWS_" not in said
     assert "a-secret-of-tests" not in said
