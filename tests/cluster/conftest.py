@@ -37,8 +37,13 @@ def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def store(store_server: Server) -> S3:
+def objects(store_server: Server) -> S3:
     return store_server.start()
+
+
+@pytest.fixture(scope="session")
+def store(objects: S3) -> S3:
+    return objects
 
 
 @pytest.fixture
