@@ -139,6 +139,7 @@ class Assignment(google.protobuf.message.Message):
     TRACEPARENT_FIELD_NUMBER: builtins.int
     IMAGE_FIELD_NUMBER: builtins.int
     WORKSPACE_FIELD_NUMBER: builtins.int
+    PACKAGES_FIELD_NUMBER: builtins.int
     attempt: builtins.str
     """run's path and number, for people"""
     prefix: builtins.str
@@ -152,6 +153,8 @@ class Assignment(google.protobuf.message.Message):
     image: builtins.str
     workspace: builtins.str
     """where the run's workspace is mounted, "" = not"""
+    packages: builtins.str
+    """URI of what tasks with the same image and requirements install, "" = nothing"""
     @property
     def argv(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Template]: ...
     @property
@@ -199,8 +202,9 @@ class Assignment(google.protobuf.message.Message):
         traceparent: builtins.str = ...,
         image: builtins.str = ...,
         workspace: builtins.str = ...,
+        packages: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["argv", b"argv", "attempt", b"attempt", "env", b"env", "grace_s", b"grace_s", "image", b"image", "inputs", b"inputs", "late_parameters", b"late_parameters", "max_value_bytes", b"max_value_bytes", "optional_inputs", b"optional_inputs", "optional_outputs", b"optional_outputs", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameters", b"parameters", "prefix", b"prefix", "references", b"references", "timeout_s", b"timeout_s", "traceparent", b"traceparent", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["argv", b"argv", "attempt", b"attempt", "env", b"env", "grace_s", b"grace_s", "image", b"image", "inputs", b"inputs", "late_parameters", b"late_parameters", "max_value_bytes", b"max_value_bytes", "optional_inputs", b"optional_inputs", "optional_outputs", b"optional_outputs", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "packages", b"packages", "parameters", b"parameters", "prefix", b"prefix", "references", b"references", "timeout_s", b"timeout_s", "traceparent", b"traceparent", "workspace", b"workspace"]) -> None: ...
 
 global___Assignment = Assignment
 

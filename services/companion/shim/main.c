@@ -119,6 +119,7 @@ static int run(void) {
         outcome.failed_errno = errno;
     }
     open_tree(AT_FDCWD, at(DIR_ATTEMPT));
+    open_tree(AT_FDCWD, at(DIR_PACKAGES));
     if (!tell(&outcome)) return complain("write", at(FILE_EXIT)); /* nobody could publish, so nothing is waited for */
     if (wait_for(signals, watch, FILE_PUBLISHED, FILE_WANT, true) == 2) {
         give();

@@ -15,6 +15,7 @@
 #define DIR_BIN "bin"
 #define DIR_CONTROL "control"
 #define DIR_ATTEMPT "attempt"
+#define DIR_PACKAGES "packages"
 #define DIR_ELSEWHERE "attempt/elsewhere"
 #define FILE_SHIM "bin/shim"
 #define FILE_COMMAND "control/command"

@@ -13,6 +13,7 @@ from headrace_companion.results import ATTEMPT_FILE
 from headrace_companion.store import KeyRefused, checked_key
 from headrace_protos.v1.access_pb2 import Want
 from headrace_scheduler.executors.port import Launch
+from headrace_scheduler.packages import FOLDER, packages_uri
 from headrace_scheduler.stores.areas import Area, Areas
 
 WRITES: Final = frozenset({"put", "complete", "abort", "delete"})
@@ -46,6 +47,8 @@ def judge(want: Want, launch: Launch, areas: Areas) -> Granted | Answered:
             return Answered(missing=True)
         raise Refused(f"{uri!r} is not the URI of an object")
     own = uri.startswith(f"{launch.task_root}/")
+    if not own and kind != "delete" and _is_packages(uri, launch, areas):
+        return _in_store(uri, launch.namespace, areas)
     if kind in WRITES and not own:
         raise Refused(f"{uri} does not lie beneath {launch.task_root}, where this attempt publishes")
     if own:
@@ -70,6 +73,12 @@ def named(want: Want) -> tuple[str, str]:
     if kind == "complete":
         return kind, want.complete.uri
     return kind, getattr(want, kind) if kind else ""
+
+
+def _is_packages(uri: str, launch: Launch, areas: Areas) -> bool:
+    """What tasks of the namespace with the same image and requirements share (ADR 0014): each may read and replace it."""
+    root = areas.default_root(launch.namespace)
+    return uri.startswith(f"{root}/{FOLDER}/") and uri == packages_uri(launch, root)
 
 
 def _in_store(uri: str, namespace: str, areas: Areas) -> Granted | Answered:

@@ -12,6 +12,7 @@ from typing import Any
 
 from headrace_companion.store import ArtifactStore
 from headrace_protos.v1 import (
+    assignments_pb2,
     attempts_pb2_grpc,
     cache_pb2_grpc,
     plan_pb2,
@@ -26,7 +27,7 @@ from headrace_scheduler.dispatching import Dispatcher
 from headrace_scheduler.driving import Driver, Parts
 from headrace_scheduler.engine import PlanIndex
 from headrace_scheduler.executors.assignments import message_of
-from headrace_scheduler.executors.port import Executor
+from headrace_scheduler.executors.port import Executor, Launch
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.access import Access
 from headrace_scheduler.handlers.artifacts import ArtifactService, exists
@@ -35,6 +36,7 @@ from headrace_scheduler.handlers.scheduling import SchedulerService
 from headrace_scheduler.importing import Importer
 from headrace_scheduler.looking_back import Origins
 from headrace_scheduler.owning import Ownership
+from headrace_scheduler.packages import packages_uri
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.replica import Replica
 from headrace_scheduler.settings import SchedulerSettings
@@ -74,7 +76,11 @@ async def running(
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
-        assignment = partial(message_of, max_value_bytes=settings.max_value_bytes, grace_s=settings.grace_s)
+
+        def assignment(launch: Launch) -> assignments_pb2.Assignment:
+            packages = packages_uri(launch, artifacts.areas.default_root(launch.namespace))
+            return message_of(launch, settings.max_value_bytes, settings.grace_s, packages)
+
         granting = Access(artifacts)
         stack.callback(granting.close)
         attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed, granting)

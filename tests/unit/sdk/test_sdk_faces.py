@@ -88,7 +88,16 @@ def test_what_is_awaited_is_a_plain_attribute_there():
         if isinstance(found := inspect.getattr_static(theirs, name, None), property)
         and str(found.fget.__annotations__["return"]).startswith(Later.__name__)
     ]
-    assert {name for _, name in later} == {"tasks", "outputs", "inputs", "artifacts", "trace", "usage", "latest", "spec"}
+    assert {name for _, name in later} == {
+        "tasks",
+        "outputs",
+        "inputs",
+        "artifacts",
+        "trace",
+        "usage",
+        "latest",
+        "spec",
+    }
     assert all(isinstance(inspect.getattr_static(ours, name), property) for ours, name in later)
 
 

@@ -18,6 +18,7 @@ from headrace_companion.assignment import Assignment
 from headrace_companion.logs import SHOWN_BYTES, shown_lines, with_tail
 from headrace_companion.pod.calling import GaveUp, Scheduler
 from headrace_companion.pod.command import Ended
+from headrace_companion.pod.packages import Packages
 from headrace_companion.pod.places import Places
 from headrace_companion.pod.preparing import prepare
 from headrace_companion.pod.remembering import Remembered
@@ -97,6 +98,25 @@ class Companion:
             self._store = store_of(assignment.prefix, self.scheduler, self.environ, outputs)
         return self._store
 
+    def packages(self, message: assignments_pb2.Assignment) -> Packages | None:
+        """What the task's bootstrap installs, where that is shared."""
+        if not message.packages:
+            return None
+
+        def opened() -> ArtifactStore:
+            from headrace_companion.pod.storing import packages_store_of
+
+            return packages_store_of(message.packages, self.scheduler, self.environ)
+
+        return Packages(self.places, opened, message.packages)
+
+    def _lay_down(self, message: assignments_pb2.Assignment) -> tuple[str, ...]:
+        packages = self.packages(message)
+        if packages is None:
+            return ()
+        packages.lay_down()
+        return tuple(sorted(packages.installed()))
+
     def _remembered(self) -> Remembered | None:
         """What a former life of this companion staged; None: nothing, or nothing that can be read."""
         if not self.places.has(pod_layout.STAGED):
@@ -109,6 +129,7 @@ class Companion:
 
     def _stage(self, message: assignments_pb2.Assignment, assignment: Assignment) -> Remembered:
         try:
+            installed = self._lay_down(message)
             prepared = prepare(message, assignment, self.places, self.store, self.environ)
         except StagingFailed as failed:
             raise _Refused(Failure(failed.reason, str(failed))) from failed
@@ -118,7 +139,7 @@ class Companion:
             sentence = f"the inputs could not be staged: {why(error)}"
             raise _Refused(Failure(Reason.INTERNAL, sentence, temporary=True)) from error
         remembered = Remembered(
-            time.time(), prepared.staged.argv, prepared.staged.origins, prepared.warnings, prepared.fetched
+            time.time(), prepared.staged.argv, prepared.staged.origins, prepared.warnings, prepared.fetched, installed
         )
         self.places.say(pod_layout.COMMAND, prepared.command)
         self.is_staged = True

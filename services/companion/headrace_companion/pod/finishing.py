@@ -87,6 +87,9 @@ class Finishing:
             fetched=self._remembered.fetched,
         )
         result = self._published(result)
+        packages = self._companion.packages(self._message)
+        if packages is not None and result.failure is None:
+            packages.keep(frozenset(self._remembered.installed))
         log.finish()
         notes = [one for one in (log.problem, _log_problem(ended)) if one]
         result = replace(result, warnings=(*result.warnings, *notes))

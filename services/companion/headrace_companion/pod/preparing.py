@@ -16,8 +16,9 @@ from typing import Any
 from headrace_companion import pod_layout
 from headrace_companion.assignment import Assignment
 from headrace_companion.folder_store import FolderStore
-from headrace_companion.lightweight import runs_our_runtime
+from headrace_companion.lightweight import recognise, runs_our_runtime
 from headrace_companion.pod.command import Command, NotRunnable
+from headrace_companion.pod.packages import sharing
 from headrace_companion.pod.places import Places
 from headrace_companion.pod.rewriting import by_file
 from headrace_companion.results import Reason
@@ -84,7 +85,10 @@ def _prepared(
             "give it a command",
             Reason.ENVIRONMENT,
         )
-    rewritten = by_file(staged.argv, staged.folders.top)
+    argv = staged.argv
+    if message.packages and (component := recognise(argv)) is not None:
+        argv = sharing(component, argv, places.at(pod_layout.PACKAGES))
+    rewritten = by_file(staged.argv, argv, staged.folders.top)
     for path, text in rewritten.files.items():
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
     lists = {}

@@ -23,6 +23,7 @@ class Remembered:
     origins: Mapping[str, ArtifactValue] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     fetched: Mapping[str, str] = field(default_factory=dict)
+    installed: tuple[str, ...] = ()  # packages that were there before the start
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode("utf-8", "surrogatepass")
@@ -34,7 +35,9 @@ class Remembered:
         made = cls(origins=origins, **held)
         if not isinstance(made.staged_at, float) or not all(isinstance(word, str) for word in made.argv):
             raise TypeError("not what a companion writes")
-        return cls(made.staged_at, tuple(made.argv), origins, tuple(made.warnings), dict(made.fetched))
+        return cls(
+            made.staged_at, tuple(made.argv), origins, tuple(made.warnings), dict(made.fetched), tuple(made.installed)
+        )
 
     def staged(self, folders: Folders) -> Staged:
         """As publishing takes it."""

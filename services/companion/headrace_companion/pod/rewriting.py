@@ -40,9 +40,9 @@ class Rewritten:
     files: Mapping[Path, str] = field(default_factory=dict)
 
 
-def by_file(argv: tuple[str, ...], folder: Path) -> Rewritten:
-    """The same command with a large source and a large ExecutorInput in files beneath `folder`."""
-    component = recognise(argv)
+def by_file(original: tuple[str, ...], argv: tuple[str, ...], folder: Path) -> Rewritten:
+    """ARGV, which is the original with another script, with a large source and a large ExecutorInput in files."""
+    component = recognise(original)
     if component is None:
         return Rewritten(argv)
     if component.runtime is not None:

@@ -14,7 +14,9 @@ from headrace_scheduler.executors import port
 from headrace_scheduler.executors.task_settings import WORKSPACE
 
 
-def message_of(launch: port.Launch, max_value_bytes: int, grace_s: float) -> assignments_pb2.Assignment:
+def message_of(
+    launch: port.Launch, max_value_bytes: int, grace_s: float, packages: str = ""
+) -> assignments_pb2.Assignment:
     """What a Pod's companion is told. Variables that the Pod itself has (of secrets and the like) win over the component's."""
     message = assignments_pb2.Assignment(
         attempt=attempt_path(launch.attempt.path, launch.attempt.number),
@@ -31,6 +33,7 @@ def message_of(launch: port.Launch, max_value_bytes: int, grace_s: float) -> ass
         traceparent=launch.traceparent,
         image=launch.image,
         workspace=WORKSPACE if launch.settings.workspace_claim else "",
+        packages=packages,
     )
     taken = {one.name for one in launch.settings.env}
     for name, parts in launch.env.items():
