@@ -247,3 +247,18 @@ def test_a_root_artifact_may_be_given_by_its_path(platform: Platform, tmp_path: 
     (tmp_path / "a b.txt").write_text("hello")
     done = headrace(platform, "run", str(tmp_path / "reads.yaml"), "-a", f"data={tmp_path}/a b.txt", "-o", "json")
     assert json_of(done)["outputs"] == {"Output": "hello"}
+
+
+def test_nodes_and_accelerator_time(platform: Platform, tmp_path: Path):
+    """This machine is the one node; a task without accelerators has used none."""
+    run = json_of(headrace(platform, "run", str(shell_pipeline(tmp_path, "true")), "-o", "json"))["run_id"]
+    (node,) = json_of(headrace(platform, "nodes", "-o", "json"))
+    assert node["status"] == "ready"
+    assert node["cpu"] > 0
+    assert headrace(platform, "nodes").stdout.decode().startswith(f"{node['name']}  ready  ")
+    assert json_of(headrace(platform, "runs", "usage", run, "-o", "json")) == {"run_id": run, "total": [], "tasks": {}}
+    assert b"has held an accelerator" in headrace(platform, "runs", "usage", run).stderr
+    assert json_of(headrace(platform, "usage", "-o", "json"))["days"] == []
+    wrong = headrace(platform, "usage", "--since", "yesterday")
+    assert (wrong.returncode, b"'yesterday' is no day; write one such as 2026-01-31" in wrong.stderr) == (2, True)
+    assert platform.get("/apis/headrace.v1/nodes")["nodes"][0]["name"] == node["name"]

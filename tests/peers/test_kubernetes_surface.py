@@ -13,7 +13,7 @@ from headrace.kubernetes.documents import spelled
 from peers.kubernetes_cases import CASES, CLAIMS, signatures
 from peers.test_examples import run_peer
 
-OURS_ALONE = {"add_init_container", "add_pod_affinity", "use_shared_memory"}
+OURS_ALONE = {"add_init_container", "add_pod_affinity", "use_accelerator", "use_shared_memory"}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """`headrace.kubernetes`: what a task's Pod gets beyond its image and resources: secrets, volumes, where it may run.
 
-The surface of `kfp.kubernetes`, and beyond it init containers, affinity between Pods and shared memory, which the IR carries too.
+The surface of `kfp.kubernetes`, and beyond it accelerators by product, init containers, affinity between Pods and shared
+memory, which the IR carries too.
 Each function notes its settings in `task.platform_config` (`settings`); the compiler writes them (`documents`).
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headrace.kubernetes.accelerators import use_accelerator
     from headrace.kubernetes.claims import CreatePVC, DeletePVC
     from headrace.kubernetes.containers import (
         add_init_container,
@@ -57,6 +59,7 @@ __all__ = [
     "set_image_pull_secrets",
     "set_security_context",
     "set_timeout",
+    "use_accelerator",
     "use_config_map_as_env",
     "use_config_map_as_volume",
     "use_field_path_as_env",
@@ -66,6 +69,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "accelerators": ("use_accelerator",),
     "claims": ("CreatePVC", "DeletePVC"),
     "containers": (
         "add_init_container",

@@ -44,6 +44,31 @@ def number():
 
 MISTAKES = [
     (
+        lambda: k.use_accelerator(task(), "H100|A100"),
+        "kubernetes.use_accelerator() takes alternatives as a list of products, got 'H100|A100'",
+    ),
+    (
+        lambda: k.use_accelerator(task(), "H100", count=0),
+        "kubernetes.use_accelerator() takes a whole number of 1 or more as 'count', got 0",
+    ),
+    (
+        lambda: k.use_accelerator(task(), memory="forty"),
+        "kubernetes.use_accelerator() takes memory such as '40GiB' as 'memory', got 'forty'",
+    ),
+    (
+        lambda: k.use_accelerator(task(), mig="1g"),
+        "kubernetes.use_accelerator() takes a MIG profile such as '1g.10gb' as 'mig', got '1g'",
+    ),
+    (
+        lambda: k.use_accelerator(task(), mig="1g.10gb", resource="amd.com/gpu"),
+        "kubernetes.use_accelerator() takes 'mig' for 'nvidia.com/gpu' alone, got the resource 'amd.com/gpu'",
+    ),
+    (
+        lambda: k.use_accelerator(task(), number()),
+        "kubernetes.use_accelerator() takes 'product' only as a constant, and got 'number', which is known when the "
+        "pipeline runs; write the text itself",
+    ),
+    (
         lambda: k.set_timeout("work", 3),
         "kubernetes.set_timeout() takes a task of a pipeline first, got 'work'; "
         "call a component inside a pipeline and hand over what it returns",
