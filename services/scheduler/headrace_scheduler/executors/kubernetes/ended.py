@@ -36,12 +36,13 @@ def broken(message: str) -> AttemptResult:
 NO_REPORT: Final = "its Pod ended without a report"
 
 
-def with_times(result: AttemptResult, scheduled_us: int, image_ready_us: int) -> AttemptResult:
+def with_times(result: AttemptResult, admitted_us: int, scheduled_us: int, image_ready_us: int) -> AttemptResult:
     """The result with the times that only whoever watches the Pod knows, as far as they agree with the others."""
     full = AttemptResult()
     full.CopyFrom(result)
     times = full.times
     latest = times.started_us or times.ended_us or times.published_us
+    times.admitted_us = times.admitted_us or (min(admitted_us, latest) if latest else admitted_us)
     times.scheduled_us = times.scheduled_us or (min(scheduled_us, latest) if latest else scheduled_us)
     times.image_ready_us = times.image_ready_us or (min(image_ready_us, latest) if latest else image_ready_us)
     return full

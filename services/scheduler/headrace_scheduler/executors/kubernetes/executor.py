@@ -159,7 +159,7 @@ class KubernetesExecutor:
         if of is None or of.settling:
             return None
         judged = ends.refined(result, of.taken_away, of.out_of_memory)
-        full = ended.with_times(judged, of.scheduled_us, of.image_ready_us)
+        full = ended.with_times(judged, of.created_us, of.scheduled_us, of.image_ready_us)
         self._register.end(of, full)
         return full
 
@@ -218,7 +218,7 @@ class KubernetesExecutor:
                 self._reaper.ended(of.namespace, of.name, made.uid, of.attempt, over=False)
                 self._spawn(self._delete_now(of.attempt), f"cancel {of.name}")
             return
-        of.since = self._clock()
+        of.since, of.created_us = self._clock(), of.created_us or time.time_ns() // 1000
         self._register.created(of, of.name, made.uid)
         self._reaper.gone(made.uid)
         if of.canceled:
@@ -298,7 +298,7 @@ class KubernetesExecutor:
         if of.canceled:
             otherwise = ended.canceled()
         result = await self._settler.result(of.attempt, of.root, otherwise)
-        self._register.end(of, ended.with_times(result, of.scheduled_us, of.image_ready_us))
+        self._register.end(of, ended.with_times(result, of.created_us, of.scheduled_us, of.image_ready_us))
 
     async def _look_again(self, of: Following) -> None:
         found = await self._get(of)

@@ -58,6 +58,7 @@ class Following:
     explained: float = 0.0  # monotonic: when it was last asked why
     stuck_since: float = 0.0  # monotonic: it cannot start without somebody's help since then
     ended_at: float = 0.0  # monotonic: its main was first seen ended then
+    created_us: int = 0  # when the cluster had taken its Pod
     scheduled_us: int = 0  # as this replica saw it: Kubernetes tells whole seconds
     image_ready_us: int = 0
     warnings: tuple[str, ...] = ()
