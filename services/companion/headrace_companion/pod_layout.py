@@ -40,6 +40,9 @@ ENV_SCHEDULER: Final = "HEADRACE_SCHEDULER_ADDRESS"
 ENV_RUN: Final = "HEADRACE_RUN_ID"
 ENV_PATH: Final = "HEADRACE_TASK_PATH"
 ENV_ATTEMPT: Final = "HEADRACE_ATTEMPT"
+ENV_ENTRY_POINT: Final = (
+    "HEADRACE_ENTRY_POINT"  # JSON: the image's words before the task's, where its component has no command
+)
 
 MAIN: Final = "main"
 COMPANION: Final = "companion"

@@ -39,6 +39,9 @@ class SchedulerSettings(Settings):
     max_pods: int = 5_000  # in flight, for each replica
     keep_pods_s: float = 300.0  # a Pod stays so long after its attempt has ended
     unstartable_after_s: float = 300.0  # a task whose image or secret nobody provides fails then
+    registries: str = (
+        ""  # "docker.io=https://mirror …", `*` = all others: where to ask for images' entry points instead
+    )
 
     def fetching(self) -> Means:
         """How the content of imported artifacts is fetched."""

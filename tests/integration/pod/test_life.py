@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,15 @@ def test_a_command_with_inputs_and_outputs(pod):
     assert 0 < result.times.staged_us <= result.times.ended_us <= result.times.published_us
     assert 0 < result.times.started_us <= result.times.ended_us
     assert sealed(pod.desk.launch.task_root, pod.store).succeeded
+
+
+def test_a_component_without_a_command_runs_its_images_entry_point(pod):
+    pod.entry_point = json.dumps(["sh", "-c", 'printf "%s|" "$@"', "{{$}}"])
+    task = launch(pod.store, parameters={"x": "é"})
+    pod.run(replace(task, args=[["a b"], ["{{$}}"]]))
+    assert pod.desk.report().state == events_pb2.ATTEMPT_SUCCEEDED, pod.said()
+    assert pod.main_code() == 0
+    assert log_of(pod) == b"a b|{{$}}|"
 
 
 def test_user_code_sees_what_it_is_to_see_and_nothing_of_ours(pod):

@@ -82,3 +82,9 @@ def test_what_is_the_pods_is_told_beside():
     )
     assert message.workspace == "/kfp-workspace"
     assert message_of(replace(LAUNCH, settings=TaskSettings()), 1, 1.0).workspace == ""
+
+
+def test_the_grace_is_the_tasks_if_it_says_one():
+    settings = TaskSettings(annotations={"headrace.io/termination-grace-seconds": "120"})
+    assert message_of(replace(LAUNCH, settings=settings), 1, 30.0).grace_s == 120.0
+    assert message_of(LAUNCH, 1, 30.0).grace_s == 30.0

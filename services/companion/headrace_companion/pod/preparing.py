@@ -5,10 +5,11 @@ Everything that is written here is for another user too: user code runs as the i
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def prepare(
     environ: Mapping[str, str],
 ) -> Prepared:
     """Raises StagingFailed, and what the store and the disk raise."""
+    assignment = _with_entry_point(assignment, environ)
     folders = places.attempt
     names = {one.uri: name for name, artifacts in assignment.input_artifacts.items() for one in artifacts}
     values = [ref.uri for ref in assignment.references.values()]
@@ -64,6 +66,12 @@ def prepare(
     finally:
         fetched.release(through)
     return _prepared(message, staged, places, fetched.digests)
+
+
+def _with_entry_point(assignment: Assignment, environ: Mapping[str, str]) -> Assignment:
+    """The words of the image come first where the component has no command; whoever made the Pod has asked for them."""
+    words: list[str] = json.loads(environ.get(pod_layout.ENV_ENTRY_POINT) or "[]")
+    return replace(assignment, argv=(*([word] for word in words), *assignment.argv)) if words else assignment
 
 
 def _outside(store: ArtifactStore, inputs: Iterable[str], values: Iterable[str]) -> list[str]:

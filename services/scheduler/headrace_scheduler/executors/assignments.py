@@ -11,7 +11,7 @@ from headrace_ir.values import MAX_VALUE_BYTES, decode
 from headrace_protos.lifecycle import attempt_path
 from headrace_protos.v1 import assignments_pb2
 from headrace_scheduler.executors import port
-from headrace_scheduler.executors.task_settings import WORKSPACE
+from headrace_scheduler.executors.task_settings import GRACE, WORKSPACE
 
 
 def message_of(
@@ -29,7 +29,7 @@ def message_of(
         optional_inputs=sorted(launch.optional_inputs),
         max_value_bytes=max_value_bytes,
         timeout_s=launch.timeout_s,
-        grace_s=grace_s,
+        grace_s=_grace_s(launch, grace_s),
         traceparent=launch.traceparent,
         image=launch.image,
         workspace=WORKSPACE if launch.settings.workspace_claim else "",
@@ -48,6 +48,11 @@ def message_of(
             assignments_pb2.Reference(uri=ref.uri, size=ref.size, digest=ref.digest, type=ref.type)
         )
     return message
+
+
+def _grace_s(launch: port.Launch, otherwise: float) -> float:
+    text = launch.settings.annotations.get(GRACE, "")
+    return float(text) if text.isdecimal() else otherwise
 
 
 def assignment_of(launch: port.Launch, max_value_bytes: int = MAX_VALUE_BYTES) -> Assignment:

@@ -17,6 +17,7 @@ WORKSPACE: Final = "/kfp-workspace"  # where Pods have the workspace of their ru
 # result that a cache could give.
 CREATE_CLAIM: Final = "argostub/createpvc"
 DELETE_CLAIM: Final = "argostub/deletepvc"
+GRACE: Final = "headrace.io/termination-grace-seconds"  # an annotation: between SIGTERM and SIGKILL of user code
 CLAIM_OPERATIONS: Final = frozenset({CREATE_CLAIM, DELETE_CLAIM})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import pytest
 from builders.fake_cluster import FakeCluster, now
 from builders.kubernetes_executors import OPTIONS, no_runs
 from builders.launches import Watched, launch, store_in, succeeded, watching
+from builders.registries import Registry, serving
 from headrace_companion.results import AttemptResult
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
@@ -81,6 +83,33 @@ def seal(world: World, task: port.Launch) -> None:
     """The attempt has published everything."""
     result = AttemptResult("task#1", 0, None, None)
     world.store.put_bytes(world.store.key(f"{task.task_root}/attempt.json"), result.to_json().encode())
+
+
+# ---- entry points
+
+
+async def test_without_a_command_the_images_entry_point_is_told_to_the_companion(tmp_path):
+    registry = Registry(login=("me", "word"))
+    registry.add("x/y", "latest", {"config": {"Entrypoint": ["/app"], "Cmd": ["--help"]}})
+    key = base64.b64encode(json.dumps({"auths": {"docker.io": {"username": "me", "password": "word"}}}).encode())
+    secret = {"metadata": {"name": "hub"}, "data": {".dockerconfigjson": key.decode()}}
+    async with serving(registry), world(tmp_path, registries={"*": registry.base}) as one:
+        one.cluster.put(PODS.replace("pods", "secrets"), secret)
+        task = launch(one.store, image="x/y", settings=TaskSettings(pull_secrets=("hub",)))
+        path = await one.created(task)
+        companion = (await one.cluster.get(path))["spec"]["initContainers"][0]
+        assert {"name": "HEADRACE_ENTRY_POINT", "value": '["/app", "--help"]'} in companion["env"]
+        denied = await one.watched.run(launch(one.store, image="x/y"))
+        assert (denied.error.reason, denied.error.failure_class) == ("Environment", ev.USER)
+        assert "'docker.io' asks for credentials" in denied.error.message
+
+
+async def test_a_registry_that_stays_away_is_not_the_tasks_fault(tmp_path):
+    away = Registry(status=503)
+    async with serving(away), world(tmp_path, registries={"*": away.base}, unstartable_s=0.0) as one:
+        result = await one.watched.run(launch(one.store, image="x/y"))
+    assert result.error.failure_class == ev.INFRASTRUCTURE
+    assert result.error.message == "the registry 'docker.io' of the image 'x/y' does not answer: HTTP 503"
 
 
 # ---- creating

@@ -101,6 +101,17 @@ def test_a_pod_stays_small_whatever_its_inputs():
     assert len(json.dumps(pod(big, OPTIONS).body)) < 8_000
 
 
+def test_the_entry_point_of_the_image_is_told_to_the_companion():
+    held = pod(task(), OPTIONS, ("/app", "--é")).body["spec"]
+    told = {one["name"]: one["value"] for one in held["initContainers"][0]["env"]}
+    assert told["HEADRACE_ENTRY_POINT"] == '["/app", "--é"]'
+    assert held["containers"][0]["command"] == ["/headrace/bin/shim", "run"]
+    with pytest.raises(
+        Refused, match=r"entry point of the image 'python:3.11' is too long: give the component a command"
+    ):
+        pod(task(), OPTIONS, ["x" * 40_000])
+
+
 # ---- names and labels
 
 

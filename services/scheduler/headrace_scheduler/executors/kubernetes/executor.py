@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headrace_companion.store import ArtifactStore
@@ -22,8 +22,10 @@ from headrace_scheduler.executors.kubernetes import ended, ends, rights
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
 from headrace_scheduler.executors.kubernetes.claim_tasks import Claims
 from headrace_scheduler.executors.kubernetes.creating import Created, Creator
+from headrace_scheduler.executors.kubernetes.entry_points import EntryPoints
 from headrace_scheduler.executors.kubernetes.explaining import Explainer
 from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge
+from headrace_scheduler.executors.kubernetes.images import Images
 from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
 from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
@@ -49,6 +51,7 @@ class Limits:
     keep_pods_s: float = 300.0  # after their attempts have ended
     unstartable_s: float = 300.0  # that somebody has to put right what a person must
     fixed: bool = False  # what no node has will never be there
+    registries: Mapping[str, str] = field(default_factory=dict)  # registry → where to ask about its images instead
 
 
 class KubernetesExecutor:
@@ -82,6 +85,7 @@ class KubernetesExecutor:
         self._settler = Settler(store)
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
         self._claims = Claims(api, creator)
+        self._images = Images(limits.registries, clock)
         self._explainer = Explainer(
             api, self._register, self._stock, limits.unstartable_s, clock, self._spawn, self._give_up
         )
@@ -95,6 +99,7 @@ class KubernetesExecutor:
             limits.most_pods,
             self._stock.offers,
             self._claims,
+            EntryPoints(api, self._images, limits.unstartable_s),
         )
 
     # ---- the port
@@ -182,6 +187,7 @@ class KubernetesExecutor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._namespaces.close()
         await self._nodes.close()
+        await self._images.close()
         await self._api.close()
 
     # ---- following

@@ -57,7 +57,7 @@ class Images:
     def __init__(self, instead: Mapping[str, str] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._instead = instead or {}
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, str], tuple[float, EntryPoint]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, tuple[Login, ...]], tuple[float, EntryPoint]] = OrderedDict()
         self._session: aiohttp.ClientSession | None = None
 
     async def entry_point(
@@ -68,13 +68,14 @@ class Images:
             name = image_names.parse_name(image)
         except ValueError as problem:
             raise Refused(str(problem), Reason.ENVIRONMENT) from None
-        key = (image, architecture)
+        known = tuple(logins(name.registry))
+        key = (image, architecture, known)  # what one may see is nobody else's
         kept = self._kept.get(key)
         if kept is not None and (name.fixed or self._clock() - kept[0] < TAG_S):
             return kept[1]
         try:
             async with asyncio.timeout(TIME_S):
-                found = await self._ask(name, list(logins(name.registry)), architecture)
+                found = await self._ask(name, list(known), architecture)
         except (TimeoutError, aiohttp.ClientError, OSError) as problem:
             what = "does not answer in time" if isinstance(problem, TimeoutError) else f"does not answer: {problem}"
             raise Away(f"the registry '{name.registry}' of the image '{image}' {what}") from None

@@ -19,7 +19,9 @@ from headrace_scheduler.executors.kubernetes.accelerators import Offer, fitted
 from headrace_scheduler.executors.kubernetes.calling import KubernetesApi, path_of
 from headrace_scheduler.executors.kubernetes.claim_tasks import Claims
 from headrace_scheduler.executors.kubernetes.creating import Created, Creation, Creator, NotCreated
+from headrace_scheduler.executors.kubernetes.entry_points import EntryPoints
 from headrace_scheduler.executors.kubernetes.following import Following
+from headrace_scheduler.executors.kubernetes.images import Away
 from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
 from headrace_scheduler.executors.kubernetes.problems import Refused
 from headrace_scheduler.executors.kubernetes.register import Register
@@ -43,6 +45,7 @@ class Launcher:
     most: int
     offers: Callable[[], Sequence[Offer]]  # the accelerators that there are
     claims: Claims
+    entry_points: EntryPoints
     _queue: deque[Following] = field(default_factory=deque)
 
     def launch(self, launch: port.Launch) -> None:
@@ -83,6 +86,8 @@ class Launcher:
             await self._create(of, launch)
         except Refused as refused:
             self.register.end(of, ended.refused(str(refused), refused.reason))
+        except Away as away:
+            self.register.end(of, ended.broken(str(away)))
         except NotCreated as why:
             self.register.end(of, ended.broken(str(why)) if why.theirs else ended.refused(str(why)))
         except Exception as fault:
@@ -101,7 +106,8 @@ class Launcher:
         if launch.image in CLAIM_OPERATIONS:
             self.register.end(of, await self.claims.carry_out(launch, options, hold, stopped))
             return
-        made = pods.pod(fitted(launch, self.offers()), options)
+        entry = await self.entry_points.before(launch, options, hold, stopped)
+        made = pods.pod(fitted(launch, self.offers()), options, entry)
         of.warnings = made.warnings
         if launch.settings.workspace_claim:
             await self.claims.workspace(launch, options, hold, stopped)

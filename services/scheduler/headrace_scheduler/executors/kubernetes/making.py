@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from headrace_protos.v1 import run_query_pb2
 from headrace_scheduler.executors.kubernetes.calling import KubernetesApi
 from headrace_scheduler.executors.kubernetes.defaults import read_defaults
 from headrace_scheduler.executors.kubernetes.executor import KubernetesExecutor, Limits
+from headrace_scheduler.executors.kubernetes.images import registries
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.reaping import Runs
 from headrace_scheduler.settings import SchedulerSettings
@@ -36,7 +38,18 @@ def make(
         artifacts,
         pod_options(settings),
         runs_of(query),
-        Limits(settings.max_pods, settings.keep_pods_s, settings.unstartable_after_s, settings.cluster_fixed),
+        limits(settings),
+    )
+
+
+def limits(settings: SchedulerSettings) -> Limits:
+    """What an operator decides of the executor itself."""
+    try:
+        instead = registries(settings.registries)
+    except ValueError as wrong:
+        raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_REGISTRIES: {wrong}") from None
+    return Limits(
+        settings.max_pods, settings.keep_pods_s, settings.unstartable_after_s, settings.cluster_fixed, instead
     )
 
 
@@ -60,6 +73,7 @@ def pod_options(settings: SchedulerSettings) -> PodOptions:
         installation=settings.installation,
         namespace=settings.pod_namespace or own_namespace(),
         defaults=read_defaults(settings.pod_defaults),
+        grace_s=math.ceil(settings.grace_s),
     )
 
 

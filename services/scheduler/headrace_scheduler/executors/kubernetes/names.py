@@ -19,7 +19,6 @@ LONGEST: Final = 63  # of a name that is a host name too, and of a label's value
 DIGITS: Final = 16
 PATH_DIGITS: Final = 40
 RUN_NAME: Final = "headrace.io/run-name"
-GRACE: Final = "headrace.io/termination-grace-seconds"
 # What KFP puts on the Pods of its tasks, so that selectors which people have go on working.
 KFP_TASK: Final = "pipelines.kubeflow.org/v2_component"
 KFP_RUN: Final = "pipeline/runid"

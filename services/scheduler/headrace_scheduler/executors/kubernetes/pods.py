@@ -6,8 +6,9 @@ in it: the companion asks for that. So nothing here is secret, and nothing is la
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.problems import Refused
 from headrace_scheduler.executors.kubernetes.volumes import COMPANION_TMP, SHARED, TOKEN, init_mounts, pod_volumes
 from headrace_scheduler.executors.port import Launch
-from headrace_scheduler.executors.task_settings import TaskSettings
+from headrace_scheduler.executors.task_settings import GRACE, TaskSettings
 
 INSTALL: Final = ("/usr/lib/headrace/shim", "install")
 SAFETY_S: Final = 86_400  # the shim ends user code in time; this ends a Pod in which even that went wrong
+LONGEST_ENTRY_POINT: Final = 32 << 10
 LONGEST_GRACE_S: Final = 86_400
 PULL_POLICIES: Final = frozenset({"", "Always", "Never", "IfNotPresent"})
 GONE: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -41,8 +43,11 @@ class MadePod:
         return name
 
 
-def pod(launch: Launch, options: PodOptions) -> MadePod:
-    """The Pod of an attempt. Raises Refused with a sentence where the task's settings make none."""
+def pod(launch: Launch, options: PodOptions, entry_point: Sequence[str] = ()) -> MadePod:
+    """The Pod of an attempt. Raises Refused with a sentence where the task's settings make none.
+
+    ENTRY_POINT: what the image says is to be run before the task's own words, where the component has no command.
+    """
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -52,7 +57,7 @@ def pod(launch: Launch, options: PodOptions) -> MadePod:
             "labels": names.pod_labels(launch, options),
             "annotations": names.pod_annotations(launch, options),
         },
-        "spec": _spec(launch, options),
+        "spec": _spec(launch, options, entry_point),
     }
     ignored = names.reserved(launch)
     warnings = (f"the platform sets these labels and annotations itself: {', '.join(ignored)}",) if ignored else ()
@@ -61,15 +66,15 @@ def pod(launch: Launch, options: PodOptions) -> MadePod:
 
 def grace_s(settings: TaskSettings, options: PodOptions) -> int:
     """Seconds between SIGTERM and SIGKILL of user code. Raises Refused."""
-    text = settings.annotations.get(names.GRACE, "")
+    text = settings.annotations.get(GRACE, "")
     if not text:
         return options.grace_s
     if not text.isdecimal() or int(text) > LONGEST_GRACE_S:
-        raise Refused(f"the annotation {names.GRACE} is '{text[:60]}': write seconds, at most {LONGEST_GRACE_S}")
+        raise Refused(f"the annotation {GRACE} is '{text[:60]}': write seconds, at most {LONGEST_GRACE_S}")
     return int(text)
 
 
-def _spec(launch: Launch, options: PodOptions) -> dict[str, Any]:
+def _spec(launch: Launch, options: PodOptions, entry_point: Sequence[str]) -> dict[str, Any]:
     settings, defaults = launch.settings, options.defaults
     volumes = pod_volumes(settings, launch.request.accelerators, options)
     grace = grace_s(settings, options)
@@ -91,7 +96,7 @@ def _spec(launch: Launch, options: PodOptions) -> dict[str, Any]:
         "securityContext": security.pod_context(settings, options),
         "tolerations": _tolerations(launch, options),
         "initContainers": [
-            _companion(launch, options),
+            _companion(launch, options, entry_point),
             *(_init_container(one, init_mounts(one, volumes)) for one in _checked(settings.init_containers)),
         ],
         "containers": [_main(launch, options, volumes.main)],
@@ -132,7 +137,7 @@ def _env(launch: Launch) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _companion(launch: Launch, options: PodOptions) -> dict[str, Any]:
+def _companion(launch: Launch, options: PodOptions, entry_point: Sequence[str]) -> dict[str, Any]:
     attempt = launch.attempt
     told = {
         **options.companion_env,
@@ -141,6 +146,8 @@ def _companion(launch: Launch, options: PodOptions) -> dict[str, Any]:
         pod_layout.ENV_PATH: attempt.path,
         pod_layout.ENV_ATTEMPT: str(attempt.number),
     }
+    if entry_point:
+        told[pod_layout.ENV_ENTRY_POINT] = _encoded(launch, entry_point)
     made = {
         "name": pod_layout.COMPANION,
         "image": options.companion_image,
@@ -157,6 +164,13 @@ def _companion(launch: Launch, options: PodOptions) -> dict[str, Any]:
         ],
     }
     return {name: value for name, value in made.items() if value}
+
+
+def _encoded(launch: Launch, entry_point: Sequence[str]) -> str:
+    text = json.dumps(list(entry_point), ensure_ascii=False)
+    if len(text.encode()) > LONGEST_ENTRY_POINT:
+        raise Refused(f"the entry point of the image '{launch.image}' is too long: give the component a command")
+    return text
 
 
 def _checked(containers: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
