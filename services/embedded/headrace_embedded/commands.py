@@ -193,7 +193,8 @@ def _serving(environ: dict[str, str], running: Any) -> int:
 
     gc.set_threshold(*COLLECTING)
     try:
-        set_up_logging(load(Settings, environ).log_level)
+        settings = load(Settings, environ)
+        set_up_logging(settings.log_level, settings.log_format)
         return run_until_signal(running)
     except (ServiceError, SettingsError) as failed:
         print(f"headrace: {failed}", file=sys.stderr)

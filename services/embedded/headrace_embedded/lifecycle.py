@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -21,10 +23,22 @@ class _OneLine(logging.Formatter):
         return super().format(record).replace("\n", "\\n ")
 
 
-def set_up_logging(level: str = "info") -> None:
+class _OneObject(logging.Formatter):
+    """One record, one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said = {"time": when, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False)
+
+
+def set_up_logging(level: str = "info", form: str = "text") -> None:
     """Log to standard error, one line a record."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    text = _OneLine("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(_OneObject() if form == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # our own error mapping says it once, not every second
 

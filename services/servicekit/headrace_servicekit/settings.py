@@ -65,6 +65,7 @@ class Settings:
     endpoint: str | None = None  # what clients call; None: the platform that is up on this machine
     grpc_endpoint: str | None = None  # what clients are told to use for gRPC where an ingress stands in front
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"  # json: one object a line, for collectors of logs
     cluster_fixed: bool = False  # true: a request that no node satisfies is refused at submission
     strict_resources: bool = False  # true: requests above this machine are refused, not capped
 
