@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from gaps.gap import Gap
 
-VOLUMES = Gap(
-    "G41",
-    "Volume claims as tasks",
-    kfp="deleting never caches, generated names never hit, a cached create is not checked",
-    here="comes with the Kubernetes executor",
-    status="open",
-)
 SCHEDULE_MACROS = Gap(
     "G48",
     "Macros of recurring runs",
@@ -23,13 +16,6 @@ SCHEDULE_PLACEHOLDERS = Gap(
     "Placeholders of recurring runs",
     kfp="the run's name stays empty for pinned versions; the schedule time is the creation time for others",
     here="comes with recurring runs",
-    status="open",
-)
-POD_SETTINGS = Gap(
-    "G53",
-    "Kubernetes settings that are dropped",
-    kfp="pod affinity and shared memory ignored, volume names clash, an optional claim that is null is an error",
-    here="comes with the Kubernetes executor",
     status="open",
 )
 TIME_TO_LIVE = Gap(
@@ -53,11 +39,4 @@ LIMITS_ACROSS_RUNS = Gap(
     here="the IR has no word for them, and a key of our own would tie a pipeline to this platform; queues with quota and "
     "priority for a namespace come with GPU scheduling",
     status="kept",
-)
-ENTRYPOINT = Gap(
-    "G61",
-    "The image's own entrypoint",
-    kfp="a container without a command fails",
-    here="comes with the Kubernetes executor: no image is looked at before that",
-    status="open",
 )
