@@ -17,7 +17,7 @@ from headrace_companion.assignment import ArtifactValue, Assignment, Folders
 from headrace_companion.folder_store import copy_privately
 from headrace_companion.lightweight import EXECUTOR_INPUT_OPTION, runs_our_runtime
 from headrace_companion.results import ATTEMPT_FILE, Reason
-from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, checked_key
+from headrace_companion.store import AccessRefused, ArtifactStore, KeyRefused, ObjectMissing, checked_key
 from headrace_companion.templates import LocalResolver, UnknownReference, join, join_all
 from headrace_ir.references import ValueRef, digest_of
 from headrace_ir.values import INLINE_BYTES, byte_length, canonical
@@ -171,6 +171,8 @@ class _Stager:
                     f"input artifact '{name}' is missing: {said}; "
                     "run the task that makes it again, or correct the importer's URI"
                 ) from error
+        except AccessRefused as error:
+            raise StagingFailed(f"input artifact '{name}' is not given to this task: {error}") from error
         except OSError as error:
             raise StagingFailed(
                 f"input artifact '{name}' could not be copied from {artifact.uri}: {error.strerror or error}"

@@ -29,6 +29,10 @@ class StoreDown(StoreError):  # noqa: N818 - the same
     """The store cannot be reached, or is too busy: worth another try later."""
 
 
+class AccessRefused(StoreError):  # noqa: N818 - the same
+    """What lies there is not for whoever asks: the platform says so, or the store; the same again would end the same."""
+
+
 class SourceRefused(StoreError):  # noqa: N818 - the same
     """What should be stored is not made of regular files and folders inside its own folder."""
 

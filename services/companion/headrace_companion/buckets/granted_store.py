@@ -35,7 +35,7 @@ from headrace_companion.buckets.surveying import SourceFile, Survey, opened, rem
 from headrace_companion.buckets.transferring import Expired, Patience, Transfers, digest_of
 from headrace_companion.buckets.uploading import upload_in_parts
 from headrace_companion.folder_store import combined
-from headrace_companion.store import KeyRefused, Listed, ObjectMissing, Stored, StoreError, checked_key
+from headrace_companion.store import AccessRefused, KeyRefused, Listed, ObjectMissing, Stored, StoreError, checked_key
 from headrace_protos.v1.access_pb2 import Want, Way
 
 THREADS: Final = 8
@@ -318,7 +318,7 @@ class GrantedStore:
             if uri in self._reads:
                 self._reads[uri] = way, time.monotonic() + VALID_S - SPARE_S
         if way.problem:
-            raise StoreError(way.problem)
+            raise AccessRefused(way.problem)
         return Found.of(uri, way)
 
     def _there(self, key: str, *, look: bool = False) -> Found:
@@ -378,7 +378,7 @@ class GrantedStore:
 
 def refused(uri: str, expired: Expired) -> StoreError:
     """A way that was fresh was not good."""
-    return StoreError(
+    return AccessRefused(
         f"the store refuses access to {uri} ({expired}): check what the platform's keys may do there, and the clocks"
     )
 
