@@ -13,22 +13,18 @@ import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, cpu_seconds, p50, row
 from builders.specs import container, dag, dag_input, output, pipeline
+from cluster.standing_in import SIMULATED, Companions, cluster_api, companions, pod_defaults
 from fixtures.platforms import Platform, running
-from headrace_protos.v1 import attempts_pb2, attempts_pb2_grpc
-from headrace_protos.v1 import events_pb2 as ev
-from headrace_scheduler.executors.kubernetes import names
 from headrace_scheduler.executors.kubernetes.api import ClusterApi
-from headrace_scheduler.executors.kubernetes.calling import Expired, Json, Unreachable, path_of
-from headrace_servicekit.server import channel
+from headrace_scheduler.executors.kubernetes.calling import Json, path_of
 from headrace_servicekit.settings import sockets_folder
 
 WIDTHS = (1_000, 3_000, 10_000)
@@ -38,12 +34,7 @@ CLIENTS = 32
 AIM = 1.5  # of bare Pods' time
 NAMESPACE = "headrace-bench"
 NODES = 2
-SIMULATED = "headrace.test/simulated"
-ENDS = {"headrace.test/ends": "true"}
-PLACED = {
-    "nodeSelector": {"headrace.test/bench": "true"},
-    "tolerations": [{"key": SIMULATED, "operator": "Exists", "effect": "NoSchedule"}],
-}
+LABEL = "headrace.test/bench"
 
 
 def measure(folder: Path) -> Iterator[Row]:
@@ -53,7 +44,7 @@ def measure(folder: Path) -> Iterator[Row]:
             "KUBECONFIG does not name the test cluster: `make cluster-up` starts one and says where it is"
         )
     defaults = folder / "pod-defaults.json"
-    defaults.write_text(json.dumps({"annotations": ENDS, **PLACED}))
+    defaults.write_text(json.dumps(pod_defaults(LABEL)))
     settings = {
         "HEADRACE_EXECUTOR": "kubernetes",
         "KUBECONFIG": config,
@@ -81,18 +72,8 @@ def _wanted() -> tuple[int, ...]:
     return tuple(int(one) for one in text.split()) if text else WIDTHS
 
 
-@asynccontextmanager
-async def _api(config: str) -> AsyncIterator[ClusterApi]:
-    api = ClusterApi(config)
-    await api.connect()
-    try:
-        yield api
-    finally:
-        await api.close()
-
-
 async def _prepare(config: str) -> None:
-    async with _api(config) as api:
+    async with cluster_api(config) as api:
         await _clean_with(api)
         await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         await api.create(path_of(NAMESPACE, "serviceaccounts"), {"metadata": {"name": "headrace-task"}})
@@ -101,7 +82,7 @@ async def _prepare(config: str) -> None:
 
 
 async def _clean(config: str) -> None:
-    async with _api(config) as api:
+    async with cluster_api(config) as api:
         await _clean_with(api)
 
 
@@ -127,64 +108,11 @@ def _node(name: str) -> Json:
         "metadata": {
             "name": name,
             "annotations": {SIMULATED: "true"},
-            "labels": {"kubernetes.io/hostname": name, "headrace.test/bench": "true"},
+            "labels": {"kubernetes.io/hostname": name, LABEL: "true"},
         },
         "spec": {"taints": [{"key": SIMULATED, "value": "true", "effect": "NoSchedule"}]},
         "status": {"allocatable": amounts, "capacity": amounts},
     }
-
-
-@dataclass
-class Companions:
-    """Reports each task as succeeded when its Pod runs. `made`: when each Pod was first seen, by path; `sent`: its report."""
-
-    api: ClusterApi
-    stub: Any
-    installation: str
-    made: dict[str, float] = field(default_factory=dict)
-    sent: dict[str, float] = field(default_factory=dict)
-    _reports: set[asyncio.Task[None]] = field(default_factory=set)
-    _told: set[str] = field(default_factory=set)
-
-    async def follow(self, ready: asyncio.Event) -> None:
-        path, query = path_of(NAMESPACE, "pods"), {"labelSelector": f"headrace.io/installation={self.installation}"}
-        while True:
-            version = ""
-            async for page in self.api.pages(path, query):
-                version = page.version
-                for pod in page.items:
-                    self._saw(pod)
-            ready.set()
-            try:
-                while True:
-                    async for change in self.api.watch(path, query, version):
-                        version = change.version
-                        if change.kind in ("ADDED", "MODIFIED"):
-                            self._saw(change.object)
-            except (Expired, Unreachable):
-                pass
-
-    def _saw(self, pod: Json) -> None:
-        uid = pod["metadata"]["uid"]
-        attempt = names.attempt_of(pod["metadata"])
-        if uid in self._told or attempt is None:
-            return
-        self.made.setdefault(f"{attempt.run_id}/{attempt.path}", time.time())
-        if (pod.get("status") or {}).get("phase") in ("Running", "Succeeded"):
-            self._told.add(uid)
-            task = asyncio.create_task(self._report(attempt.run_id, attempt.path, attempt.number))
-            self._reports.add(task)
-            task.add_done_callback(self._reports.discard)
-
-    async def _report(self, run_id: str, path: str, number: int) -> None:
-        result = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
-        result.outputs.parameters["Output"].json = '"done"'
-        now = time.time_ns() // 1000
-        result.times.started_us = result.times.ended_us = result.times.published_us = now
-        self.sent[f"{run_id}/{path}"] = time.time()
-        await self.stub.Report(
-            attempts_pb2.ReportRequest(run_id=run_id, path=path, attempt=number, result=result), timeout=60
-        )
 
 
 @dataclass
@@ -196,19 +124,9 @@ class Bench:
     client: Client
     installation: str
 
-    @asynccontextmanager
-    async def _companions(self) -> AsyncIterator[Companions]:
+    def _companions(self) -> AbstractAsyncContextManager[Companions]:
         scheduler = f"unix:{sockets_folder(self.platform.home)}/scheduler.sock"
-        async with _api(self.config) as api, channel(scheduler) as open_channel:
-            companions = Companions(api, attempts_pb2_grpc.AttemptsStub(open_channel), self.installation)
-            ready = asyncio.Event()
-            task = asyncio.create_task(companions.follow(ready))
-            await ready.wait()
-            try:
-                yield companions
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        return companions(self.config, scheduler, NAMESPACE, self.installation)
 
     async def hops(self) -> list[Row]:
         """From a task's report to the next one's Pod, seen by a watch of its own: report, append, create call, watch."""
@@ -226,7 +144,7 @@ class Bench:
         ours: list[float] = []
         cpu: list[float] = []
         for _ in range(REPEATS[width]):
-            async with _api(self.config) as api:
+            async with cluster_api(self.config) as api:
                 bare.append(await _bare(api, width))
             before = cpu_seconds(self.platform.pids)
             ours.append(await self._ours(width))
@@ -278,9 +196,10 @@ async def _all_succeeded(api: ClusterApi, path: str, query: dict[str, str], vers
 
 def _pod(name: str, mark: str) -> Json:
     main = {"name": "main", "image": "python:3.11", "command": ["true"]}
+    placed = pod_defaults(LABEL)
     return {
-        "metadata": {"name": name, "labels": {"bare": mark}, "annotations": ENDS},
-        "spec": {"restartPolicy": "Never", "containers": [main], **PLACED},
+        "metadata": {"name": name, "labels": {"bare": mark}, "annotations": placed.pop("annotations")},
+        "spec": {"restartPolicy": "Never", "containers": [main], **placed},
     }
 
 

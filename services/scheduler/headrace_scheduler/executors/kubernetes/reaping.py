@@ -20,7 +20,7 @@ from headrace_scheduler.executors.port import AttemptId
 
 logger = logging.getLogger(__name__)
 UNKNOWN_S: Final = 3600.0
-SETTLED_S: Final = 60.0  # that a Pod must have been nobody's before anything is done about it
+SETTLED_S: Final = 20.0  # that a Pod must have been nobody's before anything is done about it
 LINGERS_S: Final = 60.0  # that a Pod may need to end after its attempt has
 AT_ONCE: Final = 8
 # Which of these runs have ended (True) or are still driven (False); those that are not named are not known.
@@ -123,7 +123,8 @@ class Reaper:
             if of.attempt is not None and of.attempt.run_id in known:
                 # Whoever drives the run follows what is in flight of it.
                 of.ended = known[of.attempt.run_id] or self._drives(of.attempt)
-                of.since = self._clock()
+                if not of.ended:
+                    of.since = self._clock()
                 continue
             of.asked = True
             logger.warning(
