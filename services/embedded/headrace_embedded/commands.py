@@ -117,14 +117,23 @@ async def _service(name: str, start: Start, environ: dict[str, str]) -> AsyncIte
     from headrace_servicekit.settings import Settings, load
 
     settings = load(Settings, environ)
-    if name in ("persistence", "cache") and settings.database_url is None:
-        from headrace_embedded.reaching import bundled_database
-
-        environ = {**environ, "HEADRACE_DATABASE_URL": await bundled_database(settings.home, _say)}
+    if name in ("persistence", "cache"):
+        environ = {**environ, "HEADRACE_DATABASE_URL": await _database(settings)}
     async with AsyncExitStack() as stack:
         exporter = exporter_from(environ)
         sink = None if exporter is None else await stack.enter_async_context(exporter)
         yield await stack.enter_async_context(start(environ, sink, _network(settings)))
+
+
+async def _database(settings: Settings) -> str:
+    """Where Postgres is, once it answers: what is started together with its clients may be the last to be up."""
+    from headrace_embedded.reaching import answering, bundled_database
+
+    if settings.database_url is None:
+        return await bundled_database(settings.home, _say)
+    if (away := await answering(settings.database_url, lambda why: _say(f"waiting for Postgres: {why}"))) is not None:
+        raise away
+    return settings.database_url
 
 
 def _network(settings: Settings) -> Network:

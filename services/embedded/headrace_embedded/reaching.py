@@ -1,4 +1,4 @@
-"""Reaching the bundled Postgres from another process of the same HOME (`headrace serve persistence`, `serve cache`)."""
+"""Reaching Postgres when `headrace serve persistence` or `serve cache` starts: that of HOME, or one that starts beside them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,27 @@ async def bundled_database(home: Path, progress: Callable[[str], None]) -> str:
     """The URL of HOME's database once it answers; `headrace serve postgres` may be started later than its clients."""
     place = await asyncio.to_thread(find_place, home)
     url = f"postgresql:///{quote(DATABASE)}?host={quote(str(place.sockets), safe='')}&user={USER}"
+    waits = "waiting for `headrace serve postgres`, since HEADRACE_DATABASE_URL is not set"
+    if (away := await answering(url, lambda _: progress(waits))) is None:
+        return url
+    raise ServiceError(
+        Reason.UNAVAILABLE,
+        f"no Postgres answers for {home} ({away}); start `headrace serve postgres` with the same HEADRACE_HOME, "
+        "or set HEADRACE_DATABASE_URL",
+    ) from away
+
+
+async def answering(url: str, waits: Callable[[ServiceError], None]) -> ServiceError | None:
+    """None once the database at URL takes connections; why it does not, after WITHIN_S. WAITS is told once that it does not."""
     started, said = time.monotonic(), False
     while True:
         try:
             async with await connect(url, "reach"):
-                return url
+                return None
         except ServiceError as away:
             if time.monotonic() - started > WITHIN_S:
-                raise ServiceError(
-                    Reason.UNAVAILABLE,
-                    f"no Postgres answers for {home} ({away}); start `headrace serve postgres` with the same HEADRACE_HOME, "
-                    "or set HEADRACE_DATABASE_URL",
-                ) from away
+                return away
             if not said:
-                progress("waiting for `headrace serve postgres`, since HEADRACE_DATABASE_URL is not set")
+                waits(away)
                 said = True
             await asyncio.sleep(LOOK_EVERY_S)

@@ -26,6 +26,7 @@ from headrace_servicekit.settings import private_folder
 from headrace_servicekit.telemetry import SpanSink
 
 logger = logging.getLogger(__name__)
+ALIVE: Final = "headrace.alive"  # to the health service: SERVING while the process answers, whatever the probe says
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 _COMMON: Final[list[tuple[str, int]]] = [
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
@@ -83,6 +84,7 @@ async def serve(
     names = [one.name for one in served]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     bound = await _bind(server, address, service)
+    await checker.set(ALIVE, health_pb2.HealthCheckResponse.SERVING)
     await _report(checker, names, probe)
     await server.start()
     prober = asyncio.create_task(_probing(checker, names, probe, probe_every))

@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from headrace_servicekit import deadlines, tracing
 from headrace_servicekit.errors import Reason, ServiceError
-from headrace_servicekit.server import Served, channel, check_address, serve
+from headrace_servicekit.server import ALIVE, Served, channel, check_address, serve
 from headrace_servicekit.telemetry import Span
 
 CONTEXT = tracing.TraceContext("ab" * 16, "cd" * 8)
@@ -315,6 +315,8 @@ async def test_health_follows_the_probe(address, caplog):
             assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING
             well = False
             assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            alive = await health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(service=ALIVE))
+            assert alive.status == health_pb2.HealthCheckResponse.SERVING  # or a supervisor would end it for a database
             well = True
             assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING
         watch.cancel()

@@ -41,7 +41,9 @@ def asked(service: str) -> set[str]:
 
 def extras(service: str) -> set[str]:
     """What the image of SERVICE needs: its own extra, and where it serves, what checks its callers."""
-    return asked(service) | (asked("identity") if "headrace_identity" in image_contents.PARTS[service] else set())
+    others = ["identity"] if "headrace_identity" in image_contents.PARTS[service] else []
+    others += ["kubernetes"] if service == "scheduler" else []
+    return asked(service).union(*map(asked, others))
 
 
 def listed(file: str) -> set[str]:
