@@ -93,6 +93,8 @@ def test_a_claim_to_delete():
     assert claims.claim_to_delete(named) == "data"
     with pytest.raises(Refused, match="pvc_name is missing: give the claim's name"):
         claims.claim_to_delete(task())
+    with pytest.raises(Refused, match="the volume claim 'data-headrace-postgres-0' is the platform's own"):
+        claims.claim_to_delete(replace(task(), parameters={"pvc_name": '"data-headrace-postgres-0"'}))
 
 
 def test_what_the_tasks_put_out():

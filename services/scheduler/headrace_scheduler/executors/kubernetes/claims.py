@@ -18,6 +18,7 @@ from headrace_scheduler.engine.quantities import quantity
 from headrace_scheduler.executors.kubernetes.names import path_label
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.problems import Refused
+from headrace_scheduler.executors.kubernetes.reserved import refuse_claim
 from headrace_scheduler.executors.port import Launch
 
 ACCESS_MODES: Final = frozenset({"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"})
@@ -53,6 +54,7 @@ def claim_to_delete(launch: Launch) -> str:
     name = _text(_given(launch), "pvc_name")
     if not name:
         raise _refused("pvc_name is missing: give the claim's name")
+    refuse_claim(name)
     return name
 
 

@@ -17,6 +17,7 @@ from headrace_scheduler.engine.task_config import env_var
 from headrace_scheduler.executors.kubernetes import names, security
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.problems import Refused
+from headrace_scheduler.executors.kubernetes.reserved import refuse_reserved
 from headrace_scheduler.executors.kubernetes.volumes import COMPANION_TMP, SHARED, TOKEN, init_mounts, pod_volumes
 from headrace_scheduler.executors.port import Launch
 from headrace_scheduler.executors.task_settings import GRACE, TaskSettings
@@ -48,6 +49,8 @@ def pod(launch: Launch, options: PodOptions, entry_point: Sequence[str] = ()) ->
 
     ENTRY_POINT: what the image says is to be run before the task's own words, where the component has no command.
     """
+    spec = _spec(launch, options, entry_point)
+    refuse_reserved(spec)
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -57,7 +60,7 @@ def pod(launch: Launch, options: PodOptions, entry_point: Sequence[str] = ()) ->
             "labels": names.pod_labels(launch, options),
             "annotations": names.pod_annotations(launch, options),
         },
-        "spec": _spec(launch, options, entry_point),
+        "spec": spec,
     }
     ignored = names.reserved(launch)
     warnings = (f"the platform sets these labels and annotations itself: {', '.join(ignored)}",) if ignored else ()
