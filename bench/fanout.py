@@ -52,6 +52,10 @@ def measure(folder: Path) -> Iterator[Row]:
         "HEADRACE_INSTALLATION": f"bench-{os.getpid()}",
         "HEADRACE_POD_SCHEDULER_ADDRESS": "127.0.0.1:1",
         "HEADRACE_POD_DEFAULTS": str(defaults),
+        "HEADRACE_ARTIFACT_ROOT": "s3://bench/nothing",  # simulated Pods publish nothing
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
         "HEADRACE_MAX_PODS": "20000",
     }
     asyncio.run(_prepare(config))

@@ -217,6 +217,7 @@ class Way(google.protobuf.message.Message):
         """its path in the folder; "" = the URI names this one object"""
         size: builtins.int
         url: builtins.str
+        """"" = there are too many: ask for this one by its own URI"""
         digest: builtins.str
         etag: builtins.str
         def __init__(

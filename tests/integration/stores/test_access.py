@@ -179,3 +179,16 @@ def test_ways_that_have_expired_are_asked_for_again(attempt: Companion, behind: 
     store.put_bytes("1/attempt.json", b"{}")
     assert (tmp_path / "copy" / "a").read_bytes() == b"a"
     assert asking.calls == 3
+
+
+def test_a_folder_of_very_many_files_is_staged_in_steps(
+    attempt: Companion, behind: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace_companion.buckets.signing.MOST_SIGNED", 1)
+    store, asking, _ = attempt
+    uri = behind.uri("namespaces/a/set")
+    store.prepare([uri])
+    store.stage(store.key(uri) or "", tmp_path / "copy")
+    assert (tmp_path / "copy" / "a").read_bytes() == b"a"
+    assert (tmp_path / "copy" / "below" / "b").read_bytes() == b"b"
+    assert asking.calls == 2

@@ -96,6 +96,7 @@ def test_a_pipelines_own_root_counts_where_a_store_of_the_namespace_holds_it(tmp
             {},
             "HEADRACE_ARTIFACT_ROOT: there are no keys for s3://b/p: set AWS_ACCESS_KEY_ID",
         ),
+        ({"executor": "kubernetes"}, {}, "HEADRACE_ARTIFACT_ROOT: no Pod reaches the folder file:.*: set it to s3://"),
         ({"artifact_root": "s3://"}, KEYS, "HEADRACE_ARTIFACT_ROOT: .*write s3://bucket/prefix"),
         (
             {"artifact_root": "minio://b/p"},

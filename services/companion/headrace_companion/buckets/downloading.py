@@ -48,14 +48,17 @@ class Found:
         return cls(uri, objects, way.is_folder, way.growing, way.missing, list(way.empty_folders))
 
 
-class Download:
-    """One artifact's way to the disk; `find` looks again, for fresh ways."""
+Renew = Callable[[Sequence[str]], dict[str, FoundObject]]
 
-    def __init__(self, transfers: Transfers, patience: Patience, threads: Executor, find: Callable[[], Found]) -> None:
+
+class Download:
+    """One artifact's way to the disk; `renew` gets fresh ways to objects, by name: of large folders not all have one."""
+
+    def __init__(self, transfers: Transfers, patience: Patience, threads: Executor, renew: Renew) -> None:
         self._transfers = transfers
         self._patience = patience
         self._threads = threads
-        self._find = find
+        self._renew = renew
 
     def to(self, target: Path, found: Found) -> None:
         """Everything that was found, below TARGET or as the file TARGET."""
@@ -93,7 +96,7 @@ class Download:
 
     def _fill(self, wanted: Sequence[tuple[int, FoundObject]], uri: str) -> None:
         left = [(descriptor, one, offset) for descriptor, one in wanted for offset in range(0, one.size, RANGE)]
-        ways = {one.name: one for _, one in wanted}
+        ways = self._renewed({one.name: one for _, one in wanted}, [one.name for _, one in wanted if not one.url], uri)
         fruitless = 0
         while left:
             before = len(left)
@@ -103,12 +106,16 @@ class Download:
             fruitless = fruitless + 1 if len(left) == before else 0
             if fruitless == 2:
                 raise StoreError(f"the store refuses access to {uri} ({expired})")
-            ways = {one.name: one for one in self._find().objects}
-            if any(one.name not in ways for _, one, _ in left):
-                raise ObjectMissing(f"{uri} was deleted while it was read")
+            ways = self._renewed(ways, sorted({one.name for _, one, _ in left}), uri)
         for descriptor, one in wanted:
             if one.digest.startswith("sha256:") and digest_of(descriptor) != one.digest:
                 raise StoreError(f"{uri} is not what was stored: the content of {one.name or 'the object'} has changed")
+
+    def _renewed(self, ways: dict[str, FoundObject], names: Sequence[str], uri: str) -> dict[str, FoundObject]:
+        fresh = self._renew(names) if names else {}
+        if any(name not in fresh for name in names):
+            raise ObjectMissing(f"{uri} was deleted while it was read")
+        return {**ways, **fresh}
 
     def _round(
         self, left: list[tuple[int, FoundObject, int]], ways: dict[str, FoundObject]

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final, Self, cast
 
 from headrace_companion.buckets import granting
-from headrace_companion.buckets.downloading import Download, Found
+from headrace_companion.buckets.downloading import Download, Found, FoundObject
 from headrace_companion.buckets.granting import MOST_WANTS, VALID_S, Granter
 from headrace_companion.buckets.growing import GrowingLogs
 from headrace_companion.buckets.layout import (
@@ -126,7 +127,7 @@ class GrantedStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self.read(key))
             return
-        Download(self._transfers, self._patience, self._threads, lambda: self._find(key, fresh=True)).to(target, found)
+        self._download(key).to(target, found)
 
     def exists(self, key: str) -> bool:
         if self._logs.get(key) is not None:
@@ -181,12 +182,22 @@ class GrantedStore:
 
     def _hashed(self, key: str, name: str) -> str:
         """The digest of an object that somebody else stored."""
+        at = f"{key}/{name}" if name else key
         with _spool() as file:
-            found = self._find(f"{key}/{name}" if name else key)
-            Download(self._transfers, self._patience, self._threads, lambda: found).into(
-                file.fileno(), found.objects[0]
-            )
+            self._download(at).into(file.fileno(), self._there(at).objects[0])
             return digest_of(file.fileno())
+
+    def _download(self, key: str) -> Download:
+        def renewed(names: Sequence[str]) -> dict[str, FoundObject]:
+            uris = [self.uri(f"{key}/{name}" if name else key) for name in names]
+            found = [
+                Found.of(uri, way) for uri, way in zip(uris, self.ask(list(map(granting.find, uris))), strict=True)
+            ]
+            return {
+                name: replace(one.objects[0], name=name) for name, one in zip(names, found, strict=True) if one.objects
+            }
+
+        return Download(self._transfers, self._patience, self._threads, renewed)
 
     # Writing
 
@@ -310,10 +321,10 @@ class GrantedStore:
                 raise StoreError(way.problem)
         return ways
 
-    def _find(self, key: str, *, look: bool = False, fresh: bool = False) -> Found:
+    def _find(self, key: str, *, look: bool = False) -> Found:
         uri = self.uri(key)
         way, until = self._reads.get(uri, (None, 0.0))
-        if way is None or fresh or time.monotonic() > until:
+        if way is None or time.monotonic() > until:
             way = self.ask([granting.find(uri, look=look)])[0]
             if uri in self._reads:
                 self._reads[uri] = way, time.monotonic() + VALID_S - SPARE_S

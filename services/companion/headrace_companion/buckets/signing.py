@@ -47,6 +47,9 @@ DENIED: Final = frozenset(
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 DIGEST: Final = "x-amz-meta-headrace-digest"
 THREADS: Final = 16
+MOST_SIGNED: Final = (
+    2_000  # objects of a folder; ways to further ones are asked for one by one, or an answer grows too large
+)
 T = TypeVar("T")
 
 
@@ -142,8 +145,8 @@ class SigningGranter:
         if manifest is None:
             return self._listed(bucket, key, look)
         way = Way(is_folder=True, empty_folders=manifest.empty_folders, missing=not manifest.whole)
-        for file in manifest.files if manifest.whole else ():
-            url = "" if look else self._sign("GET", bucket, f"{key}/{file.name}")
+        for number, file in enumerate(manifest.files if manifest.whole else ()):
+            url = "" if look or number >= MOST_SIGNED else self._sign("GET", bucket, f"{key}/{file.name}")
             way.objects.add(name=file.name, size=file.size, digest=file.digest, url=url)
         return way
 
@@ -154,7 +157,7 @@ class SigningGranter:
             name = path[len(key) + 1 :]
             if not name or name.endswith("/") or is_hidden(name):
                 continue  # a marker that stands for a folder, or ours
-            url = "" if look else self._sign("GET", bucket, path)
+            url = "" if look or len(way.objects) >= MOST_SIGNED else self._sign("GET", bucket, path)
             way.objects.add(name=name, size=one.size or 0, url=url, etag=one.etag or "")
         return way if way.objects else None
 

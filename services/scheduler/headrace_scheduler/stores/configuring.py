@@ -76,6 +76,8 @@ def _default(settings: SchedulerSettings, ambient: Ambient) -> ArtifactStore:
     try:
         if root.startswith(OBJECT_STORES):
             return _object_store(Entry(root, ()), settings, ambient)
+        if settings.executor == "kubernetes":
+            raise StoreError(f"no Pod reaches the folder {root} of this machine: set it to s3://bucket/prefix")
         return MachineStore.from_uri(root)
     except StoreError as refused:
         raise ServiceError(Reason.INVALID_INPUT, f"HEADRACE_ARTIFACT_ROOT: {refused}") from refused
