@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ import pytest
 
 from builders.specs import artifact, container, pipeline
 from fixtures.counting import until
-from fixtures.fix_s3 import S3
-from fixtures.platforms import HEADRACE, Platform, faults_in_logs, running
+from fixtures.fix_s3 import KEY, S3, SECRET
+from fixtures.platforms import HEADRACE, Platform, PlatformError, faults_in_logs, running
 from fixtures.records import Records
 
 ROOT = "s3://headrace/artifacts"
@@ -112,3 +113,40 @@ def test_a_pipeline_may_name_a_root_in_the_store(client: Records, s3: S3) -> Non
     run = client.wait(client.submit(spec, enable_cache=False).run_id, timeout=60)
     assert run.state == "SUCCEEDED"
     assert s3.client.stat_object("headrace", f"artifacts/our-team/s3-root/{run.run_id}/folder/1/data/a").size == 1
+
+
+def test_a_namespace_has_a_store_of_its_own(s3: S3, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"[team]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    stores = tmp_path / "stores.yaml"
+    entry = {
+        "root": "minio://team/runs",
+        "namespaces": ["default"],
+        "keys_file": str(keys),
+        "profile": "team",
+        "endpoint": s3.endpoint,
+    }
+    stores.write_text(json.dumps({"stores": [entry]}))
+    with (
+        running("embedded", tmp_path / "home", HEADRACE_STORES_FILE=str(stores)) as platform,
+        Records(platform.url) as client,
+    ):
+        run = client.wait(client.submit(flow("own-store").build(), enable_cache=False).run_id, timeout=60)
+        tasks = {task.path: task for task in client.tasks(run.run_id)}
+        assert run.state == "SUCCEEDED", [task.error for task in tasks.values() if task.error]
+        assert tasks["read"].outputs["Output"] == "ab"
+        assert b"".join(client.logs(run.run_id, "folder")) == b"begun\ndone\n"
+        assert s3.client.stat_object("team", f"runs/own-store/{run.run_id}/folder/1/data/a").size == 1
+        assert not any((tmp_path / "home" / "artifacts").glob("own-store*"))
+        assert faults_in_logs(platform.home) == []
+
+
+def test_a_store_that_refuses_us_is_one_sentence_at_the_start(s3: S3, tmp_path: Path) -> None:
+    environ = {**s3.environ, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    with (
+        pytest.raises(PlatformError) as failed,
+        running("embedded", tmp_path / "home", HEADRACE_ARTIFACT_ROOT=ROOT, **environ),
+    ):
+        pass
+    assert f"headrace: the artifact store {ROOT}: the store at {s3.endpoint} refuses access" in str(failed.value)
+    assert "Traceback" not in str(failed.value)

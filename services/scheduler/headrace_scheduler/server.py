@@ -101,6 +101,7 @@ async def running(
             ),
         ]
         await stack.enter_async_context(parts.replica)
+        stack.callback(artifacts.give_up)  # before the replica ends, which waits for what its attempts are doing
         listening = await stack.enter_async_context(
             serve(settings.listening("scheduler"), served, service="scheduler", sink=sink, network=network)
         )

@@ -74,6 +74,19 @@ def test_publishing_waits_for_a_store_that_is_away(wire: Wire, s3: S3, tmp_path:
     store.close()
 
 
+def test_a_platform_that_ends_waits_for_no_store(wire: Wire, s3: S3, tmp_path: Path) -> None:
+    store = reached_by(wire, s3, tmp_path.name, patience_s=0)
+    stores = Stores(store, [], Areas([Area(store.root)]))
+    waiting = stores.patient(3600)
+    wire.cut()
+    with ThreadPoolExecutor(1) as thread:
+        putting = thread.submit(waiting.put_bytes, "run/x", b"x")
+        assert wire.refused.wait(20)
+        stores.give_up()
+        assert isinstance(putting.exception(20), StoreDown)
+    stores.close()
+
+
 def test_a_log_loses_nothing_while_the_store_is_away(wire: Wire, s3: S3, tmp_path: Path) -> None:
     store = reached_by(wire, s3, tmp_path.name, patience_s=60)
     with store.open_log("run/log") as log:

@@ -72,7 +72,7 @@ class GrantedStore:
 
     def patient(self, seconds: float) -> Self:
         other = copy.copy(self)
-        other._patience = Patience(seconds)
+        other._patience = Patience(seconds, self._patience.stop)
         return other
 
     # Names
@@ -304,7 +304,12 @@ class GrantedStore:
     def drop(self, keys: list[str]) -> None:
         self._drop([self.uri(key) for key in keys])
 
+    def give_up(self) -> None:
+        """Nobody waits any more for a store that is away: what is under way fails at once."""
+        self._patience.stop.set()
+
     def close(self) -> None:
+        self.give_up()
         self._logs.close()
         self._threads.shutdown()
 

@@ -33,11 +33,11 @@ class Expired(Exception):  # noqa: N818 - read as a statement
 
 
 class Patience:
-    """How long something that fails for now is tried again; `stop` ends it early."""
+    """How long something that fails for now is tried again; `stop` ends it early, for all that share it."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, stop: threading.Event | None = None) -> None:
         self.seconds = seconds
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
 
     def trying(self, work: Callable[[], T]) -> T:
         """WORK's result. Raises the last StoreDown."""

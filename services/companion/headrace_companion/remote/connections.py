@@ -15,7 +15,7 @@ from urllib3.util import make_headers
 from headrace_companion.remote.sources import Ambient
 
 POOLS: Final = 32  # hosts
-KEPT: Final = 32  # connections to one host
+KEPT: Final = 128  # connections to one host
 CERTIFICATES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 
 

@@ -98,6 +98,13 @@ class Stores:
         store, own = self._at(key)
         store.settle(own)
 
+    def give_up(self) -> None:
+        """The platform ends: nobody waits any more for a store that is away."""
+        for store in self.all:
+            give_up = getattr(store, "give_up", None)  # a folder is never away
+            if give_up is not None:
+                give_up()
+
     def close(self) -> None:
         for store in self.all:
             store.close()
