@@ -47,7 +47,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
         method, streamed = handler_call_details.method, handler.request_streaming
         asked = partial(self._gate.caller, method, dict(handler_call_details.invocation_metadata or ()))
         caller: Caller | None = None
-        if not self._gate.asks_where_from(method):
+        if at_once := not self._gate.asks_where_from(method):
             try:
                 caller = await asked("")
             except ServiceError as refused:  # before anything of the request is read
@@ -61,13 +61,14 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
 
             async def answer() -> Any:
                 callers.enter(caller or await asked(context.peer()))
-                return await work(request, context)
+                answered = await work(request if at_once or streamed else await anext(request), context)
+                return answered if at_once or handler.response_streaming else await context.write(answered)
 
             return await self._run(method, context, streamed, answer)
 
-        return getattr(grpc, f"{kind}_rpc_method_handler")(
-            call, handler.request_deserializer, handler.response_serializer
-        )
+        # On the wire all kinds are streams: as one, a call's request is not read before its caller is known.
+        made = getattr(grpc, f"{kind if at_once else 'stream_stream'}_rpc_method_handler")
+        return made(call, handler.request_deserializer, handler.response_serializer)
 
     async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Awaitable[Any]]) -> Any:
         started, caller = time.time_ns(), _caller(context)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -35,11 +36,23 @@ class Telling:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.read = 0
+
+    def reading(self, request: bytes) -> bytes:
+        self.read += 1
+        return request
 
     async def one(self, request: bytes, context) -> bytes:
         self.calls += 1
         caller = callers.current()
         return f"{caller.name} {caller.pod_name} {caller.pod_uid} {caller.audience}".encode()
+
+    async def many(self, request: bytes, context):
+        yield await self.one(request, context)
+        yield request
+
+    async def gathered(self, requests, context) -> bytes:
+        return b"".join([await self.one(request, context) async for request in requests])
 
     async def each(self, requests, context):
         async for request in requests:
@@ -47,8 +60,10 @@ class Telling:
 
     def served(self, name: str, policy: Policy) -> Served:
         handlers = {
-            "One": grpc.unary_unary_rpc_method_handler(self.one),
-            "Each": grpc.stream_stream_rpc_method_handler(self.each),
+            "One": grpc.unary_unary_rpc_method_handler(self.one, self.reading),
+            "Many": grpc.unary_stream_rpc_method_handler(self.many, self.reading),
+            "Gathered": grpc.stream_unary_rpc_method_handler(self.gathered, self.reading),
+            "Each": grpc.stream_stream_rpc_method_handler(self.each, self.reading),
         }
         handler = grpc.method_handlers_generic_handler(name, handlers)
         return Served(name, lambda server: server.add_generic_rpc_handlers((handler,)), policy)
@@ -116,7 +131,31 @@ async def test_strangers_are_refused_before_their_request_is_read(address, telli
     assert await ask(address, issuer.token("other:headrace-scheduler", INTERNAL), control) == (
         "PERMISSION_DENIED: the account other:headrace-scheduler may not call this"
     )
-    assert telling.calls == 0
+    assert (telling.read, telling.calls) == (0, 0)
+
+
+async def test_the_public_api_reads_no_request_of_strangers_either(network, telling, issuer):
+    """Who calls is known with the address alone there; all four kinds of call work, and are refused unread."""
+    everyone = replace(network, trusted=lambda _: False)
+    served = [telling.served("test.Public", PUBLIC_POLICY)]
+    metadata = [("authorization", f"Bearer {issuer.token(ROBOT, PUBLIC)}")]
+    async with (
+        serve("127.0.0.1:0", served, service="test", network=everyone, grace=0.1) as listening,
+        grpc.aio.insecure_channel(listening.address) as plain,
+    ):
+        one, many = plain.unary_unary("/test.Public/One"), plain.unary_stream("/test.Public/Many")
+        gathered, each = plain.stream_unary("/test.Public/Gathered"), plain.stream_stream("/test.Public/Each")
+        large = b"x" * 3_000_000
+        for call in (one(large), many(large).read(), gathered(iter([large]))):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call
+            assert refused.value.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INTERNAL)
+        assert (telling.read, telling.calls) == (0, 0)
+        said = b"ci:robot scheduler-0 0000-1 headrace"
+        assert await one(b"x", metadata=metadata) == said
+        assert [answer async for answer in many(b"x", metadata=metadata)] == [said, b"x"]
+        assert await gathered(iter([b"x", b"y"]), metadata=metadata) == said * 2
+        assert [answer async for answer in each(iter([b"x", b"y"]), metadata=metadata)] == [said] * 2
 
 
 async def test_attempts_are_for_companions_in_pods(address, issuer):
@@ -228,8 +267,6 @@ def test_only_checked_services_listen_on_tcp(address, network):
 
 
 def test_what_is_no_token_of_an_account_is_said(settings, tmp_path):
-    from dataclasses import replace
-
     Path(tmp_path / "x").write_text("no token")
     with pytest.raises(ServiceError, match=r"/x holds no service account's token: HEADRACE_TOKEN_FILE names a proj"):
         network_of(replace(settings, token_file=tmp_path / "x"))
