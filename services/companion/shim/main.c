@@ -60,9 +60,10 @@ static bool tell(const struct outcome *outcome) {
         snprintf(failed, sizeof failed, ",\"failed\":\"%s\",\"errno\":%d", outcome->failed, outcome->failed_errno);
     int size = snprintf(text, sizeof text,
         "{\"code\":%d,\"signal\":%d,\"timed_out\":%s,\"stopped\":%s,\"terminated\":%s,\"oom\":%s,"
-        "\"started_ms\":%lld,\"ended_ms\":%lld,\"log_errno\":%d%s}\n",
+        "\"ready_ms\":%lld,\"started_ms\":%lld,\"ended_ms\":%lld,\"log_errno\":%d%s}\n",
         outcome->code, outcome->signal, word(outcome->timed_out), word(outcome->stopped), word(outcome->terminated),
-        word(outcome->oom), (long long)outcome->started_ms, (long long)outcome->ended_ms, outcome->log_errno, failed);
+        word(outcome->oom), (long long)outcome->ready_ms, (long long)outcome->started_ms, (long long)outcome->ended_ms,
+        outcome->log_errno, failed);
     return write_whole(FILE_EXIT, text, (size_t)size);
 }
 
@@ -96,7 +97,7 @@ static int code_of(const struct outcome *outcome) {
 
 static int run(void) {
     struct command command;
-    struct outcome outcome = {-1, 0, 0, 0, NULL, false, false, false, false, 0, 0};
+    struct outcome outcome = {-1, 0, 0, 0, NULL, false, false, false, false, 0, 0, now_ms()};
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int signals = open_signals(), watch = open_watch();
     if (signals < 0) return complain("take", "signals");

@@ -68,6 +68,7 @@ struct outcome {
     const char *failed; /* NULL: it was started */
     bool timed_out, stopped, terminated, oom;
     int64_t started_ms, ended_ms;
+    int64_t ready_ms; /* the container was there, and the shim in it */
 };
 void run_command(const struct command *command, int signals, int watch, struct outcome *outcome);
 void kill_descendants(void);

@@ -52,7 +52,7 @@ def test_a_command_runs_once_it_is_staged_and_ends_with_its_code_once_it_is_publ
     shim_pod.stage("sh", "-c", "echo out; echo err >&2; exit 7")
     ended = shim_pod.ended()
     assert (ended.code, ended.signal, ended.failed) == (7, 0, "")
-    assert 0 < ended.started_ms <= ended.ended_ms
+    assert 0 < ended.ready_ms <= ended.started_ms <= ended.ended_ms
     assert shim_pod.running.poll() is None  # nothing is published yet
     assert shim_pod.finish() == 7
     assert shim_pod.output == b"out\nerr\n"
@@ -357,7 +357,7 @@ def test_it_is_the_first_process_of_a_container(shim_pod):
         assert subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode == 0, (
             "no PID namespaces here"
         )
-    script = "setsid sleep 777 & echo $$ ready; trap 'exit 5' TERM; while :; do sleep 0.05; done"
+    script = "setsid sleep 777 & trap 'exit 5' TERM; echo $$ ready; while :; do sleep 0.05; done"
     shim_pod.running = subprocess.Popen(
         [*unshare, shim_pod.top / "bin" / "shim", "run", shim_pod.top], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

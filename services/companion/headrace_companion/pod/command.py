@@ -73,6 +73,7 @@ class Ended:
     stopped: bool = False
     terminated: bool = False
     oom: bool = False
+    ready_ms: int = 0
     started_ms: int = 0
     ended_ms: int = 0
     log_errno: int = 0

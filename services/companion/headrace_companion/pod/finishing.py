@@ -102,7 +102,12 @@ class Finishing:
         return result
 
     def _times(self, ended: Ended) -> Times:
-        return Times(staged=self._remembered.staged_at, started=ended.started_ms / 1000, ended=ended.ended_ms / 1000)
+        return Times(
+            environment_ready=ended.ready_ms / 1000,
+            staged=self._remembered.staged_at,
+            started=ended.started_ms / 1000,
+            ended=ended.ended_ms / 1000,
+        )
 
     def _published(self, result: AttemptResult) -> AttemptResult:
         staged = self._remembered.staged(self._places.attempt)
