@@ -190,6 +190,14 @@ CASES: list[tuple[str, Json, tuple[int, str, int, int, str]]] = [
         (FAILED, "UserError", ev.USER, 2, "the init container 'fetch' ended with exit code 2: no such host"),
     ),
     (
+        "an init container of the user's, and the companion after it",
+        {"phase": "Failed", "initContainerStatuses": [
+            {"name": "companion", "state": {"terminated": {"exitCode": 143}}},
+            {"name": "fetch", "state": {"terminated": {"exitCode": 2}}},
+        ]},
+        (FAILED, "UserError", ev.USER, 2, "the init container 'fetch' ended with exit code 2"),
+    ),
+    (
         "the companion before user code",
         {"phase": "Failed", **ended("companion", exitCode=1, message="no token")},
         (LOST, "Launch", ev.INFRASTRUCTURE, 1, "the companion ended with exit code 1: no token"),

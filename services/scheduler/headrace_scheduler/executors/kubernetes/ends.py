@@ -58,9 +58,9 @@ def ending(pod: Json) -> AttemptResult | None:
         if name == pod_layout.MAIN:
             return _main_ended(pod, end)
     if status.get("phase") == "Failed":
-        for name, end in _terminated(status.get("initContainerStatuses")):
-            if end.get("exitCode") or name == pod_layout.COMPANION:
-                return _init_ended(pod, name, end)
+        ended = [(name, end) for name, end in _terminated(status.get("initContainerStatuses")) if end.get("exitCode")]
+        for name, end in sorted(ended, key=lambda one: one[0] == pod_layout.COMPANION):  # it ends with what failed
+            return _init_ended(pod, name, end)
         return _of(ev.ATTEMPT_LOST, Reason.LOST, ev.INFRASTRUCTURE, f"its Pod failed{_quoted(status)}")
     return None
 
