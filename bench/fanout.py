@@ -22,6 +22,7 @@ from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, cpu_seconds, p50, row
 from builders.specs import container, dag, dag_input, output, pipeline
 from cluster.standing_in import SIMULATED, Companions, cluster_api, companions, pod_defaults
+from fixtures.fix_s3 import Server
 from fixtures.platforms import Platform, running
 from headrace_scheduler.executors.kubernetes.api import ClusterApi
 from headrace_scheduler.executors.kubernetes.calling import Json, path_of
@@ -59,7 +60,11 @@ def measure(folder: Path) -> Iterator[Row]:
         "HEADRACE_MAX_PODS": "20000",
     }
     asyncio.run(_prepare(config))
+    (folder / "store").mkdir(exist_ok=True)
+    store = Server(folder / "store")
     try:
+        s3 = store.start()
+        settings |= {"HEADRACE_ARTIFACT_ROOT": s3.bucket("bench", {}), **s3.environ}
         with running("processes", folder / "home", **settings) as platform, client(platform) as one:
             bench = Bench(config, platform, one, settings["HEADRACE_INSTALLATION"])
             yield from asyncio.run(bench.hops())
@@ -67,6 +72,7 @@ def measure(folder: Path) -> Iterator[Row]:
                 if width in _wanted():
                     yield from asyncio.run(bench.fanout(width))
     finally:
+        store.stop()
         asyncio.run(_clean(config))
 
 

@@ -21,6 +21,7 @@ from cluster.bringup import simulated
 from cluster.bringup.kube import Kube
 from cluster.bringup.places import KUBECONFIG
 from cluster.standing_in import Companions, companions, pod_defaults
+from fixtures.fix_s3 import S3
 from fixtures.platforms import Platform, running
 from headrace_servicekit.settings import sockets_folder
 
@@ -64,17 +65,21 @@ def node(kube: Kube, namespace: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def wide(kube: Kube, namespace: str, node: str, tmp_path: Path) -> AsyncIterator[Wide]:
+async def wide(
+    kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path, config: Path = KUBECONFIG
+) -> AsyncIterator[Wide]:
     defaults = tmp_path / "defaults.json"
     defaults.write_text(json.dumps(pod_defaults(node)))
     settings = {
         "HEADRACE_EXECUTOR": "kubernetes",
-        "KUBECONFIG": str(KUBECONFIG),
+        "KUBECONFIG": str(config),
         "HEADRACE_POD_NAMESPACE": namespace,
         "HEADRACE_INSTALLATION": namespace,
         "HEADRACE_POD_SCHEDULER_ADDRESS": "127.0.0.1:1",
         "HEADRACE_POD_DEFAULTS": str(defaults),
         "HEADRACE_KEEP_PODS_S": "1",
+        "HEADRACE_ARTIFACT_ROOT": objects.bucket(namespace, {}),
+        **objects.environ,
     }
     with running("processes", tmp_path / "home", **settings) as platform, client(platform) as one:
         scheduler = f"unix:{sockets_folder(platform.home)}/scheduler.sock"
@@ -82,8 +87,8 @@ async def wide(kube: Kube, namespace: str, node: str, tmp_path: Path) -> AsyncIt
             yield Wide(platform, one, kube, namespace, standing_in)
 
 
-async def test_the_scheduler_is_killed(kube: Kube, namespace: str, node: str, tmp_path: Path) -> None:
-    async with wide(kube, namespace, node, tmp_path) as run:
+async def test_the_scheduler_is_killed(kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path) -> None:
+    async with wide(kube, objects, namespace, node, tmp_path) as run:
         run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
         await run.reported(TASKS // 4)
         run.platform.kill("scheduler")
@@ -92,9 +97,9 @@ async def test_the_scheduler_is_killed(kube: Kube, namespace: str, node: str, tm
 
 
 async def test_the_scheduler_is_killed_while_it_creates_pods(
-    kube: Kube, namespace: str, node: str, tmp_path: Path
+    kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path
 ) -> None:
-    async with wide(kube, namespace, node, tmp_path) as run:
+    async with wide(kube, objects, namespace, node, tmp_path) as run:
         run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
         await run.until(lambda: len(run.companions.made) >= 1)
         run.platform.kill("scheduler")
