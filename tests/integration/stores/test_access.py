@@ -73,6 +73,23 @@ def test_one_question_is_enough_for_inputs_and_usual_outputs(
     assert store.key("s3://elsewhere/x") is None
 
 
+def test_one_question_is_enough_for_all_that_an_attempt_leaves(
+    attempt: Companion, behind: S3Store, tmp_path: Path
+) -> None:
+    store, asking, _ = attempt
+    with store.open_log("1/executor-logs") as log:
+        assert store.size("1/executor-logs") == 0
+        log.write(b"said\n")
+    (tmp_path / "model").write_bytes(b"weights")
+    store.put("1/model", tmp_path / "model", within=tmp_path)
+    store.settle("1/executor-logs")
+    store.put_bytes("1/attempt.json", b"{}")
+    assert asking.calls == 1
+    assert store.read("1/executor-logs") == b"said\n"
+    names = ("executor-logs", "model", "attempt.json")
+    assert [behind.read(f"namespaces/a/p/run/task/1/{name}") for name in names] == [b"said\n", b"weights", b"{}"]
+
+
 def test_an_input_of_another_namespace_is_refused(attempt: Companion, behind: S3Store, tmp_path: Path) -> None:
     store, _, _ = attempt
     uri = behind.uri("namespaces/b/secret")

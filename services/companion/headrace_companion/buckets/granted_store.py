@@ -214,16 +214,15 @@ class GrantedStore:
 
     def put_bytes(self, key: str, data: bytes) -> Stored:
         self._own_key(key)
-        uri = self.uri(key)
         with _spool() as file:
             file.write(data)
             digest = digest_of(file.fileno())
             self.put_part(key, file.fileno(), 0, len(data), digest)
-        self._reads.pop(uri, None)
         return Stored(len(data), digest, is_folder=False)
 
     def put_part(self, key: str, descriptor: int, offset: int, length: int, digest: str = "") -> None:
         """Store a range of a file as an object; the layout's own keys too."""
+        self._reads.pop(self.uri(key), None)
         self._put_range(self.uri(key), descriptor, offset, length, digest)
 
     def _put_file(self, uri: str, within: Path, file: SourceFile, url: str = "") -> None:
@@ -283,7 +282,11 @@ class GrantedStore:
     # Logs
 
     def open_log(self, key: str) -> BinaryIO:
+        """Where usual keys are known, this asks for ways to all of them: while user code runs nobody waits for that."""
         self._own_key(key)
+        if self._usual:
+            with contextlib.suppress(StoreError):  # asked again when the first one is needed
+                self.prepare([self.uri(key)])
         return cast(BinaryIO, self._logs.open(key))
 
     def settle(self, key: str) -> None:
