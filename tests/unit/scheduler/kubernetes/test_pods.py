@@ -471,6 +471,14 @@ def test_the_operators_defaults_come_first():
     assert made["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "100m"}}
 
 
+def test_the_companions_resources_are_small_and_the_operators_to_change():
+    assert companion()["resources"] == {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    chosen = PodDefaults(companion_resources={"requests": {"cpu": "1"}, "limits": {"cpu": "1"}})
+    assert companion(replace(OPTIONS, defaults=chosen))["resources"] == {
+        "requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"memory": "512Mi", "cpu": "1"},
+    }  # fmt: skip
+
+
 # ---- init containers
 
 

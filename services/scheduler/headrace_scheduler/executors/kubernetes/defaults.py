@@ -21,6 +21,8 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "runtimeClassName": ("runtime_class", "a text"),
     "schedulerName": ("scheduler_name", "a text"),
     "resources": ("resources", OBJECT),
+    "companionResources": ("companion_resources", OBJECT),
+    "workspace": ("workspace", OBJECT),
 }
 
 

@@ -31,6 +31,7 @@ class PodDefaults:
     runtime_class: str = ""
     scheduler_name: str = ""
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of `main`, where the task gives none
+    companion_resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # over those of PodOptions
     workspace: Mapping[str, Any] = field(default_factory=dict)  # of runs' claims, where their pipelines give no other
 
 

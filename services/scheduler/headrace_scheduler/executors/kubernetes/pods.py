@@ -158,7 +158,7 @@ def _companion(launch: Launch, options: PodOptions, entry_point: Sequence[str]) 
         "restartPolicy": "Always",
         "env": [{"name": name, "value": value} for name, value in told.items()],
         "lifecycle": {"postStart": {"exec": {"command": list(INSTALL)}}},
-        "resources": {"requests": dict(options.companion_requests), "limits": dict(options.companion_limits)},
+        "resources": _companion_resources(options),
         "securityContext": security.companion_context(options),
         "volumeMounts": [
             {"name": SHARED, "mountPath": str(pod_layout.TOP)},
@@ -167,6 +167,12 @@ def _companion(launch: Launch, options: PodOptions, entry_point: Sequence[str]) 
         ],
     }
     return {name: value for name, value in made.items() if value}
+
+
+def _companion_resources(options: PodOptions) -> dict[str, dict[str, str]]:
+    own = {"requests": options.companion_requests, "limits": options.companion_limits}
+    chosen = options.defaults.companion_resources
+    return {group: {**amounts, **chosen.get(group, {})} for group, amounts in own.items()}
 
 
 def _encoded(launch: Launch, entry_point: Sequence[str]) -> str:
