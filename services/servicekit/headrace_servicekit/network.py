@@ -84,7 +84,9 @@ async def admitted(network: Network, policy: Policy, authorization: object, peer
     if policy.who == "public" and network.trusted(peer):
         return callers.LOCAL
     if (token := bearer(authorization)) is None:
-        raise unauthenticated("this call needs a token: send it as `authorization: Bearer …`")
+        raise unauthenticated(
+            "this call needs a token: send it as `authorization: Bearer …`, our clients as HEADRACE_TOKEN"
+        )
     caller = await network.verifier.verify(token, policy.audiences)
     if (why := refusal(policy, caller, network.control, network.public)) is not None:
         raise ServiceError(Reason.FORBIDDEN, why)

@@ -114,7 +114,9 @@ async def test_services_meet_with_their_tokens(address, network, issuer):
 
 @pytest.mark.parametrize("kind", ["One", "Each"])
 async def test_strangers_are_refused_before_their_request_is_read(address, telling, issuer, kind):
-    needs = "UNAUTHENTICATED: this call needs a token: send it as `authorization: Bearer …`"
+    needs = (
+        "UNAUTHENTICATED: this call needs a token: send it as `authorization: Bearer …`, our clients as HEADRACE_TOKEN"
+    )
     control = f"/test.Control/{kind}"
     assert await ask(address, None, control) == needs
     assert await ask(address, "", control) == needs
