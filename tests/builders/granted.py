@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,9 +68,11 @@ class Asking:
 
 
 @contextmanager
-def scheduler(attempt: OneAttempt, stores: Stores, socket: Path) -> Iterator[Asking]:
+def scheduler(attempt: OneAttempt, stores: Stores) -> Iterator[Asking]:
     """Attempts, served while the block runs."""
     started, ended = threading.Event(), asyncio.Event()
+    folder = tempfile.TemporaryDirectory()  # a socket's path is short
+    socket = Path(folder.name) / "socket"
     loop = asyncio.new_event_loop()
 
     async def run() -> None:
@@ -94,14 +97,15 @@ def scheduler(attempt: OneAttempt, stores: Stores, socket: Path) -> Iterator[Ask
         loop.call_soon_threadsafe(ended.set)
         thread.join()
         loop.close()
+        folder.cleanup()
 
 
 @contextmanager
-def granted_store(s3: S3, name: str, socket: Path) -> Iterator[GrantedStore]:
+def granted_store(s3: S3, name: str) -> Iterator[GrantedStore]:
     """A store of the port's tests: the attempt may write in all of it."""
     behind = s3_store(s3, name)
     attempt = OneAttempt(replace(launch(cast(Any, behind), "true"), task_root=behind.root))
-    with scheduler(attempt, Stores(behind, [], Areas([Area(behind.root.rpartition("/")[0])])), socket) as asking:
+    with scheduler(attempt, Stores(behind, [], Areas([Area(behind.root.rpartition("/")[0])]))) as asking:
         transfers = Transfers(lambda url: manager(url, Ambient(), 10.0))
         made = GrantedStore(behind.root, AskingGranter(asking), transfers, PATIENCE_S)
         yield made
@@ -113,10 +117,10 @@ Companion = tuple[GrantedStore, Asking, OneAttempt]
 
 
 @contextmanager
-def companion(behind: S3Store, launched: Launch, socket: Path, *outputs: str) -> Iterator[Companion]:
+def companion(behind: S3Store, launched: Launch, *outputs: str) -> Iterator[Companion]:
     """What one attempt's companion has."""
     attempt = OneAttempt(launched)
-    with scheduler(attempt, Stores(behind, [], Areas([Area(behind.root)])), socket) as asking:
+    with scheduler(attempt, Stores(behind, [], Areas([Area(behind.root)]))) as asking:
         made = attempt_store(launched.task_root, asking, Ambient(), outputs, PATIENCE_S)
         yield made, asking, attempt
         made.close()

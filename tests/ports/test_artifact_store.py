@@ -17,7 +17,7 @@ from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, S
 Opened = AbstractContextManager[ArtifactStore]
 STORES: dict[str, Callable[[Path, pytest.FixtureRequest], Opened]] = {
     "folder": lambda path, _: closing(FolderStore(path / "store #1 [x]")),
-    "granted": lambda path, request: granted_store(request.getfixturevalue("s3"), path.name, path / "socket"),
+    "granted": lambda path, request: granted_store(request.getfixturevalue("s3"), path.name),
     "s3": lambda path, request: closing(s3_store(request.getfixturevalue("s3"), path.name)),
 }
 

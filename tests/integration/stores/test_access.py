@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +16,13 @@ from builders.launches import launch
 from builders.stores import s3_store
 from fixtures.fix_s3 import S3
 from headrace_companion.buckets.granting import put
+from headrace_companion.buckets.layout import LARGEST
 from headrace_companion.buckets.s3_store import S3Store
 from headrace_companion.store import StoreError
-from headrace_protos.v1 import events_pb2
+from headrace_protos.v1 import events_pb2, scheduler_pb2
+from headrace_scheduler.handlers.artifacts import ArtifactService
+from headrace_scheduler.stores.areas import Area, Areas
+from headrace_scheduler.stores.composite import Stores
 from headrace_servicekit.errors import Reason, ServiceError
 
 
@@ -47,7 +52,7 @@ def attempt(behind: S3Store, s3: S3, tmp_path: Path) -> Iterator[Companion]:
         namespace="a",
         task_root=behind.uri("namespaces/a/p/run/task/1"),
     )
-    with companion(behind, made, tmp_path / "socket", "model", "metrics") as one:
+    with companion(behind, made, "model", "metrics") as one:
         yield one
 
 
@@ -168,7 +173,7 @@ def test_a_log_of_a_pod_is_read_while_it_grows_and_one_object_later(
     assert behind.read(key) == expected
 
 
-def test_another_companion_goes_on_with_a_log(attempt: Companion, behind: S3Store, tmp_path: Path) -> None:
+def test_another_companion_goes_on_with_a_log(attempt: Companion, behind: S3Store) -> None:
     store, _, known = attempt
     log = store.open_log("1/executor-logs")
     log.write(b"before\n")
@@ -176,7 +181,7 @@ def test_another_companion_goes_on_with_a_log(attempt: Companion, behind: S3Stor
     assert growing is not None
     growing.flush_piece(store)
     assert known.launch is not None
-    with companion(behind, known.launch, tmp_path / "another") as (another, _, _):
+    with companion(behind, known.launch) as (another, _, _):
         with another.open_log("1/executor-logs") as going_on:
             going_on.write(b"after\n")
         another.settle("1/executor-logs")
@@ -209,3 +214,35 @@ def test_a_folder_of_very_many_files_is_staged_in_steps(
     assert (tmp_path / "copy" / "a").read_bytes() == b"a"
     assert (tmp_path / "copy" / "below" / "b").read_bytes() == b"b"
     assert asking.calls == 2
+
+
+async def test_a_pods_log_is_followed_through_the_scheduler(attempt: Companion, behind: S3Store) -> None:
+    store, _, known = attempt
+    assert known.launch is not None
+    running = asyncio.Event()
+    running.set()
+    service = ArtifactService(Stores(behind, [], Areas([Area(behind.root)])), lambda _: running.is_set())
+    request = scheduler_pb2.ReadRequest(uri=f"{known.launch.task_root}/executor-logs", follow=True)
+    log = await asyncio.to_thread(store.open_log, "1/executor-logs")
+    growing = store._logs.get("1/executor-logs")
+    assert growing is not None
+    async with asyncio.timeout(30):
+        pieces = service.Read(request, cast(Any, None))
+        log.write(b"one\n")
+        await asyncio.to_thread(growing.flush_piece, store)
+        assert (await anext(pieces)).data == b"one\n"
+        log.write(b"two\n")
+        log.close()
+        await asyncio.to_thread(store.settle, "1/executor-logs")
+        running.clear()
+        assert [piece.data async for piece in pieces] == [b"two\n"]
+
+
+def test_what_s3_cannot_hold_is_said(attempt: Companion) -> None:
+    _, asking, known = attempt
+    assert known.launch is not None
+    ways = asking(
+        [put(f"{known.launch.task_root}/model", LARGEST + 1), put(f"{known.launch.task_root}/{'n/' * 600}x", 1)]
+    )
+    assert "more than the 5497558138880 that S3 takes" in ways[0].problem
+    assert "is longer than 1024 bytes, which S3 refuses" in ways[1].problem
