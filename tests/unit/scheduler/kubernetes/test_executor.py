@@ -302,8 +302,18 @@ async def test_a_pod_that_no_node_takes_says_so(tmp_path, quick):
         one.cluster.status(path, phase="Pending", conditions=[condition])
         while one.executor._register.get(task.attempt).wait is None:
             await asyncio.sleep(0.01)
-        one.clock.now += 2
+        one.clock.now += 4
         assert "2 have too little cpu free" in (await one.told(port.Held)).detail
+
+
+async def test_a_pod_that_no_scheduler_looks_at_says_so(tmp_path, quick):
+    async with world(tmp_path) as one:
+        task = launch(one.store, "true")
+        await one.created(task)
+        while one.executor._register.get(task.attempt).pod is None:
+            await asyncio.sleep(0.01)
+        one.clock.now += 4
+        assert "waits for the scheduler 'default-scheduler'" in (await one.told(port.Held)).detail
 
 
 async def test_what_only_a_person_can_help_fails_after_a_while(tmp_path, quick):
@@ -313,7 +323,7 @@ async def test_what_only_a_person_can_help_fails_after_a_while(tmp_path, quick):
         one.cluster.schedule(path)
         waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nothere:1"'}
         one.cluster.main(path, "Pending", waiting=waiting)
-        one.clock.now += 3
+        one.clock.now += 4
         await one.told(port.Held)
         one.clock.now += 301
         result = await one.watched.finished(task.attempt)

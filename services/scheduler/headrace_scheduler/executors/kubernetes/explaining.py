@@ -18,9 +18,11 @@ from headrace_scheduler.executors.kubernetes.register import Register
 from headrace_scheduler.executors.kubernetes.waits import Wait, waiting
 
 logger = logging.getLogger(__name__)
-SOON_S: Final = 1.0  # a shorter wait is not worth a word
+SOON_S: Final = 3.0  # a shorter wait is not worth an event; a task that waits says so within 5 s
 LOOK_S: Final = 2.0  # of silence, before the Pod and its events are asked for
+LONGER_S: Final = 10.0
 AGAIN_S: Final = 5.0
+UNSEEN: Final[Json] = {"spec": {}}  # a Pod that no scheduler has looked at yet
 LONG_S: Final = 120.0  # that an attempt has waited, from which on it is looked at less often
 SELDOM_S: Final = 30.0
 AT_ONCE: Final = 8
@@ -44,7 +46,12 @@ class Explainer:
     def waits(self, of: Following, found: Json | None) -> None:
         """Its Pod is there and user code does not run; FOUND: the Pod, where it is at hand."""
         self._waiting[of.attempt] = of
-        if found is not None and not (found.get("spec") or {}).get("nodeName") and _refused(found):
+        if found is None:
+            return
+        if (found.get("spec") or {}).get("nodeName"):
+            if not of.placed:
+                of.placed, of.wait, of.stuck_since = True, None, 0.0  # whatever kept it from a node is over
+        elif _refused(found):
             self._note(of, self._why(found, ()))
 
     def look(self) -> None:
@@ -56,17 +63,25 @@ class Explainer:
             elif of.wait is not None and of.stuck_since and now - of.stuck_since >= self.unstartable_s:
                 del self._waiting[attempt]
                 self.give_up(of)
-            elif now - of.since >= SOON_S:
-                if of.wait is not None:
-                    self.register.hold(of, of.wait.detail)
+            elif now - of.since >= LOOK_S:
+                if now - of.since >= SOON_S:
+                    self._say(of)
                 if budget and self._is_due(of, now):
                     budget -= 1
                     of.explained = now
                     self.spawn(self._explain(of), f"explain {of.name}")
 
+    def _say(self, of: Following) -> None:
+        if of.wait is None and of.pod is not None and not of.pod.node:
+            of.wait = waiting(UNSEEN)
+        if of.wait is not None:
+            self.register.hold(of, of.wait.detail)
+
     def _is_due(self, of: Following, now: float) -> bool:
+        """Those on a node first: of the others the watch says most of what there is to know."""
         pause = SELDOM_S if now - of.since > LONG_S else AGAIN_S
-        return now - of.since >= LOOK_S and now - of.explained >= pause
+        silence = LOOK_S if of.pod is not None and of.pod.node else LONGER_S
+        return now - of.since >= silence and now - of.explained >= pause
 
     async def _explain(self, of: Following) -> None:
         try:
@@ -82,7 +97,7 @@ class Explainer:
             return
         if pod["metadata"]["uid"] == of.uid:
             self._note(of, self._why(pod, events))
-            if of.wait is not None and not of.running:
+            if of.wait is not None and not of.running and self.clock() - of.since >= SOON_S:
                 self.register.hold(of, of.wait.detail)
 
     def _why(self, pod: Json, events: Any) -> Wait | None:

@@ -55,6 +55,7 @@ class Following:
     held: str = ""  # told last
     since: float = 0.0  # monotonic: it has been waiting since then
     wait: Wait | None = None  # why, as far as that is known
+    placed: bool = False  # a node has taken it
     explained: float = 0.0  # monotonic: when it was last asked why
     stuck_since: float = 0.0  # monotonic: it cannot start without somebody's help since then
     ended_at: float = 0.0  # monotonic: its main was first seen ended then

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from headrace_companion import pod_layout
@@ -89,6 +90,7 @@ def _scheduled(status: dict[str, Any]) -> int:
     return 0
 
 
+@lru_cache(maxsize=4096)
 def time_us(text: str | None) -> int:
     """A time as Kubernetes writes it (whole seconds, or with micros)."""
     if not text:
