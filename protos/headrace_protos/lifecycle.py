@@ -96,6 +96,8 @@ def budget_of(state: int, failure_class: int) -> Budget:
     return Budget.USER
 
 
+NO_ACCELERATOR: Final = "none"  # AttemptLaunched.accelerator of an attempt that asked for some and had to do without
+
 # Task state → what KFP's API calls it (RuntimeState) and what ML Metadata calls it (Execution.State); a cached task
 # is SUCCEEDED there and CACHED here.
 KFP_TASK_STATE: Final = {

@@ -259,6 +259,16 @@ def test_nodes_and_accelerator_time(platform: Platform, tmp_path: Path):
     assert json_of(headrace(platform, "runs", "usage", run, "-o", "json")) == {"run_id": run, "total": [], "tasks": {}}
     assert b"has held an accelerator" in headrace(platform, "runs", "usage", run).stderr
     assert json_of(headrace(platform, "usage", "-o", "json"))["days"] == []
+    asking = yaml.safe_load(shell_pipeline(tmp_path, "true").read_text())
+    accelerator = {"resourceType": "nvidia.com/gpu", "resourceCount": "1"}
+    asking["deploymentSpec"]["executors"]["exec-work"]["container"]["resources"] = {"accelerator": accelerator}
+    (tmp_path / "asking.yaml").write_text(yaml.safe_dump(asking))
+    run = json_of(headrace(platform, "run", str(tmp_path / "asking.yaml"), "-o", "json"))["run_id"]
+    (time,) = json_of(headrace(platform, "runs", "usage", run, "-o", "json"))["total"]
+    given = [one["product"] for one in node["accelerators"]] or ["none"]
+    assert [time["accelerator"]] == given, "this machine's, or it had to do without"
+    assert time["asked_s"] > 0
+    assert (time["used_s"] == 0) == (given == ["none"])
     wrong = headrace(platform, "usage", "--since", "yesterday")
     assert (wrong.returncode, b"'yesterday' is no day; write one such as 2026-01-31" in wrong.stderr) == (2, True)
     assert platform.get("/apis/headrace.v1/nodes")["nodes"][0]["name"] == node["name"]

@@ -834,7 +834,7 @@ class AttemptLaunched(google.protobuf.message.Message):
     log_uri: builtins.str
     """grows while the attempt runs"""
     accelerator: builtins.str
-    """the product that it got, where it asked for accelerators and the executor knows"""
+    """The product that it got, where it asked for accelerators and the executor knows; "none": it has to do without."""
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(

@@ -308,7 +308,7 @@ def _attempt_launched(change: RunChange, event: ev.Event, kind: str) -> None:
     attempt.launched = launched.SerializeToString()
     task.attempt_state = ev.ATTEMPT_RUNNING
     task.handle, task.node = launched.handle, _plain(launched.node)
-    if launched.node:
+    if launched.node and launched.accelerator != lifecycle.NO_ACCELERATOR:
         attempt.running_at_us = event.time_us
     if launched.accelerator:
         attempt.accelerator = _plain(launched.accelerator)

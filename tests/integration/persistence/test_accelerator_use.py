@@ -150,6 +150,27 @@ async def test_an_attempt_in_flight_counts_up_to_now(persistence: Persistence, s
         await persistence.query.RunUsage(rq.RunUsageRequest(run_id=new_run_id()))
 
 
+async def test_what_has_to_do_without_uses_none(persistence: Persistence, scheduler: Scheduler) -> None:
+    run_id = await scheduler.create()
+    begun = [
+        at(0, event(run_started=ev.RunStarted())),
+        at(0, created("a")),
+        at(0, started("a")),
+        at(0, asked("a", 1, 2)),
+    ]
+    assert (await scheduler.apply(run_id, 1, begun)).outcome == rs.COMMITTED
+    rest = [at(1, launched("a", 1, node="laptop", accelerator="none")), at(9, ended("a", 1, begun=2, over=8))]
+    assert (await scheduler.apply(run_id, 5, rest[:1])).outcome == rs.COMMITTED
+    assert (await scheduler.apply(run_id, 6, rest[1:])).outcome == rs.COMMITTED
+    whole = [
+        at(10, asked("a", 2, 2)),
+        at(11, launched("a", 2, node="laptop", accelerator="none")),
+        at(19, ended("a", 2, begun=12, over=18)),
+    ]
+    assert (await scheduler.apply(run_id, 7, whole)).outcome == rs.COMMITTED
+    assert await rows(persistence, ATTEMPTS) == [("a", 1, "none", 18 * SECOND, 0), ("a", 2, "none", 18 * SECOND, 0)]
+
+
 async def test_runs_of_one_append_share_an_account_and_what_holds_nothing_has_none(
     persistence: Persistence, scheduler: Scheduler
 ) -> None:

@@ -170,7 +170,7 @@ def _phases(made: Tracer, attempt: rq.Span, times: ev.AttemptTimes) -> None:
         ends, key=lambda one: one[1]
     ):  # stable: of two that ended at once, in their order above
         if phase == "running" and times.started_us:
-            start = times.started_us
+            start = max(start, times.started_us)  # clocks of two machines may differ
         if not end_us or end_us < start:
             continue
         span = made.open(attempt.path, attempt.attempt, phase, phase, attempt.span_id, start)

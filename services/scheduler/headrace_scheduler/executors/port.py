@@ -101,7 +101,9 @@ class Launched:
     node: str = ""
     warnings: tuple[str, ...] = ()
     log_uri: str = ""  # grows while the attempt runs
-    accelerator: str = ""  # the product that it got, where it asked for accelerators and that is known
+    accelerator: str = (
+        ""  # the product that it got, where it asked for accelerators and that is known, or NO_ACCELERATOR
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ WITH inserted AS (
     )
     SELECT run, path, number, state, started, launched, finished, created_at_us, finished_at_us, accelerators, accelerator,
         running_at_us, accelerators * greatest(finished_at_us - created_at_us, 0),
-        CASE WHEN running_at_us = 0 THEN 0 ELSE accelerators * greatest(ended_at_us - running_at_us, 0) END
+        CASE WHEN running_at_us = 0 OR accelerator = 'none' THEN 0 ELSE accelerators * greatest(ended_at_us - running_at_us, 0) END
     FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(state)s::smallint[], %(started)s::bytea[],
         %(launched)s::bytea[], %(finished)s::bytea[], %(created_at_us)s::bigint[], %(finished_at_us)s::bigint[],
@@ -132,7 +132,8 @@ WITH updated AS (
         running_at_us = coalesce(c.running_at_us, a.running_at_us),
         asked_us = CASE WHEN c.finished_at_us IS NULL THEN a.asked_us
             ELSE a.accelerators * greatest(c.finished_at_us - a.created_at_us, 0) END,
-        used_us = CASE WHEN c.ended_at_us IS NULL OR coalesce(c.running_at_us, a.running_at_us) = 0 THEN a.used_us
+        used_us = CASE WHEN c.ended_at_us IS NULL OR coalesce(c.running_at_us, a.running_at_us) = 0
+            OR coalesce(c.accelerator, a.accelerator) = 'none' THEN a.used_us
             ELSE a.accelerators * greatest(c.ended_at_us - coalesce(c.running_at_us, a.running_at_us), 0) END
     FROM unnest(
         %(run)s::bigint[], %(path)s::text[], %(number)s::integer[], %(moves)s::bigint[], %(launched)s::bytea[],

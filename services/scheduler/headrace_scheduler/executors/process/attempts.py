@@ -29,6 +29,7 @@ from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason,
 from headrace_companion.staging import Elsewhere, Staged, StagingFailed, stage
 from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import MAX_VALUE_BYTES, ValueProblem
+from headrace_protos.lifecycle import NO_ACCELERATOR
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.assignments import assignment_of
 from headrace_scheduler.executors.process import requests, volumes
@@ -78,6 +79,7 @@ class Means:
     local: LocalStore
     mounting: Mounting
     node: str
+    product: str  # of the machine's accelerators
     grace_s: float = GRACE_SECONDS
     max_value_bytes: int = MAX_VALUE_BYTES
 
@@ -296,6 +298,12 @@ class Attempt:
             raise AttemptEnded(Failure(Reason.INPUT_RESOLUTION, problem))
         return requests.write_exec(self.folders, staged.argv, env, self._binds)
 
+    def _product(self) -> str:
+        """The accelerators that it got."""
+        if not self.launch.request.accelerators:
+            return ""
+        return self._means.product if self._means.accelerators.any else NO_ACCELERATOR
+
     def _surroundings(self) -> requests.Surroundings:
         slots = self._means.accelerators
         attempt = self.launch.attempt
@@ -359,7 +367,8 @@ class Attempt:
         self._times = replace(self._times, started=time.time())
         log_uri = self._means.store.uri(log_key)
         handle = f"{started.pid}:{started.start_time}:{self.launch.task_root}"
-        self._tell(port.Launched(self.launch.attempt, handle, self._means.node, self._warnings, log_uri))
+        product = self._product()
+        self._tell(port.Launched(self.launch.attempt, handle, self._means.node, self._warnings, log_uri, product))
         outcome = await self._outcome(running)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(logged.wait(), LOG_SECONDS)

@@ -90,6 +90,7 @@ class ProcessExecutor:
             local=LocalStore(home.absolute()),
             mounting=Mounting((str(home), ours().path)),
             node=self._machine.node,
+            product=self._machine.product,
             grace_s=grace_s,
             max_value_bytes=max_value_bytes,
         )
