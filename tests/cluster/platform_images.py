@@ -7,6 +7,7 @@ made of the wheels that the tests pin. What is there by its content already is n
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib.util
 import os
 import shutil
@@ -106,7 +107,13 @@ def make_all(with_engine: Engine) -> dict[str, str]:
 
 
 def push(with_engine: Engine, image: str, registry: str) -> None:
-    """To REGISTRY (host:port, plain HTTP), under the same name."""
+    """To REGISTRY (host:port, plain HTTP), under the same name; tags follow the content, so what is there stays."""
+    name, _, tag = image.rpartition(":")
+    host, _, port = registry.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.request("HEAD", f"/v2/{name}/manifests/{tag}")
+    if connection.getresponse().status == http.client.OK:
+        return
     place = f"docker://{registry}/{image}"
     with_engine.run("push", "--tls-verify=false", "--disable-compression", f"localhost/{image}", place, quiet=True)
 
