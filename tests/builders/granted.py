@@ -117,10 +117,10 @@ Companion = tuple[GrantedStore, Asking, OneAttempt]
 
 
 @contextmanager
-def companion(behind: S3Store, launched: Launch, *outputs: str) -> Iterator[Companion]:
+def companion(behind: S3Store, launched: Launch, *outputs: str, area: Area | None = None) -> Iterator[Companion]:
     """What one attempt's companion has."""
     attempt = OneAttempt(launched)
-    with scheduler(attempt, Stores(behind, [], Areas([Area(behind.root)]))) as asking:
+    with scheduler(attempt, Stores(behind, [], Areas([area or Area(behind.root)]))) as asking:
         made = attempt_store(launched.task_root, asking, Ambient(), outputs, PATIENCE_S)
         yield made, asking, attempt
         made.close()

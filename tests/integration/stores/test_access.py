@@ -120,6 +120,16 @@ def test_an_attempt_that_has_ended_gets_no_way(attempt: Companion) -> None:
         store.put_bytes("1/model", b"too late")
 
 
+def test_a_bucket_that_the_keys_may_read_is_read_with_them(attempt: Companion, behind: S3Store, tmp_path: Path) -> None:
+    _, _, known = attempt
+    assert known.launch is not None
+    area = Area(behind.root, frozenset({"a"}), ("s3://elsewhere/",))
+    with companion(behind, known.launch, area=area) as (store, _, _):
+        assert store.prepare(["s3://elsewhere/x"]) == set()
+        store.stage(store.key("s3://elsewhere/x") or "", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"x"
+
+
 def test_a_large_object_goes_in_parts_and_goes_on_where_it_was(
     attempt: Companion, behind: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

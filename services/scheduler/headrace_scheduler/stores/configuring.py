@@ -8,7 +8,7 @@
       endpoint: https://s3.example.com    # else AWS_ENDPOINT_URL_S3
       pod_endpoint: https://s3.internal   # where Pods reach it by another name; else HEADRACE_STORE_POD_ENDPOINT
       region: eu-west-1                   # else AWS_REGION
-      reads: ["s3://datasets/"]           # what else these keys may read for them
+      reads: ["s3://datasets/"]           # what else these keys may read for their Pods
 
 Called by `server`. Every mistake is a sentence that names the setting or the entry.
 """
