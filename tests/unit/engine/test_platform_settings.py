@@ -449,3 +449,15 @@ def test_the_cache_is_told_what_results_may_depend_on():
         },
         "plain": {},
     }
+
+
+def test_which_accelerators_may_be_known_only_at_run_time_and_an_annotation_says_more():
+    resources = {"accelerator": {"resourceType": "{{$.inputs.parameters['kind']}}", "resourceCount": "2"}}
+    said = {"podMetadata": {"annotations": {"headrace.io/accelerator": "memory>=40GiB"}}}
+    component = container(inputs={"kind": "STRING"}, resources=resources, kubernetes=said)
+    flow = pipeline().task("a", component, {"kind": "H100|A100-80GB"})
+    world = World(flow).run()
+    request = world.launches["a#1"].request
+    assert (request.accelerators, request.accelerator_type) == (2, "H100|A100-80GB memory>=40GiB")
+    (started,) = [one.attempt_started for one in world.events if one.HasField("attempt_started")]
+    assert (started.accelerators.count, started.accelerators.product) == (2, "H100|A100-80GB memory>=40GiB")
