@@ -138,6 +138,10 @@ class Companion:
         except (OSError, StoreError) as error:
             sentence = f"the inputs could not be staged: {why(error)}"
             raise _Refused(Failure(Reason.INTERNAL, sentence, temporary=True)) from error
+        except GaveUp:
+            raise
+        except Exception as fault:  # a fault of ours: started again, the companion would meet it again
+            raise _Refused(fault_of(fault)) from fault
         remembered = Remembered(
             time.time(), prepared.staged.argv, prepared.staged.origins, prepared.warnings, prepared.fetched, installed
         )
@@ -185,6 +189,12 @@ class _Refused(Exception):  # noqa: N818 - the same
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+def fault_of(fault: Exception) -> Failure:
+    """Ours, not the user's; logged with all that is known."""
+    logger.exception("the attempt cannot go on")
+    return Failure(Reason.INTERNAL, f"a fault of Headrace ended the attempt: {type(fault).__name__}: {fault}")
 
 
 def log_key(assignment: Assignment, store: ArtifactStore) -> str:

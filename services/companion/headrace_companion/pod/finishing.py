@@ -16,6 +16,7 @@ from headrace_companion import pod_layout
 from headrace_companion.assignment import Assignment
 from headrace_companion.custom_paths import Bind
 from headrace_companion.pod import custom
+from headrace_companion.pod.calling import GaveUp
 from headrace_companion.pod.command import Ended
 from headrace_companion.pod.ending import failure_of
 from headrace_companion.pod.remembering import Remembered
@@ -118,6 +119,12 @@ class Finishing:
         except (OSError, StoreError) as error:
             failure = Failure(Reason.INTERNAL, f"outputs could not be stored: {why(error)}", temporary=True)
             return replace(result, failure=failure)
+        except GaveUp:
+            raise
+        except Exception as fault:  # noqa: BLE001  # a fault of ours: started again, the companion would meet it again
+            from headrace_companion.pod.companion import fault_of
+
+            return replace(result, failure=fault_of(fault))
 
     def _elsewhere(self, result: AttemptResult) -> list[Bind]:
         if result.failure is not None:

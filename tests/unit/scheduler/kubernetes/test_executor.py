@@ -463,3 +463,12 @@ async def test_a_restricted_namespace_is_obeyed(tmp_path):
         one.cluster.put("/api/v1/namespaces", {"metadata": {"name": "default", "labels": labels}})
         path = await one.created(launch(one.store, "true"))
         assert one.cluster.objects[path]["spec"]["securityContext"]["runAsNonRoot"]
+
+
+async def test_tasks_that_begin_at_once_obey_it_all(tmp_path):
+    async with world(tmp_path) as one:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        one.cluster.put("/api/v1/namespaces", {"metadata": {"name": "default", "labels": labels}})
+        paths = await asyncio.gather(*(one.created(launch(one.store, "true", path=f"t{n}")) for n in range(3)))
+        specs = [one.cluster.objects[path]["spec"] for path in paths]
+        assert [spec["securityContext"].get("runAsNonRoot") for spec in specs] == [True] * 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headrace_companion import pod_layout
@@ -39,6 +39,7 @@ class Namespace:
     watcher: Watcher
     task: asyncio.Task[None]
     profile_at: float
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Namespaces:
@@ -75,9 +76,10 @@ class Namespaces:
         """What Pods of this namespace must obey."""
         met = self.meet(name)
         now = self._clock()
-        if now - met.profile_at > PROFILE_S:
-            met.profile_at = now
-            met.options = replace(met.options, profile=await self._profile(name, met.options.profile))
+        async with met.asking:  # whoever comes meanwhile waits for the answer, too
+            if now - met.profile_at > PROFILE_S:
+                met.options = replace(met.options, profile=await self._profile(name, met.options.profile))
+                met.profile_at = now
         return met.options
 
     async def _profile(self, name: str, before: Profile) -> Profile:
