@@ -160,7 +160,7 @@ class Bench:
         bare: list[float] = []
         ours: list[float] = []
         cpu: list[float] = []
-        for _ in range(REPEATS[width]):
+        for _ in range(int(os.environ.get("BENCH_REPEATS", REPEATS[width]))):
             async with cluster_api(self.config) as api:
                 bare.append(await _bare(api, width))
             before = cpu_seconds(self.platform.pids)
@@ -217,6 +217,7 @@ async def _create_to_seen(api: ClusterApi) -> list[float]:
                 found.append((time.perf_counter() - started) * 1e3)
                 break
         await creating
+    await watch.aclose()
     return found
 
 

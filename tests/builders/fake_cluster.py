@@ -12,7 +12,7 @@ import copy
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,7 +115,7 @@ class FakeCluster:
             yield Page(copy.deepcopy(found[begin : begin + self.page]), version)
             await asyncio.sleep(0)
 
-    async def watch(self, path: str, query: Query, version: str) -> AsyncIterator[Change]:
+    async def watch(self, path: str, query: Query, version: str) -> AsyncGenerator[Change, None]:
         self._answering()
         at, dropped = int(version), self._dropped
         while True:

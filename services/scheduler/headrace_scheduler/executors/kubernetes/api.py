@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -117,7 +117,7 @@ class ClusterApi:
             if not more:
                 return
 
-    async def watch(self, path: str, query: Query, version: str) -> AsyncIterator[Change]:
+    async def watch(self, path: str, query: Query, version: str) -> AsyncGenerator[Change, None]:
         asked = {
             **query,
             "watch": "1",

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -78,7 +78,7 @@ class KubernetesApi(Protocol):
     def pages(self, path: str, query: Query) -> AsyncIterator[Page]:
         """All objects that a selector takes, page by page. Raises Expired where the list takes too long."""
 
-    def watch(self, path: str, query: Query, version: str) -> AsyncIterator[Change]:
+    def watch(self, path: str, query: Query, version: str) -> AsyncGenerator[Change, None]:
         """What changes after that version, until the server ends it. Raises Expired."""
 
     async def close(self) -> None:
