@@ -67,10 +67,11 @@ static pid_t start(const struct command *command, int output, struct outcome *ou
     return 0;
 }
 
-/* How often the kernel ended a process of this container for memory. */
+/* How often the kernel ended a process of this container for memory, by cgroups of version 2 or 1. */
 static long oom_kills(void) {
     char text[512];
     int fd = open("/sys/fs/cgroup/memory.events", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fd = open("/sys/fs/cgroup/memory/memory.oom_control", O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     text[size > 0 ? size : 0] = '\0';

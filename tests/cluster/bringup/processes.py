@@ -21,12 +21,12 @@ class ClusterError(Exception):
 
 def spawn(name: str, argv: list[str]) -> int:
     """Starts a program in a session of its own; its log is DIR/NAME.log."""
-    with (DIR / f"{name}.log").open("ab") as log:
-        program = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
-    _file(name).write_text(f"{program.pid} {_started(program.pid)}")
-    return program.pid
+    with (DIR / f"{name}.log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
+        # Not a Popen, which would complain when it is forgotten: these programs outlive who starts them.
+        to = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0), *((os.POSIX_SPAWN_DUP2, log.fileno(), fd) for fd in (1, 2))]
+        pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=to, setsid=True)
+    _file(name).write_text(f"{pid} {_started(pid)}")
+    return pid
 
 
 def pid_of(name: str) -> int | None:

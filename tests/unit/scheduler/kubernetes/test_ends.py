@@ -270,6 +270,14 @@ def test_who_was_ended_by_the_cluster_did_not_fail():
     assert ends.refined(failed, "") == failed
 
 
+def test_who_was_only_told_to_end_learns_who_took_its_pod_away():
+    told = reported(LOST, "Lost", ev.INFRASTRUCTURE)
+    found = ends.refined(told, "its Pod was evicted from 'n1', as by a drain")
+    assert (found.state, found.error.failure_class) == (LOST, ev.PREEMPTED)
+    assert found.error.message == "its Pod was evicted from 'n1', as by a drain"
+    assert ends.refined(told, "") == told
+
+
 def test_success_and_other_failures_stay_what_they_are():
     done = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
     late = reported(FAILED, "TimedOut", ev.TIMEOUT)

@@ -96,7 +96,9 @@ def node_lost(node: str, seconds: float) -> AttemptResult:
 
 def refined(result: AttemptResult, taken_away: str, out_of_memory: str = "") -> AttemptResult:
     """A report in the light of what the Pod's status says: who was ended by the cluster did not fail. Success stays success."""
-    if result.state != ev.ATTEMPT_FAILED or result.error.reason != Reason.USER_ERROR:
+    told_to_end = result.state == ev.ATTEMPT_LOST and bool(taken_away)  # the companion saw the signal, not who sent it
+    failed = result.state == ev.ATTEMPT_FAILED and result.error.reason == Reason.USER_ERROR
+    if not (told_to_end or failed):
         return result
     made = AttemptResult()
     made.CopyFrom(result)
