@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.bringup.kube import Kube, KubeError, Object
-from cluster.bringup.places import KUBECONFIG
+from cluster.bringup.places import GATEWAY, KUBECONFIG, REGISTRY_PORT
 from cluster.meeting import meeting_of
 from corpus import driving
 from fixtures import counting
@@ -151,6 +151,7 @@ def installed(
         "HEADRACE_POD_NAMESPACE": namespace,
         "HEADRACE_INSTALLATION": namespace,
         "HEADRACE_ARTIFACT_ROOT": f"s3://headrace/{namespace}",
+        "HEADRACE_REGISTRIES": f"*=http://{GATEWAY}:{REGISTRY_PORT}",
         **s3.environ,
     }
     meeting = meeting_of(kube, namespace, folder / "tokens")

@@ -63,6 +63,23 @@ def test_images_of_every_kind(on_pods: Installation) -> None:
     }
 
 
+def test_a_component_without_a_command_runs_its_images_own(on_pods: Installation) -> None:
+    flow = pipeline("images-own")
+    for name, image in (("python", "python:3.11"), ("nothing", "headrace.test/nothing:7")):
+        bare = container([], image=image)
+        del bare.executor["container"]["command"]
+        flow.task(name, bare)
+    run_id = on_pods.submit(flow.build())
+    assert on_pods.ended(run_id) == "FAILED"
+    tasks = {task["path"]: task for task in on_pods.tasks(run_id)}
+    assert tasks["python"]["state"] == "TASK_SUCCEEDED", tasks["python"].get("error")
+    assert tasks["nothing"]["error"]["message"] == (
+        "the entry point of the image 'headrace.test/nothing:7' is not known: it is not in 'headrace.test': look at its name "
+        "and tag, or give the component a command"
+    )
+    assert [pod["metadata"]["annotations"][PATH] for pod in on_pods.pods.of(run_id)] == ["python"]
+
+
 def test_logs_are_there_after_the_pod_has_gone(on_pods: Installation) -> None:
     run_id = on_pods.submit(pipeline("log").task("speaks", say(), {"x": "here"}).build())
     assert on_pods.ended(run_id) == "SUCCEEDED"
