@@ -1,4 +1,4 @@
-"""The scheduler is killed and the API server goes away in a run of 200 tasks: nothing is lost, nothing runs twice, no Pod stays.
+"""The scheduler is killed, and its connections to the API server break, in a run of 200 tasks: nothing is lost, nothing runs twice, no Pod stays.
 
 The Pods are on a simulated node, where stand-ins report; everything else is real, the services one process each.
 """
@@ -17,6 +17,7 @@ import pytest
 from bench.driving import Client, client
 from bench.fanout import loop
 
+from cluster import faults
 from cluster.bringup import simulated
 from cluster.bringup.kube import Kube
 from cluster.bringup.places import KUBECONFIG
@@ -108,3 +109,17 @@ async def test_the_scheduler_is_killed_while_it_creates_pods(
         run.platform.kill("scheduler")
         run.platform.start_again("scheduler")
         await run.ends_well(run_id)
+
+
+async def test_connections_to_the_api_server_break(
+    kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path
+) -> None:
+    with faults.Wire() as wire:
+        async with wide(kube, objects, namespace, node, tmp_path, wire.kubeconfig(tmp_path)) as run:
+            run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
+            for part in (8, 4, 2):
+                await run.reported(TASKS // part)
+                before = wire.accepted
+                wire.cut()
+                await run.until(lambda before=before: wire.accepted > before)
+            await run.ends_well(run_id)
