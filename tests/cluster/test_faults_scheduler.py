@@ -1,4 +1,5 @@
-"""The scheduler is killed, and its connections to the API server break, in a run of 200 tasks: nothing is lost, nothing runs twice, no Pod stays.
+"""The scheduler is killed, or its connections to the API server break, in a run of 200 tasks: nothing is lost, nothing runs
+twice, no Pod stays.
 
 The Pods are on a simulated node, where stand-ins report; everything else is real, the services one process each.
 """
