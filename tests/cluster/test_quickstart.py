@@ -55,9 +55,10 @@ def test_an_image_that_is_set_for_the_companion_reaches_the_scheduler(tmp_path: 
 
 @pytest.fixture(scope="module")
 def installed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The quickstart with local images and nothing else patched; it goes at the end."""
+    """The quickstart, anew, with local images and nothing else patched; it goes at the end."""
     made = quickstart.overlay(tmp_path_factory.mktemp("quickstart"), "overlays/quickstart")
     quickstart.set_images(made, quickstart.local_images())
+    quickstart.kubectl("delete", "namespace", quickstart.NAMESPACE, "--ignore-not-found", "--timeout=120s")
     quickstart.kubectl("apply", "-k", str(made))
     try:
         quickstart.ready()
