@@ -95,6 +95,7 @@ def make_all(with_engine: Engine) -> dict[str, str]:
     """Every image of the quickstart: its name in the manifests, and what was built for it. Tags follow the content, so that a
     node which has an older one pulls.
     """
+    subprocess.run(["make", "--silent", "shim"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     make_bases(with_engine)
     made = {}
     for service in SERVICES:

@@ -33,6 +33,7 @@ DEBIAN = {  # what is asked for → the package that has it
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "iptables": "iptables",
     "debootstrap": "debootstrap",
+    "buildah": "buildah",
     "gcc": "gcc",
     "openssl": "openssl",
     "ip": "iproute2",
