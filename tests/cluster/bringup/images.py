@@ -166,17 +166,18 @@ def pins() -> str:
     wanted = sorted(f"{name}=={version}" for name, version in found.items())
 
     def make() -> Mapping[str, Path]:
-        folder = CACHE / "pins" / hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:16]
+        folder = CACHE / "pins-compiled" / hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:16]
         if not folder.exists():
             say(f"installing {len(wanted)} packages for the companion")
             half = folder.with_name(f".{folder.name}")
             quiet(
                 str(_python_311()), "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "-t", str(half), *wanted
             )
+            quiet(str(_python_311()), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(half))
             half.rename(folder)
         return {SITE: folder}
 
-    return kept(f"pins {' '.join(wanted)}", make)
+    return kept(f"compiled pins {' '.join(wanted)}", make)
 
 
 def closure(name: str, *extras: str) -> dict[str, str]:

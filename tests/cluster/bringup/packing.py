@@ -59,7 +59,7 @@ def _inside(place: str, path: Path, source: Path) -> str:
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str, owner: int, mode: Mapping[str, int]) -> None:
-    if path.is_socket() or "__pycache__" in path.parts or not name:
+    if path.is_socket() or not name or ("__pycache__" in path.parts and not _is_lasting(path)):
         return
     entry = tar.gettarinfo(path, name)
     if entry is None:
@@ -74,6 +74,14 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, owner: int, mode: Mapping[
             tar.addfile(entry, data)
     else:
         tar.addfile(entry)
+
+
+def _is_lasting(path: Path) -> bool:
+    """Bytecode that Python takes without a look at its source's time, which layers leave out; and the folder of such."""
+    if path.is_dir():
+        return any(_is_lasting(one) for one in path.glob("*.pyc"))
+    with path.open("rb") as file:
+        return path.suffix == ".pyc" and file.read(8)[4:] == b"\1\0\0\0"
 
 
 def image(
