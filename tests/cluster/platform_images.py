@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,10 +112,10 @@ def push(with_engine: Engine, image: str, registry: str) -> None:
     """To REGISTRY (host:port, plain HTTP), under the same name; tags follow the content, so what is there stays."""
     name, _, tag = image.rpartition(":")
     host, _, port = registry.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
-    connection.request("HEAD", f"/v2/{name}/manifests/{tag}")
-    if connection.getresponse().status == http.client.OK:
-        return
+    with closing(http.client.HTTPConnection(host, int(port), timeout=30)) as connection:
+        connection.request("HEAD", f"/v2/{name}/manifests/{tag}")
+        if connection.getresponse().status == http.client.OK:
+            return
     place = f"docker://{registry}/{image}"
     with_engine.run("push", "--tls-verify=false", "--disable-compression", f"localhost/{image}", place, quiet=True)
 
