@@ -27,6 +27,8 @@ LONG_S: Final = 120.0  # that an attempt has waited, from which on it is looked 
 SELDOM_S: Final = 30.0
 AT_ONCE: Final = 8
 A_ROUND: Final = 16  # lookups, of which there are two rounds a second
+MANY: Final = 100  # attempts that wait: their cluster has enough to do without our questions
+FEW_A_ROUND: Final = 3
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Explainer:
 
     def look(self) -> None:
         """Every half second: say what is known, look where nothing is, and give up what nobody helps."""
-        now, budget = self.clock(), A_ROUND
+        now, budget = self.clock(), A_ROUND if len(self._waiting) <= MANY else FEW_A_ROUND
         for attempt, of in list(self._waiting.items()):
             if self.register.get(attempt) is not of or judge(of, now) is not Judgement.WAITS:
                 del self._waiting[attempt]
