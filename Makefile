@@ -97,8 +97,8 @@ test-python:  ## unit and port tests in an environment of another interpreter (P
 	.venv-other/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
 	CI=true .venv-other/bin/python -m pytest -q tests/unit tests/ports tests/integration/scheduler
 
-test-as-root: $(BIN)/.test  ## what only root can show: Postgres drops to another user, a disk is full
-	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py
+test-as-root: $(BIN)/.test shim  ## what only root can show: Postgres drops to another user, a disk is full, the shim is a container's first process
+	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py tests/integration/shim
 
 .PHONY: test-imports
 test-imports: $(BIN)/.test  ## wheels of headrace beside kfp, numpy, pandas, protobuf 5 and 6, pydantic 1 and 2, on Python 3.11 to 3.13

@@ -349,14 +349,10 @@ def test_what_lies_elsewhere_in_the_container_is_given(shim_pod, tmp_path):
     assert shim_pod.finish() == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a PID namespace everywhere; CI runs it as root too")
 def test_it_is_the_first_process_of_a_container(shim_pod):
     """A PID namespace, where a process without handlers gets no signals and every orphan is its own."""
-    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
-    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
-        unshare = ["unshare", "--pid", "--fork", "--mount-proc"]
-        assert subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode == 0, (
-            "no PID namespaces here"
-        )
+    unshare = ["unshare", "--pid", "--fork", "--mount-proc"]
     script = "setsid sleep 777 & trap 'exit 5' TERM; echo $$ ready; while :; do sleep 0.05; done"
     shim_pod.running = subprocess.Popen(
         [*unshare, shim_pod.top / "bin" / "shim", "run", shim_pod.top], stdout=subprocess.PIPE, stderr=subprocess.STDOUT

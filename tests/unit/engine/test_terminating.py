@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from builders.specs import container, dag, dag_input, final_status, pipeline
-from builders.worlds import World, failed, succeeded
+from builders.worlds import World, failed, lost, preempted, succeeded
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine import facts as f
@@ -105,6 +107,26 @@ def test_exit_tasks_of_inner_groups_run_if_the_group_was_open():
     assert world.states["closed"] == world.states["open"] == "CANCELED"
     assert "closed/tidy" not in world.states
     assert json.loads(world.launches["exit#1"].parameters["status"])["state"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("ended", "state"),
+    [
+        (lost(), "CANCELED"),
+        (preempted(), "CANCELED"),
+        (preempted(ev.ATTEMPT_FAILED), "CANCELED"),
+        (failed(kind=ev.INFRASTRUCTURE), "CANCELED"),
+        (failed(), "FAILED"),
+    ],
+)
+def test_an_attempt_that_ends_by_itself_while_the_run_is_ended(ended, state):
+    """What the platform took away would have been tried again but for the end of the run; user code's failure is its own."""
+    world = working(guarded())
+    world.tell(f.TerminateRequested())
+    world.tell(f.AttemptEnded("work", 1, ended))
+    world.run()
+    assert world.outcome == "CANCELED"
+    assert world.states["work"] == state
 
 
 def test_everything_inside_an_exit_task_runs():

@@ -159,7 +159,8 @@ def _succeed(draft: Draft, row: Row, outputs: ev.Values, at_us: int) -> None:
 
 
 def _give_up(draft: Draft, row: Row, result: attempts_pb2.AttemptResult) -> None:
-    if draft.stops(row) and result.state != ev.ATTEMPT_FAILED:
+    ours = budget_of(result.state, result.error.failure_class) in PLATFORM_RETRIES
+    if draft.stops(row) and (ours or result.state != ev.ATTEMPT_FAILED):  # but for the end of the run it went on
         end(draft, row, ev.TASK_CANCELED, stop_error(draft))
         return
     error = ev.Error()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +31,11 @@ def stand_in(tmp_path):
     (folder.parent / "__init__.py").touch()
     (folder / "__init__.py").touch()
     (folder / "executor_main.py").write_text(TELL)
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "path"), "HOME": str(tmp_path)}
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path / "path"),
+        "HOME": str(tmp_path),
+    }
 
 
 def run(argv, env) -> list:
