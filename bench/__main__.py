@@ -20,7 +20,7 @@ from bench.table import table
 from fixtures.platforms import PlatformError
 
 NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "imports", "compiling", "local")
-ON_A_CLUSTER = ("fanout",)  # not measured unless it is named
+ON_A_CLUSTER = ("fanout", "pods")  # not measured unless it is named
 
 
 def main() -> int:

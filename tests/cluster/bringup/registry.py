@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 import uuid
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -172,4 +171,4 @@ def serve(address: str = GATEWAY, port: int = REGISTRY_PORT) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    serve()
