@@ -23,7 +23,7 @@ sys.path.append(str(ROOT / "tools"))
 from build_images import LABEL, SERVICES, Engine, build, content  # noqa: E402
 
 CACHE = Path(os.environ.get("HEADRACE_IMAGES", "~/.cache/headrace-images")).expanduser()
-DEBIAN, SUITE = "http://deb.debian.org/debian", "bookworm"  # Python 3.11, as the official image of that name
+SUITE = "bookworm"  # Python 3.11, as the official image of that name
 PACKAGES = "python3,ca-certificates,tzdata"
 FOLDER = Path(__file__).parent / "images"
 BASE, BUILD_BASE = "localhost/headrace/base:bookworm", "localhost/headrace/build-base:bookworm"
@@ -40,7 +40,7 @@ def make_bases(with_engine: Engine) -> None:
     if with_engine.label_of(BUILD_BASE) == SUITE:
         return
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, DEBIAN]
+        debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder]
         subprocess.run(debootstrap, check=True, stdout=subprocess.DEVNULL)
         for cached in Path(folder).glob("var/cache/apt/archives/*.deb"):
             cached.unlink()
