@@ -73,12 +73,15 @@ test: $(BIN)/.test .venv-kfp/.done shim  ## unit, typing, ports, integration, ac
 
 # A real Kubernetes on this machine, as root; the first time its programs are built from Go modules (about 8 minutes).
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.bringup
-.PHONY: cluster-up cluster-down test-cluster
+.PHONY: cluster-up cluster-down cluster-prepared test-cluster
 cluster-up: $(BIN)/.cluster  ## start a Kubernetes of two nodes with stand-in GPUs on this machine, as root (tests/cluster/README.md)
 	$(CLUSTER) up
 
 cluster-down: $(BIN)/.test  ## stop it, and remove what it left
 	$(CLUSTER) down
+
+cluster-prepared: $(BIN)/.cluster  ## make what the cluster and its tests take minutes for the first time, as root; starts nothing
+	$(CLUSTER) prepare
 
 test-cluster: $(BIN)/.cluster  ## the tests on that cluster, which is started where it is down, as root (ONLY=file or -k expression)
 	CI=true $(CLUSTER) test $(ONLY)

@@ -1,4 +1,4 @@
-"""The command: up, down, status, images (of tests), companion (of this working tree), load NAME ARCHIVE (OCI)."""
+"""The command: up, down, status, prepare, images (of tests), companion (of this working tree), load NAME ARCHIVE (OCI)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from cluster.bringup import control_plane, images, network, node, packing, simulated, volumes
+from cluster import platform_images
+from cluster.bringup import control_plane, images, jaeger, network, node, packing, simulated, volumes
 from cluster.bringup.building import BuildError, build, say
 from cluster.bringup.hardware import NODES
 from cluster.bringup.kube import Kube, KubeError
@@ -134,6 +135,14 @@ def test(arguments: list[str]) -> int:
             down()
 
 
+def prepare() -> None:
+    """Makes what takes minutes the first time, and starts nothing: programs, Debian, the platform's images."""
+    build()
+    images.debian_folder()
+    platform_images.make_all(platform_images.engine())
+    jaeger.built()
+
+
 def make_companion() -> None:
     say(f"{images.COMPANION} is {images.companion()}")
 
@@ -141,7 +150,7 @@ def make_companion() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.bringup", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "status", "images", "companion"):
+    for name in ("up", "down", "status", "prepare", "images", "companion"):
         commands.add_parser(name)
     load = commands.add_parser("load")
     load.add_argument("name")
@@ -154,7 +163,8 @@ def main() -> int:
         if asked.command == "load":
             say(f"{asked.name} is {packing.import_archive(asked.archive, [asked.name])}")
         else:
-            calls = {"up": up, "down": down, "status": status, "images": images.for_tests, "companion": make_companion}
+            calls = {"up": up, "down": down, "status": status, "prepare": prepare}
+            calls |= {"images": images.for_tests, "companion": make_companion}
             calls[asked.command]()
     except (BuildError, ClusterError, KubeError) as error:
         print(f"cluster: {error}", file=sys.stderr)
