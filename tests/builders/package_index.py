@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -51,14 +51,15 @@ class Answer(BaseHTTPRequestHandler):
         return
 
 
-def wheel(name: str, version: str, source: str) -> tuple[str, bytes]:
-    """A wheel with one module, and a script that prints its name."""
+def wheel(name: str, version: str, source: str, more: Mapping[str, str] | None = None) -> tuple[str, bytes]:
+    """A wheel with one module, a script that prints its name, and `more` files."""
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": source,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name}-say = {name}:say\n",
+        **(more or {}),
     }
     record = "".join(f"{path},,\n" for path in files) + f"{info}/RECORD,,\n"
     held = io.BytesIO()

@@ -21,18 +21,32 @@ from headrace_scheduler.packages import packages_uri
 
 SOURCE = "def work() -> str:\n    import wanted\n    return wanted.say()\n"
 WHEEL = wheel("wanted", "1.0", "def say():\n    return 'said'\n")
+# What KFP's runtime is to a Pod: a module that is started with the ExecutorInput.
+RUNTIME = """import json, sys
+given = json.loads(sys.argv[sys.argv.index("--executor_input") + 1])
+open(given["outputs"]["parameters"]["Output"]["outputFile"], "w").write("said")
+"""
+KFP = wheel(
+    "kfp", "2.13.0", "", {"kfp/__init__.py": "", "kfp/dsl/__init__.py": "", "kfp/dsl/executor_main.py": RUNTIME}
+)
 
 
 @pytest.fixture
-def python(pod: LocalPod, tmp_path) -> None:
-    """An image's Python, which has pip and a user base of its own: no virtual environment."""
-    folder = tmp_path / "bin"
+def python(pod: LocalPod, tmp_path) -> Path:
+    """An image's Python, which has pip and a user base of its own: no virtual environment. The file tells how it was called."""
+    folder, told = tmp_path / "bin", tmp_path / "called"
     folder.mkdir()
     real = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     for name in ("python3", "python"):
-        (folder / name).write_text(f'#!/bin/sh\nexec {real} "$@"\n')
+        (folder / name).write_text(f'#!/bin/sh\necho "$*" >> {told}\nexec {real} "$@"\n')
         (folder / name).chmod(0o755)
     pod.env["PATH"] = f"{folder}:/usr/bin:/bin"
+    return told
+
+
+def pips(told: Path) -> int:
+    """How often pip was to install something so far."""
+    return told.read_text().count("-m pip install")
 
 
 def component(pod: LocalPod, index: str, kind: str):
@@ -67,9 +81,60 @@ def test_a_second_pod_asks_for_nothing(pod, python):
         next_pod(pod)
         assert run(pod, component(pod, index.url, "image")) == uri
         assert len(index.asked) == asked
+        assert pips(python) == 1  # nor is pip started
         next_pod(pod)
         assert run(pod, component(pod, index.url, "another image")) != uri
         assert len(index.asked) > asked
+
+
+def kfp_component(pod: LocalPod, index: str, *requirements: str):
+    words = (*requirements, "--index-url", index, "--trusted-host", "127.0.0.1")
+    argv = lightweight(SOURCE, "work", ("kfp==2.13.0", "--no-deps", *words[len(requirements) :]), words)
+    return launch_of(pod.store, *argv, outputs={"Output": "STRING"}, image="image")
+
+
+def test_kfps_bootstrap_starts_no_pip_where_all_is_there(pod, python):
+    with serving(WHEEL, KFP) as index:
+        run(pod, kfp_component(pod, index.url, "wanted"))
+        assert pips(python) == 2
+        for _ in range(2):
+            next_pod(pod)
+            run(pod, kfp_component(pod, index.url, "wanted"))
+        assert pips(python) == 2
+
+
+def test_an_image_that_changed_under_its_name_is_looked_at_again(pod, python, tmp_path):
+    (tmp_path / "image" / "other-1.0.dist-info").mkdir(parents=True)
+    pod.env["PYTHONPATH"] = str(tmp_path / "image")
+    with serving(WHEEL, KFP) as index:
+        run(pod, kfp_component(pod, index.url, "wanted"))
+        (tmp_path / "image" / "other-1.0.dist-info").rename(tmp_path / "image" / "other-2.0.dist-info")
+        asked = len(index.asked)
+        for _ in range(2):  # the first one notes what it has seen
+            next_pod(pod)
+            run(pod, kfp_component(pod, index.url, "wanted"))
+        assert pips(python) == 4
+        assert len(index.asked) == asked
+
+
+def test_what_pip_looks_up_by_itself_is_looked_up_again(pod, python):
+    with serving(WHEEL, KFP) as index:
+        for _ in range(2):
+            next_pod(pod)
+            run(pod, kfp_component(pod, index.url, f"wanted @ {index.url[:-7]}/files/{WHEEL[0]}"))
+        assert pips(python) == 4
+
+
+def test_what_user_code_puts_in_the_place_of_the_note_holds_nothing_up(pod, python):
+    spoil = SOURCE.replace(
+        "return",
+        "import os, sys\n    at = os.environ['PYTHONUSERBASE'] + '/satisfied'\n    "
+        "os.remove(at)\n    os.mkfifo(at)\n    return",
+    )
+    with serving(WHEEL) as index:
+        hosts = {"pip_index_urls": (index.url,), "pip_trusted_hosts": ("127.0.0.1",)}
+        argv = ours(spoil, "work", Settings(packages_to_install=("wanted",), **hosts))
+        run(pod, launch_of(pod.store, *argv, outputs={"Output": "STRING"}))
 
 
 def test_what_was_kept_for_another_python_is_left_aside(pod, python):

@@ -1,8 +1,9 @@
 """Packages that a bootstrap installs, laid down before the start and kept after success, so that no second Pod asks an index.
 
 pip installs into a user base in the shared folder, one for each build of Python and C library, so that an image that
-changed under its name installs anew. The archive is a tar of these folders. Whatever goes wrong here costs time and
-nothing else: pip looks at what is there, and installs what is not. ADR 0014.
+changed under its name installs anew. The archive is a tar of these folders, and of a note of all the distributions that were
+there when pip was done: where a later Pod's Python sees the same, pip has nothing to do and is not started. Whatever goes
+wrong here costs time and nothing else: pip looks at what is there, and installs what is not. ADR 0014.
 """
 
 from __future__ import annotations
@@ -28,30 +29,55 @@ MOST_FILES: Final = 100_000
 RUN_REST: Final = ' && "$0" "$@"'
 OUR_EXEC: Final = 'exec "$python" -m "${kfp:-headrace.runtime}" "$@"'
 OUR_TARGET: Final = "said=$(install --no-deps"
-# Prints the user base of this Python; fails where it has none, as in a virtual environment of its own.
-_BASE: Final = (
-    "import hashlib, os, site, sys, sysconfig; site.ENABLE_USER_SITE or sys.exit(1); "
-    'libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""; '
-    "told = repr((sys.version, sysconfig.get_platform(), libc)); "
-    'print(sys.argv[1] + "/" + hashlib.sha256(told.encode()).hexdigest()[:16])'
-)
+OUR_INSTALL: Final = 'if [ "$packages" ]; then'
+PRIVATE: Final = "-m venv"  # KFP's use_venv: the environment is the author's wish, so pip fills it each time
+# What pip looks up again each time by its own rules: an address, a path.
+_ELSEWHERE: Final = ("/", "@")
+# Prints the user base of this Python, and whether it sees the very distributions that it saw when pip was last done; given a
+# word more, notes that it is. Fails where there is no user base, as in a virtual environment of its own.
+_SEE: Final = """import hashlib, os, site, sys, sysconfig
+if not site.ENABLE_USER_SITE: sys.exit(1)
+libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+build = repr((sys.version, sysconfig.get_platform(), libc))
+base = sys.argv[1] + "/" + hashlib.sha256(build.encode()).hexdigest()[:16]
+ours = sysconfig.get_path("purelib", "posix_user", {"userbase": base})
+places = {*sys.path[1:]} - {site.getusersitepackages()} | {ours}
+kinds = (".dist-info", ".egg-info", ".egg-link")
+seen = {one for place in places if os.path.isdir(place) for one in os.listdir(place) if one.endswith(kinds)}
+now = hashlib.sha256(repr(sorted(seen)).encode()).hexdigest()
+note = os.path.join(base, "satisfied")
+if sys.argv[2:]:
+    os.makedirs(base, exist_ok=True)
+    open(note, "w").write(now)
+else:
+    print(base + ":" + ("same" if os.path.exists(note) and open(note).read() == now else ""))
+"""
 
 
 def sharing(component: PythonComponent, argv: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """The command of a component that installs packages, with pip told to install beneath `folder`. Pure."""
+    """The command of a component that installs packages, with pip told to install beneath `folder`, and left out where what
+    it left there, and in the image, is as it was. Pure.
+    """
     prefix = (
-        f"if headrace_base=$(python3 -c '{_BASE}' {folder} 2>/dev/null); then "
+        f"headrace_see='{_SEE}'\n"
+        f'if headrace_base=$(python3 -c "$headrace_see" {folder} 2>/dev/null); then '
+        "headrace_same=${headrace_base##*:} headrace_base=${headrace_base%:*}; "
         'export PYTHONUSERBASE="$headrace_base" PIP_USER=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 '
         'PATH="$headrace_base/bin:$PATH"; fi\n'
     )
+    note = f'{{ [ -z "${{headrace_base:-}}" ] || python3 -c "$headrace_see" {folder} done 2>/dev/null || true; }}'
     script = argv[2]
+    kept = not any(mark in one for install in component.installs for one in install.requirements for mark in _ELSEWHERE)
     if component.runtime is not None:
-        script = script.replace(OUR_TARGET, "said=$(PIP_USER=0 install --no-deps").replace(
-            OUR_EXEC, f"unset PIP_USER\n{OUR_EXEC}"
-        )
+        script = script.replace(OUR_TARGET, "said=$(PIP_USER=0 install --no-deps")
+        script = script.replace(OUR_EXEC, f"{note}\nunset PIP_USER\n{OUR_EXEC}")
+        if kept:
+            script = script.replace(OUR_INSTALL, 'if [ "$packages" ] && ! [ "${headrace_same:-}" ]; then')
     else:
         before, _, after = script.rpartition(RUN_REST)
-        script = f"{before} && unset PIP_USER{RUN_REST}{after}"
+        if kept and PRIVATE not in script:
+            prefix += 'if [ "${headrace_same:-}" ]; then unset PIP_USER; exec "$0" "$@"; fi\n'
+        script = f"{before} && {note} && unset PIP_USER{RUN_REST}{after}"
     return (*argv[:2], prefix + script, *argv[3:])
 
 
@@ -112,9 +138,10 @@ class Packages:
         target.chmod(0o777 if member.mode & 0o100 else 0o666)
 
     def installed(self) -> frozenset[str]:
-        """What is there, by the names of distributions."""
+        """What is there, by the names of distributions, and what pip was done with."""
         found = self._folder.glob("*/lib/python*/site-packages/*.dist-info")
-        return frozenset(str(one.relative_to(self._folder)) for one in found)
+        notes = {f"{one.parent.name}/{_note(one)}" for one in self._folder.glob("*/satisfied")}
+        return frozenset(str(one.relative_to(self._folder)) for one in found) | notes
 
     def keep(self, before: frozenset[str]) -> None:
         """Store what there is, if something was installed since."""
@@ -146,3 +173,13 @@ class Packages:
                     if total > LARGEST or count > MOST_FILES:
                         raise ValueError(f"they are more than {LARGEST >> 20} MiB or {MOST_FILES} files")
                     archive.add(path, str(path.relative_to(self._folder)), recursive=False)
+
+
+def _note(path: Path) -> str:
+    """The start of a file that user code may have put there instead: a link is not followed, a pipe not waited for."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with os.fdopen(opened, "rb") as file:
+        return file.read(100).hex() if stat.S_ISREG(os.fstat(opened).st_mode) else ""
