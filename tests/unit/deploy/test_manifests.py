@@ -1,6 +1,6 @@
 """Rules that every manifest in deploy/kustomize keeps, read as written: none of them depends on a patch.
 
-What kustomize makes of them, and what a cluster says to that, is tests/cluster/test_deploy.py's.
+What kustomize makes of them, and what a cluster says to that, is tests/cluster/test_quickstart.py's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from headrace_scheduler.executors.kubernetes import reserved
 
 ROOT = Path(__file__).resolve().parents[3]
 KUSTOMIZE = ROOT / "deploy/kustomize"
@@ -143,6 +145,44 @@ def test_a_service_is_replaced_without_a_gap(service):
     assert pod["topologySpreadConstraints"]
     wait = int(re.search(r"sleep\((\d+)\)", container["lifecycle"]["preStop"]["exec"]["command"][-1]).group(1))
     assert pod["terminationGracePeriodSeconds"] >= wait + 10  # what headrace_embedded.lifecycle takes at most
+
+
+def test_replicas_of_the_scheduler_say_where_each_of_them_is():
+    """Companions reach any replica by the Service, and are sent to the one that drives their run."""
+    (workload,) = [one for _, one in of_kind("Deployment") if one["metadata"]["name"] == "headrace-scheduler"]
+    (container,) = containers(workload)
+    (port,) = [one["containerPort"] for one in container["ports"] if one["name"] == "grpc"]
+    environ = {one["name"]: one for one in container["env"]}
+    assert environ["POD_IP"]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert environ["HEADRACE_ADVERTISE_ADDRESS"]["value"] == f"$(POD_IP):{port}"
+    assert environ["HEADRACE_POD_SCHEDULER_ADDRESS"]["value"] == f"headrace-scheduler.$(POD_NAMESPACE).svc:{port}"
+    names = list(environ)  # a variable may name those before it alone
+    assert names.index("POD_IP") < names.index("HEADRACE_ADVERTISE_ADDRESS")
+    assert names.index("POD_NAMESPACE") < names.index("HEADRACE_POD_SCHEDULER_ADDRESS")
+
+
+def test_no_task_can_mount_what_is_the_platforms():
+    """Secrets and claims are called what the executor keeps from tasks."""
+    named = {name for _, workload in WORKLOADS for name in secrets_of(workload)}
+    assert named == {"headrace-database", "headrace-store"}
+    assert [name for name in named if not reserved.SECRETS.fullmatch(name)] == []
+    sets = [one for _, one in of_kind("StatefulSet")]
+    claims = [(one, claim["metadata"]["name"]) for one in sets for claim in one["spec"].get("volumeClaimTemplates", ())]
+    assert len(claims) >= 3
+    for owner, claim in claims:
+        assert reserved.CLAIMS.fullmatch(f"{claim}-{owner['metadata']['name']}-0")
+    assert of_kind("PersistentVolumeClaim") == []
+
+
+def secrets_of(workload: dict[str, Any]) -> Iterator[str]:
+    for one in containers(workload):
+        for variable in one.get("env", ()):
+            if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+                yield reference["name"]
+        yield from (each["secretRef"]["name"] for each in one.get("envFrom", ()) if "secretRef" in each)
+    for volume in workload["spec"]["template"]["spec"].get("volumes", ()):
+        if "secret" in volume:
+            yield volume["secret"]["secretName"]
 
 
 def test_no_secret_is_written_down():
