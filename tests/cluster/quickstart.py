@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from minio import Minio
+
+import headrace
+from cluster.bringup.kube import Kube
 from cluster.bringup.places import BIN, GATEWAY, KUBECONFIG, REGISTRY_PORT
 from cluster.bringup.processes import wait
 from cluster.platform_images import engine, make_all, push
@@ -16,18 +22,19 @@ from cluster.platform_images import engine, make_all, push
 ROOT = Path(__file__).resolve().parents[2]
 KUSTOMIZE = ROOT / "deploy/kustomize"
 NAMESPACE = "headrace"
+SERVICES = ("apiserver", "scheduler", "persistence", "cache")
 WORKLOADS = (
-    *(f"deployment/headrace-{name}" for name in ("apiserver", "scheduler", "persistence", "cache")),
+    *(f"deployment/headrace-{name}" for name in SERVICES),
     *(f"statefulset/headrace-{name}" for name in ("postgres", "seaweedfs")),
 )
 
 
-def kubectl(*arguments: str) -> str:
-    """What kubectl prints; its error where it fails."""
+def kubectl(*arguments: str, check: bool = True) -> str:
+    """What kubectl prints; without CHECK also where it fails."""
     command = [str(BIN / "kubectl"), f"--kubeconfig={KUBECONFIG}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"kubectl {' '.join(arguments)}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    assert done.returncode == 0 or not check, f"kubectl {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+    return done.stdout if check else done.stdout + done.stderr
 
 
 def overlay(folder: Path, *resources: str, components: tuple[str, ...] = (), namespace: str = "") -> Path:
@@ -62,26 +69,67 @@ def local_images() -> dict[str, str]:
     return images
 
 
+def set_settings(folder: Path, replicas: int, **settings: str) -> None:
+    """So many of each service, and settings as an overlay of a user's has them; a kustomization takes this once."""
+    literals = ", ".join(f'"{name}={value}"' for name, value in settings.items())
+    rows = ["configMapGenerator:", f"  - {{name: headrace-settings, behavior: merge, literals: [{literals}]}}"]
+    rows += ["replicas:", *(f"  - {{name: headrace-{name}, count: {replicas}}}" for name in SERVICES)]
+    with (folder / "kustomization.yaml").open("a") as file:
+        file.write("\n".join(rows) + "\n")
+
+
 def ready(seconds: int = 300) -> None:
+    """Waits until every workload is as it was applied last; where one is not, says what the namespace looks like."""
     for workload in WORKLOADS:
-        kubectl("-n", NAMESPACE, "rollout", "status", workload, f"--timeout={seconds}s")
+        try:
+            kubectl("-n", NAMESPACE, "rollout", "status", workload, f"--timeout={seconds}s")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{explained(workload)}") from late
+
+
+def explained(workload: str) -> str:
+    """The Pods of the namespace, what happened to them last, and the end of the workload's log."""
+    asked = (
+        ("get", "pods,pvc", "-o", "wide"),
+        ("events", "--types=Warning"),
+        ("logs", workload, "--all-pods", "--tail=20", "--ignore-errors"),
+    )
+    return "\n".join(kubectl("-n", NAMESPACE, *one, check=False)[-4000:] for one in asked)
 
 
 @contextmanager
-def forwarded() -> Iterator[dict[str, str]]:
-    """The public API by `kubectl port-forward`, as settings of a client; it ends with the apiserver's Pod."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    http, grpc = (one.getsockname()[1] for one in held)
+def forwarded(service: str, *ports: int) -> Iterator[list[int]]:
+    """The ports of this machine that `kubectl port-forward` leads to those of one Pod of SERVICE; they end with that Pod."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in ports]
+    local = [one.getsockname()[1] for one in held]
     for one in held:
         one.close()
     command = [str(BIN / "kubectl"), f"--kubeconfig={KUBECONFIG}", "-n", NAMESPACE, "port-forward"]
-    ports = [f"{http}:8888", f"{grpc}:8887"]
-    with subprocess.Popen([*command, "service/headrace-apiserver", *ports], stdout=subprocess.DEVNULL) as forward:
+    pairs = [f"{here}:{there}" for here, there in zip(local, ports, strict=True)]
+    with subprocess.Popen([*command, f"service/headrace-{service}", *pairs], stdout=subprocess.DEVNULL) as forward:
         try:
-            assert wait(lambda: _connects(http) and _connects(grpc), 30)
-            yield {"HEADRACE_ENDPOINT": f"http://127.0.0.1:{http}", "HEADRACE_GRPC_ENDPOINT": f"127.0.0.1:{grpc}"}
+            assert wait(lambda: all(_connects(port) for port in local), 30)
+            yield local
         finally:
             forward.kill()
+
+
+@contextmanager
+def connected() -> Iterator[headrace.Client]:
+    """A client of the public API, as a user has one: through one Pod of the apiserver, without a token."""
+    with forwarded("apiserver", 8888, 8887) as (http, grpc), pytest.MonkeyPatch.context() as environ:
+        environ.setenv("HEADRACE_GRPC_ENDPOINT", f"127.0.0.1:{grpc}")
+        with headrace.Client(f"http://127.0.0.1:{http}") as client:
+            yield client
+
+
+@contextmanager
+def store(kube: Kube) -> Iterator[Minio]:
+    """A client of the installation's SeaweedFS, with the keys that were made for it."""
+    secret = kube.get("Secret", "headrace-store", NAMESPACE)["data"]
+    keys = [b64decode(secret[name]).decode() for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
+    with forwarded("seaweedfs", 8333) as (port,):
+        yield Minio(f"127.0.0.1:{port}", *keys, secure=False, region="us-east-1")
 
 
 def _connects(port: int) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import headrace
+from builders.specs import artifact, artifact_input, container, dag, importer, pipeline
 from cluster import quickstart
 from cluster.bringup.kube import Kube
 from cluster.bringup.processes import wait
-from headrace import dsl
+from cluster.faults import Gate
+from cluster.installation import ATTEMPT, PATH, RUN, PodLog
+from cluster.quickstart import NAMESPACE
 
 INSTALL_WITHIN_S = 1200  # most of it is building images, the first time
 RUN_WITHIN_S = 400
@@ -58,7 +62,7 @@ def installed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The quickstart, anew, with local images and nothing else patched; it goes at the end."""
     made = quickstart.overlay(tmp_path_factory.mktemp("quickstart"), "overlays/quickstart")
     quickstart.set_images(made, quickstart.local_images())
-    quickstart.kubectl("delete", "namespace", quickstart.NAMESPACE, "--ignore-not-found", "--timeout=120s")
+    quickstart.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
     quickstart.kubectl("apply", "-k", str(made))
     try:
         quickstart.ready()
@@ -67,19 +71,34 @@ def installed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         quickstart.kubectl("delete", "-k", str(made), "--ignore-not-found", "--wait=true", "--timeout=120s")
 
 
+@pytest.fixture(scope="module")
+def seen(installed: Path, kube: Kube) -> Iterator[PodLog]:
+    """Every Pod of the namespace from now on, also those that are gone."""
+    with PodLog(kube, NAMESPACE) as log:
+        yield log
+
+
 @pytest.fixture
-def client(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[headrace.Client]:
-    with quickstart.forwarded() as settings:
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        with headrace.Client() as one:
-            yield one
+def client(installed: Path) -> Iterator[headrace.Client]:
+    with quickstart.connected() as one:
+        yield one
 
 
-def pods_of(kube: Kube, run: Any) -> list[str]:
-    """The names of the Pods that the run has had; they stay for minutes after their attempt."""
-    found = kube.list("Pod", quickstart.NAMESPACE, labelSelector=f"headrace.io/run={run.id}")
-    return [one["metadata"]["annotations"]["headrace.io/path"] for one in found]
+def pods_of(kube: Kube, seen: PodLog, run: Any) -> list[tuple[str, str]]:
+    """The task and the attempt of each Pod that the run has ever had."""
+    now = kube.list("Pod", NAMESPACE, labelSelector=f"{RUN}={run.id}")
+    pods = {one["metadata"]["uid"]: one["metadata"] for one in [*seen.of(run.id), *now]}
+    return sorted((one["annotations"][PATH], one["labels"][ATTEMPT]) for one in pods.values())
+
+
+def one_for_each(paths: list[str]) -> list[tuple[str, str]]:
+    """What `pods_of` is where each of these tasks ran once, in a Pod of its own."""
+    return sorted((path, "1") for path in paths)
+
+
+def attempts_of(run: Any) -> list[str]:
+    """The paths of tasks, one for each attempt."""
+    return sorted(task.path for task in run.tasks for _ in task.attempts)
 
 
 def iris() -> Any:
@@ -91,63 +110,119 @@ def iris() -> Any:
     return module.iris
 
 
+TRAINED = [f"for-loop-1[{number}]/train-model" for number in range(4)]
+EXECUTED = ["split-flowers", *TRAINED, "choose-best", "condition-branches-2/condition-3/evaluate-model"]
+
+
 @pytest.mark.timeout(INSTALL_WITHIN_S + 2 * RUN_WITHIN_S)
-def test_iris_runs_on_one_pod_for_each_executed_task(kube: Kube, client: headrace.Client):
+def test_iris_runs_on_one_pod_for_each_executed_task(kube: Kube, seen: PodLog, client: headrace.Client):
     first = client.submit(iris())
     first.wait(timeout=RUN_WITHIN_S)
-    assert first.state == "SUCCEEDED"
-    executed = [task.path for task in first.tasks if task.attempts]
-    assert sorted(pods_of(kube, first)) == sorted(executed)
-    assert len(executed) == 7  # of more tasks: the loop, its iterations, the branches have none
-    assert len(executed) < len(first.tasks)
-    assert {artifact.uri.partition("/artifacts/")[0] for artifact in first.artifacts} == {"s3://headrace"}
+    assert first.state == "SUCCEEDED", first.error
+    assert pods_of(kube, seen, first) == one_for_each(EXECUTED)
+    assert attempts_of(first) == sorted(EXECUTED)
+    assert len(first.tasks) > len(EXECUTED)  # the loop, its iterations, the branches: they have none
+    assert {one.uri.partition("/artifacts/")[0] for one in first.artifacts} == {"s3://headrace"}
+    # Metrics are metadata alone: their code writes no file.
+    files = [one for one in first.artifacts if not one.type.endswith("Metrics")]
+    with quickstart.store(kube) as store:
+        there = {one.object_name for one in store.list_objects("headrace", "artifacts/", recursive=True)}
+    assert {one.uri.removeprefix("s3://headrace/") for one in files} <= there
+    assert len(files) == 9  # two datasets, four models, the best, the released, the report
+    report = next(one for one in first.artifacts if one.name == "report")
+    assert b"<title>Iris classifier</title>" in report.read()
 
     again = client.submit(iris())
     again.wait(timeout=RUN_WITHIN_S)
-    assert again.state == "SUCCEEDED"
+    assert again.state == "SUCCEEDED", again.error
     assert again.outputs == first.outputs
-    assert pods_of(kube, again) == []
+    assert sorted(task.path for task in again.tasks if task.cached) == sorted(EXECUTED)
+    assert pods_of(kube, seen, again) == []
 
 
-@dsl.component(base_image="python:3.11")
-def wait_and_count(number: int) -> int:
-    import time
-
-    time.sleep(5)
-    return number + 1
+GIVEN = "artifacts/namespaces/default/given/page"
+COUNT = 'wc -c < "$0" | tr -d \' \\n\' > "$1"'
 
 
-@dsl.pipeline(name="through-an-upgrade")
-def through_an_upgrade() -> int:
-    last = wait_and_count(number=0)
-    for _ in range(5):
-        last = wait_and_count(number=last.output)
-    with dsl.ParallelFor(items=[1, 2, 3, 4]) as number:
-        wait_and_count(number=number)
-    return last.output
+def around_code(uri: str) -> Any:
+    """All that is no code around two tasks that are: an importer, a loop, a nested pipeline, a branch that is not taken."""
+    given = ["{{$.inputs.artifacts['artifact'].path}}", "{{$.outputs.parameters['Output'].output_file}}"]
+    count = container(
+        ["sh", "-c", COUNT, *given],
+        image="alpine",
+        input_artifacts={"artifact": "system.HTML"},
+        outputs={"Output": "STRING"},
+    )
+    inner = dag({"item": "STRING"}).input_artifact("artifact", "system.HTML")
+    inner.task("count", count, {"artifact": artifact_input("artifact")})
+    flow = pipeline("around-code").task("import", importer(uri, type_="system.HTML"), {"uri": uri})
+    flow.task("nested", inner, {"artifact": artifact("import"), "item": "x"})
+    flow.task("loop", inner, {"artifact": artifact("import")}, items='["a", "b"]')
+    flow.task("never", inner, {"artifact": artifact("import"), "item": "x"}, when="'a' == 'b'")
+    return flow.build()
 
 
 @pytest.mark.timeout(INSTALL_WITHIN_S + RUN_WITHIN_S)
-def test_an_upgrade_disturbs_no_run(kube: Kube, installed: Path, monkeypatch: pytest.MonkeyPatch):
-    """Every service is replaced while tasks run; no attempt is lost and none is made twice."""
+def test_nothing_but_code_has_a_pod(kube: Kube, seen: PodLog, client: headrace.Client):
+    with quickstart.store(kube) as store:
+        store.put_object("headrace", GIVEN, BytesIO(b"seventeen letters"), 17)
+    run = client.submit(around_code(f"s3://headrace/{GIVEN}"))
+    run.wait(timeout=RUN_WITHIN_S)
+    assert run.state == "SUCCEEDED", run.error
+    executed = ["nested/count", "loop[0]/count", "loop[1]/count"]
+    assert pods_of(kube, seen, run) == one_for_each(executed)
+    assert {run.tasks[path].outputs["Output"] for path in executed} == {"17"}
+    assert run.tasks["import"].state == "SUCCEEDED"
+    assert run.tasks["never"].state == "SKIPPED"
 
-    def connect(settings: dict[str, str]) -> headrace.Client:
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        return headrace.Client()
 
-    with quickstart.forwarded() as settings, connect(settings) as before:
-        run_id = before.submit(through_an_upgrade, enable_cache=False).id
-        assert wait(
-            lambda: len(kube.list("Pod", quickstart.NAMESPACE, labelSelector=f"headrace.io/run={run_id}")) >= 4, 60
+def through_an_upgrade(gate: Gate) -> Any:
+    """As many tasks as services that end while these are replaced, and as many that begin then and outlast it."""
+    flow = pipeline("through-an-upgrade")
+    for service in quickstart.SERVICES:
+        flow.task(f"before-{service}", gate.task(), {"name": f"before-{service}"}, cache=False)
+        flow.task(
+            f"after-{service}", gate.task(), {"name": f"after-{service}"}, after=[f"before-{service}"], cache=False
         )
-    for service in ("persistence", "cache", "scheduler", "apiserver"):
-        quickstart.kubectl("-n", quickstart.NAMESPACE, "rollout", "restart", f"deployment/headrace-{service}")
+    return flow.build()
+
+
+@pytest.mark.timeout(INSTALL_WITHIN_S + 2 * RUN_WITHIN_S)
+def test_an_upgrade_disturbs_no_run(kube: Kube, installed: Path, seen: PodLog, tmp_path: Path):
+    """Two replicas of every service are replaced while tasks run, end and begin: no attempt is lost and none is made twice."""
+
+    def apply(**settings: str) -> None:
+        folder = tmp_path / f"release-{len(list(tmp_path.iterdir()))}"
+        made = quickstart.overlay(folder, "overlays/quickstart")
+        quickstart.set_images(made, quickstart.local_images())
+        quickstart.set_settings(made, replicas=2, **settings)
+        quickstart.kubectl("apply", "-k", str(made))
+
+    names = [f"{when}-{service}" for service in quickstart.SERVICES for when in ("before", "after")]
+    apply(HEADRACE_LOG_LEVEL="info")
     quickstart.ready()
-    with quickstart.forwarded() as settings, connect(settings) as after:
-        run = after.runs.get(run_id)
-        run.wait(timeout=RUN_WITHIN_S)
-        assert run.state == "SUCCEEDED"
-        assert run.outputs["Output"] == 6
-        assert [len(task.attempts) for task in run.tasks if task.attempts] == [1] * 10
-        assert len(pods_of(kube, run)) == 10
+    with Gate() as gate:
+        with quickstart.connected() as before:
+            run_id = before.submit(through_an_upgrade(gate)).id
+            assert wait(lambda: len(gate.begun) == len(quickstart.SERVICES), RUN_WITHIN_S)
+        replaced = service_pods(kube)
+        apply(HEADRACE_LOG_LEVEL="debug")
+        for service in quickstart.SERVICES:
+            gate.open(f"before-{service}")
+            assert wait(lambda service=service: gate.begun[f"after-{service}"] > 0, RUN_WITHIN_S)
+        quickstart.ready()
+        assert not replaced & service_pods(kube)
+        gate.open()
+        with quickstart.connected() as after:
+            run = after.runs.get(run_id)
+            run.wait(timeout=RUN_WITHIN_S)
+            assert run.state == "SUCCEEDED", run.error
+            assert attempts_of(run) == sorted(names)
+    assert gate.begun == dict.fromkeys(names, 1)
+    assert pods_of(kube, seen, run) == one_for_each(names)
+
+
+def service_pods(kube: Kube) -> set[str]:
+    """The uids of the Pods of the four services that are not ending."""
+    pods = kube.list("Pod", NAMESPACE, labelSelector="app.kubernetes.io/component=control-plane")
+    return {one["metadata"]["uid"] for one in pods if "deletionTimestamp" not in one["metadata"]}
