@@ -128,6 +128,28 @@ def test_a_policy_says_who_may_call_it(path, workload):
     assert found[0]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_policies_let_each_service_call_whom_it_calls_and_nobody_else():
+    policies = {one["metadata"]["name"].removeprefix("headrace-"): one["spec"] for _, one in of_kind("NetworkPolicy")}
+    calls = {"apiserver": {"persistence", "scheduler"}, "scheduler": {"persistence", "cache"}}
+    for caller in SERVICES:
+        assert peers(policies[caller], "egress", "to") == calls.get(caller, set())
+    for called in ("scheduler", "persistence", "cache"):
+        assert peers(policies[called], "ingress", "from") == {one for one in calls if called in calls[one]}
+    for store in ("seaweedfs", "minio"):
+        assert peers(policies[store], "ingress", "from") == {"scheduler"}
+    assert peers(policies["postgres"], "ingress", "from") == {"persistence", "cache"}
+
+
+def peers(policy: dict[str, Any], way: str, side: str) -> set[str]:
+    """The workloads that a policy names; of tasks' Pods it names none, only their label."""
+    return {
+        name.removeprefix("headrace-")
+        for rule in policy[way]
+        for peer in rule.get(side, ())
+        if (name := peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name"))
+    }
+
+
 @every_workload
 def test_a_budget_keeps_it_through_drains(path, workload):
     if workload["kind"] == "Job":
