@@ -278,6 +278,19 @@ def test_who_was_only_told_to_end_learns_who_took_its_pod_away():
     assert ends.refined(told, "") == told
 
 
+def test_who_was_only_told_to_end_learns_what_its_node_has_to_say():
+    over = 'Usage of EmptyDir volume "tmp" exceeds the limit "5Mi". '
+    by_node = ends.by_the_node(seen({"phase": "Failed", "reason": "Evicted", "message": over}))
+    told = reported(LOST, "Lost", ev.INFRASTRUCTURE)
+    found = ends.refined(told, "", by_node=by_node)
+    assert (found.state, found.error.reason, found.error.failure_class) == (FAILED, "Resources", ev.USER)
+    assert found.error.message.startswith("the empty folder 'tmp' wrote more than its limit of 5Mi")
+    assert found.error.log_tail == "x"
+    done = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
+    assert ends.refined(done, "", by_node=by_node) == done
+    assert ends.by_the_node(seen({"phase": "Running"})) is None
+
+
 def test_success_and_other_failures_stay_what_they_are():
     done = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
     late = reported(FAILED, "TimedOut", ev.TIMEOUT)

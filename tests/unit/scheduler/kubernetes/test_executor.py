@@ -16,7 +16,7 @@ from builders.fake_cluster import FakeCluster, now
 from builders.kubernetes_executors import OPTIONS, no_runs
 from builders.launches import Watched, launch, store_in, succeeded, watching
 from builders.registries import Registry, serving
-from headrace_companion.results import AttemptResult
+from headrace_companion.results import AttemptResult, Failure, Reason
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.executors import port
@@ -181,6 +181,35 @@ async def test_no_more_pods_than_allowed_are_in_flight(tmp_path):
 
 
 # ---- following
+
+
+TOLD_TO_END = attempts_pb2.AttemptResult(
+    state=ev.ATTEMPT_LOST, error=ev.Error(reason="Lost", message="told to end", failure_class=ev.INFRASTRUCTURE)
+)
+TOO_MUCH = {"reason": "Evicted", "message": 'Usage of EmptyDir volume "x" exceeds the limit "1Mi". '}
+
+
+async def test_a_companion_that_was_told_to_end_is_asked_again_until_its_node_says_why(tmp_path):
+    async with world(tmp_path) as one:
+        task = launch(one.store, "true")
+        path = await one.created(task)
+        one.cluster.schedule(path, "node-1")
+        with pytest.raises(ServiceError, match="not known yet why"):
+            one.executor.completed(task.attempt, TOLD_TO_END)
+        one.clock.now += 11  # nobody says anything
+        assert one.executor.completed(task.attempt, TOLD_TO_END).error.message == "told to end"
+
+
+async def test_a_node_s_word_counts_where_the_companion_had_no_time_to_ask_again(tmp_path):
+    async with world(tmp_path) as one:
+        task = launch(one.store, "true")
+        path = await one.created(task)
+        result = AttemptResult("task#1", 143, None, Failure(Reason.LOST, "told to end", temporary=True))
+        one.store.put_bytes(one.store.key(f"{task.task_root}/attempt.json"), result.to_json().encode())
+        one.cluster.status(path, phase="Failed", **TOO_MUCH)
+        found = await one.watched.finished(task.attempt)
+        assert (found.state, found.error.failure_class) == (ev.ATTEMPT_FAILED, ev.USER)
+        assert found.error.message.startswith("the empty folder 'x' wrote more than its limit of 1Mi")
 
 
 async def test_a_deleted_pod_is_a_lost_attempt(tmp_path):

@@ -94,15 +94,31 @@ def node_lost(node: str, seconds: float) -> AttemptResult:
     return _of(ev.ATTEMPT_LOST, Reason.LOST, ev.PREEMPTED, sentence)
 
 
-def refined(result: AttemptResult, taken_away: str, out_of_memory: str = "") -> AttemptResult:
+def by_the_node(pod: Json) -> AttemptResult | None:
+    """What the node says of a Pod that it has ended by itself, as for its limits; None: it has not, or does not say why."""
+    status = pod.get("status") or {}
+    return _by_the_node(pod, status) if status.get("phase") == "Failed" else None
+
+
+def told_to_end(result: AttemptResult) -> bool:
+    """Whether the companion saw that its task was asked to end, and not by whom."""
+    return result.state == ev.ATTEMPT_LOST and result.error.reason == Reason.LOST
+
+
+def refined(
+    result: AttemptResult, taken_away: str, out_of_memory: str = "", by_node: AttemptResult | None = None
+) -> AttemptResult:
     """A report in the light of what the Pod's status says: who was ended by the cluster did not fail. Success stays success."""
-    told_to_end = result.state == ev.ATTEMPT_LOST and bool(taken_away)  # the companion saw the signal, not who sent it
+    explained = told_to_end(result) and (bool(taken_away) or by_node is not None)
     failed = result.state == ev.ATTEMPT_FAILED and result.error.reason == Reason.USER_ERROR
-    if not (told_to_end or failed):
+    if not (explained or failed):
         return result
     made = AttemptResult()
     made.CopyFrom(result)
-    if taken_away:
+    if explained and by_node is not None:
+        made.state = by_node.state
+        made.error.MergeFrom(by_node.error)
+    elif taken_away:
         made.state = ev.ATTEMPT_LOST
         made.error.reason, made.error.failure_class, made.error.message = Reason.LOST, ev.PREEMPTED, taken_away
     elif out_of_memory:

@@ -24,7 +24,7 @@ from headrace_scheduler.executors.kubernetes.claim_tasks import Claims
 from headrace_scheduler.executors.kubernetes.creating import Created, Creator
 from headrace_scheduler.executors.kubernetes.entry_points import EntryPoints
 from headrace_scheduler.executors.kubernetes.explaining import Explainer
-from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge
+from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge, unexplained
 from headrace_scheduler.executors.kubernetes.images import Images
 from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
@@ -35,6 +35,7 @@ from headrace_scheduler.executors.kubernetes.reaping import Reaper, Runs
 from headrace_scheduler.executors.kubernetes.register import Register
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod, read
 from headrace_scheduler.executors.kubernetes.settling import Settler
+from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 0.5
@@ -163,7 +164,11 @@ class KubernetesExecutor:
         of = self._register.get(attempt)
         if of is None or of.settling:
             return None
-        judged = ends.refined(result, of.taken_away, of.out_of_memory)
+        if ends.told_to_end(result) and unexplained(of, self._clock()):
+            raise ServiceError(
+                Reason.UNAVAILABLE, "it is not known yet why the Pod was told to end", retry_after=AGAIN_S
+            )
+        judged = ends.refined(result, of.taken_away, of.out_of_memory, of.by_node)
         full = ended.with_times(judged, of.created_us, of.scheduled_us, of.image_ready_us)
         self._register.end(of, full)
         return full
@@ -250,7 +255,7 @@ class KubernetesExecutor:
         self._note_times(of, pod)
         if pod.over or pod.main is Main.ENDED or pod.deleting:
             of.end, of.taken_away = ends.ending(found), ends.disruption(found)
-            of.out_of_memory = ends.out_of_memory(found)
+            of.out_of_memory, of.by_node = ends.out_of_memory(found), ends.by_the_node(found)
         self._act(of, found)
 
     def pod_gone(self, uid: str, last: Json | None) -> None:
@@ -303,7 +308,8 @@ class KubernetesExecutor:
         of.settling = True
         if of.canceled:
             otherwise = ended.canceled()
-        result = await self._settler.result(of.attempt, of.root, otherwise)
+        found = await self._settler.result(of.attempt, of.root, otherwise)
+        result = ends.refined(found, of.taken_away, of.out_of_memory, of.by_node)
         self._register.end(of, ended.with_times(result, of.created_us, of.scheduled_us, of.image_ready_us))
 
     async def _look_again(self, of: Following) -> None:

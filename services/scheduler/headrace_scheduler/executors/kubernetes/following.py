@@ -15,6 +15,7 @@ from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod
 from headrace_scheduler.executors.kubernetes.waits import Wait
 
+EXPLAINED_S: Final = 10.0  # that a Pod which was told to end may say why, after its companion's report
 REPORT_S: Final = 5.0  # that a report may be on its way after user code's container has ended
 
 
@@ -68,11 +69,22 @@ class Following:
     launched: port.Launched | None = None  # told last
     end: attempts_pb2.AttemptResult | None = None  # what its Pod's end means, where no report comes
     taken_away: str = ""  # why the cluster takes its Pod away
+    by_node: attempts_pb2.AttemptResult | None = None  # why its node has ended its Pod
+    told_at: float = 0.0  # monotonic: its companion first said then that its task was told to end
     out_of_memory: str = ""  # that the kernel ended its main for its memory
 
     @property
     def handle(self) -> Handle:
         return Handle(self.namespace, self.name, self.uid, self.root)
+
+
+def unexplained(of: Following, now: float) -> bool:
+    """Whether a report that its task was told to end comes before its Pod says why: a node says so when all has ended."""
+    deleted = of.canceled or (of.pod is not None and of.pod.deleting)
+    if deleted or of.taken_away or of.by_node is not None:
+        return False
+    of.told_at = of.told_at or now
+    return now - of.told_at < EXPLAINED_S
 
 
 class Judgement(Enum):
