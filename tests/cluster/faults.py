@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -62,6 +62,11 @@ def _processes(pod: Object, name: str) -> list[int]:
     return inside
 
 
+def nothing_runs(pod: Object) -> bool:
+    """Whether the node has ended every process of `main`, whatever the API says of the Pod."""
+    return not _processes(pod, "main")
+
+
 def user_code_ended(pod: Object) -> bool:
     """Whether the shim is the only process left in `main`: what it started has ended, publishing has not."""
     return len(_processes(pod, "main")) == 1
@@ -106,13 +111,16 @@ class Gate:
         self._open.update(names)
         self._everyone = self._everyone or not names
 
-    def task(self, before: str = "", image: str = "alpine", **more: object) -> Component:
-        """A task that waits at the gate; its input `name` is what it calls itself, and its output."""
+    def task(
+        self, before: str = "", after: str = "", arguments: Sequence[str] = (), image: str = "alpine", **more: object
+    ) -> Component:
+        """A task that waits at the gate; its input `name` is what it calls itself, and its output. ARGUMENTS are $2 and on."""
         url = f"http://{GATEWAY}:{self._server.server_address[1]}"
         script = f'{before} wget -qO /dev/null {url}/begin/"$1"; until wget -qO /dev/null {url}/pass/"$1" 2>/dev/null; '
-        script += 'do sleep 0.2; done; printf %s "$1" > "$0"'
+        script += 'do sleep 0.2; done; printf %s "$1" > "$0"; '
+        script += after
         output, name = "{{$.outputs.parameters['Output'].output_file}}", "{{$.inputs.parameters['name']}}"
-        command = ["sh", "-c", script, output, name]
+        command = ["sh", "-c", script, output, name, *arguments]
         return container(command, image=image, inputs={"name": "STRING"}, outputs={"Output": "STRING"}, **more)  # type: ignore[arg-type]
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cluster.bringup.kube import Kube, KubeError, Object
 from cluster.bringup.places import GATEWAY, KUBECONFIG, REGISTRY_PORT
 from cluster.meeting import meeting_of
@@ -25,6 +27,7 @@ from fixtures.platforms import Platform, running_networked
 
 RUN, PATH, ATTEMPT = "headrace.io/run", "headrace.io/path", "headrace.io/attempt"
 ENDS_WITHIN_S = 120.0
+ENDED = ("TASK_SUCCEEDED", "TASK_FAILED", "TASK_SKIPPED", "TASK_CANCELED")
 Json = dict[str, Any]
 
 
@@ -53,13 +56,18 @@ class Installation:
 
     def ended(self, run_id: str, seconds: float = ENDS_WITHIN_S) -> str:
         """Waits for the end of a run: SUCCEEDED, FAILED or CANCELED."""
-        return counting.wait_until_ended(self.platform, run_id, seconds).removeprefix("RUN_")
+        try:
+            return counting.wait_until_ended(self.platform, run_id, seconds).removeprefix("RUN_")
+        except pytest.fail.Exception as late:
+            unfinished = [task for task in self.tasks(run_id) if task["state"] not in ENDED]
+            pods = [(pod["metadata"]["name"], pod["status"]) for pod in self.living_pods(run_id)]
+            pytest.fail(f"{late}\n{json.dumps(unfinished)[:4000]}\n{json.dumps(pods)[:8000]}")
 
     def until(self, what: str, ready: Callable[[], bool], seconds: float = 60.0) -> None:
         counting.until(what, ready, self.platform, seconds)
 
     def tasks(self, run_id: str) -> list[Json]:
-        told: list[Json] = self.platform.get(f"/apis/headrace.v1/runs/{run_id}/tasks")["tasks"]
+        told: list[Json] = self.platform.get(f"/apis/headrace.v1/runs/{run_id}/tasks").get("tasks", [])
         return told
 
     def task(self, run_id: str, path: str) -> Json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from cluster import pods
 from cluster.bringup import simulated
+from cluster.bringup.kube import Object
 from cluster.installation import Installation
 
 REAL = "node-2"
@@ -32,19 +34,48 @@ def node_of(on_pods: Installation, labels: dict[str, str]) -> Iterator[Callable[
 
     def lose() -> None:
         on_pods.kube.delete("Node", name)
-        on_pods.kube.patch("Node", REAL, {"metadata": {"labels": {key: value}}})
+        _label(on_pods, key, value)
 
     try:
         yield lose
     finally:
         on_pods.kube.delete("Node", name)
-        on_pods.kube.patch("Node", REAL, {"metadata": {"labels": {key: None}}})
+        _label(on_pods, key, None)
 
 
-def run_urgent(on_pods: Installation, priority_class: str, resource: str) -> None:
-    """A Pod of higher priority that needs the resource: it gets it, runs, and goes."""
-    body = pods.pod("urgent", on_pods.namespace, "alpine", ["true"], **{resource: "1"})
-    body["spec"]["priorityClassName"] = priority_class
-    phase, _ = pods.run(on_pods.kube, body, 120)
-    assert phase == "Succeeded"
-    on_pods.kube.delete("Pod", "urgent", on_pods.namespace)
+@contextlib.contextmanager
+def shut(on_pods: Installation) -> Iterator[tuple[dict[str, str], Callable[[], None]]]:
+    """A label that no node has until what is given is called: then a real one has it."""
+    key = f"headrace.test/{secrets.token_hex(4)}"
+    try:
+        yield {key: "open"}, lambda: _label(on_pods, key, "open")
+    finally:
+        _label(on_pods, key, None)
+
+
+def _label(on_pods: Installation, key: str, value: str | None) -> None:
+    on_pods.kube.patch("Node", REAL, {"metadata": {"labels": {key: value}}})
+
+
+@contextlib.contextmanager
+def urgency(on_pods: Installation, resource: str) -> Iterator[Callable[[], None]]:
+    """What is given starts a Pod of higher priority that needs one of the resource, and ends once it has got it."""
+    name = f"urgent-{on_pods.namespace}"
+    priority = {
+        "kind": "PriorityClass",
+        "apiVersion": "scheduling.k8s.io/v1",
+        "metadata": {"name": name},
+        "value": 1000,
+    }
+    body = pods.pod(name, on_pods.namespace, "alpine", ["true"], **{resource: "1"})
+    body["spec"]["priorityClassName"] = name
+    on_pods.kube.create(priority)
+    try:
+        yield lambda: _started(on_pods, body)
+    finally:
+        on_pods.kube.delete("Pod", name, on_pods.namespace)
+        on_pods.kube.delete("PriorityClass", name)
+
+
+def _started(on_pods: Installation, body: Object) -> None:
+    on_pods.kube.create(body)

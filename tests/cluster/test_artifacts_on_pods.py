@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from builders.specs import artifact, container, importer, pipeline
-from cluster.installation import Installation, container_state
-from fixtures.fix_s3 import S3, Server
+from cluster.installation import Installation
+from fixtures.fix_s3 import S3
 
 DATA = "{{$.outputs.artifacts['data'].path}}"
 INPUT = "{{$.inputs.artifacts['data'].path}}"
@@ -51,25 +51,3 @@ def test_what_belongs_to_another_namespace_is_not_given(on_pods: Installation, s
     said = errors(on_pods, run_id)["read"]
     assert "input artifact 'data' is not given to this task" in said
     assert "belongs to the namespace 'others', not to 'default'" in said
-
-
-def test_a_task_that_has_ended_waits_for_a_store_that_is_away(on_pods: Installation, store_server: Server) -> None:
-    flow = pipeline("away")
-    flow.task("make", writing('sleep 2; printf kept > "$0"; echo written'))
-    flow.task("read", reading('cat "$1" > "$0"'), {"data": artifact("make", "data")})
-    run_id = on_pods.submit(flow.build())
-    pod = on_pods.pod_at_work(run_id)
-    store_server.stop()
-    try:
-        named = pod["metadata"]["name"]
-        on_pods.until("the Pod has said what it wrote", lambda: "written" in _log(on_pods, named))
-        assert container_state(on_pods.kube.get("Pod", named, on_pods.namespace), "main") == "running"
-    finally:
-        store_server.start()
-    assert on_pods.ended(run_id, 120) == "SUCCEEDED", errors(on_pods, run_id)
-    assert output_of(on_pods, run_id, "read") == '"kept"'
-    assert [len(task["attempts"]) for task in on_pods.tasks(run_id)] == [1, 1]
-
-
-def _log(platform: Installation, pod: str) -> str:
-    return str(platform.kube.request("GET", f"/api/v1/namespaces/{platform.namespace}/pods/{pod}/log?container=main"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -21,6 +20,33 @@ for url in sys.argv[1:]:
     with urllib.request.urlopen(urllib.request.Request(url, headers=token), context=tls) as answer:
         print(json.dumps(json.load(answer)))
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def greedy(kube: Kube, module_namespace: str) -> str:
+    """The namespace of a Pod that writes more than it may, which its node sees when it looks."""
+    command = ["sh", "-c", "dd if=/dev/zero of=/tmp/big bs=1M count=30 2>/dev/null; while true; do sleep 1; done"]
+    kube.create(pods.pod("greedy", module_namespace, "busybox", command, **{"ephemeral-storage": "10Mi"}))
+    return module_namespace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node_lost(kube: Kube, module_namespace: str) -> str:
+    """The namespace of a Pod whose simulated node has gone, of which the cluster is certain a minute later."""
+    node = f"sim-{module_namespace}"
+    simulated.add(kube, node, {"nvidia.com/gpu.product": "NVIDIA-B200"}, {"nvidia.com/gpu": "8"})
+    try:
+        for name, ends, phase in (("stays", "false", "Running"), ("ends", "true", "Succeeded")):
+            body = pods.pod(name, module_namespace, "busybox", ["true"], node)
+            body["metadata"]["annotations"] = {simulated.ENDS: ends}
+            body["spec"]["tolerations"] = [simulated.TOLERATION]
+            kube.create(body)
+            kube.wait(
+                "Pod", name, module_namespace, lambda seen, phase=phase: bool(seen) and seen["status"]["phase"] == phase
+            )
+    finally:
+        kube.delete("Node", node)
+    return module_namespace
 
 
 def test_a_pod_reads_the_issuer_and_its_keys_by_the_cluster_s_names_and_by_the_bridge(
@@ -129,15 +155,6 @@ def test_memory_limits_are_kept(kube: Kube, namespace: str) -> None:
     assert pods.end_reason(seen) == "OOMKilled"
 
 
-def test_storage_limits_are_kept(kube: Kube, namespace: str) -> None:
-    command = ["sh", "-c", "dd if=/dev/zero of=/tmp/big bs=1M count=30 2>/dev/null; while true; do sleep 1; done"]
-    kube.create(pods.pod("greedy", namespace, "busybox", command, **{"ephemeral-storage": "10Mi"}))
-    seen = kube.wait("Pod", "greedy", namespace, pods.has_ended, 90)
-    assert seen is not None
-    assert seen["status"]["reason"] == "Evicted"
-    assert "ephemeral" in seen["status"]["message"]
-
-
 def test_devices_are_allotted_and_counted(kube: Kube, namespace: str) -> None:
     ask = ["sh", "-c", "echo $NVIDIA_VISIBLE_DEVICES$AMD_VISIBLE_DEVICES"]
     two = pods.pod("two", namespace, "busybox", ask, "node-1", **{"nvidia.com/gpu": "2"})
@@ -151,23 +168,6 @@ def test_devices_are_allotted_and_counted(kube: Kube, namespace: str) -> None:
     assert "Insufficient nvidia.com/gpu" in pods.unschedulable(seen)
 
 
-def test_a_simulated_node_runs_ends_and_loses_pods(kube: Kube, namespaces: Callable[..., str]) -> None:
-    namespace = namespaces()
-    node = f"sim-{namespace}"
-    simulated.add(kube, node, {"nvidia.com/gpu.product": "NVIDIA-B200"}, {"nvidia.com/gpu": "8"})
-    try:
-        for name, ends in (("stays", "false"), ("ends", "true")):
-            body = pods.pod(name, namespace, "busybox", ["true"], node)
-            body["metadata"]["annotations"] = {simulated.ENDS: ends}
-            body["spec"]["tolerations"] = [simulated.TOLERATION]
-            kube.create(body)
-        kube.wait("Pod", "ends", namespace, lambda seen: seen is not None and seen["status"]["phase"] == "Succeeded")
-        kube.wait("Pod", "stays", namespace, lambda seen: seen is not None and seen["status"]["phase"] == "Running")
-    finally:
-        kube.delete("Node", node)
-    kube.wait("Pod", "stays", namespace, lambda seen: seen is None, 100)
-
-
 def test_everything_listens_on_the_bridge_or_the_loopback(kube: Kube) -> None:
     from cluster.bringup.processes import run
 
@@ -175,3 +175,14 @@ def test_everything_listens_on_the_bridge_or_the_loopback(kube: Kube) -> None:
     lines = [line for line in run("ss", "-tlnpH").splitlines() if any(f'"{name}' in line for name in ours)]
     open_to = {line.split()[3].rpartition(":")[0] for line in lines}
     assert open_to <= {GATEWAY, "127.0.0.1", "[::ffff:127.0.0.1]"}
+
+
+def test_storage_limits_are_kept(kube: Kube, greedy: str) -> None:
+    seen = kube.wait("Pod", "greedy", greedy, pods.has_ended, 90)
+    assert seen is not None
+    assert seen["status"]["reason"] == "Evicted"
+    assert "ephemeral" in seen["status"]["message"]
+
+
+def test_a_simulated_node_runs_ends_and_loses_pods(kube: Kube, node_lost: str) -> None:
+    kube.wait("Pod", "stays", node_lost, lambda seen: seen is None, 100)

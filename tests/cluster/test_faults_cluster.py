@@ -66,10 +66,9 @@ def test_watches_are_dropped_again_and_again(install: Install, gate: Gate, tmp_p
         ended_well(platform, gate, run_id)
 
 
-def test_the_scheduler_is_killed_while_tasks_run_and_one_reports_meanwhile(install: Install, gate: Gate) -> None:
-    with install() as platform:
-        run_id = begin(platform, gate)
-        platform.platform.kill("scheduler")
-        gate.open("wide-0")
-        platform.platform.start_again("scheduler")
-        ended_well(platform, gate, run_id)
+def test_the_scheduler_is_killed_while_tasks_run_and_one_reports_meanwhile(on_pods: Installation, gate: Gate) -> None:
+    run_id = begin(on_pods, gate)
+    on_pods.platform.kill("scheduler")
+    gate.open("wide-0")
+    on_pods.platform.start_again("scheduler")
+    ended_well(on_pods, gate, run_id)

@@ -1,19 +1,40 @@
-"""A Pod is taken away, or a part of it dies: the task has the right end, at the right cost, and no Pod stays behind."""
+"""A Pod is taken away in each part of an attempt, or a part of it dies, or it cannot be what its task asks for: the run has the
+right end at the right cost, nothing that was committed is run again, nothing is lost, and no Pod stays behind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
-from builders.specs import container, pipeline
+from builders.specs import Pipeline, artifact, container, pipeline
 from cluster import faults, simulated_loss
+from cluster.bringup.kube import Object
 from cluster.faults import Gate
-from cluster.installation import ATTEMPT, Installation, container_state
+from cluster.installation import ATTEMPT, PATH, Installation, container_state
 from fixtures.fix_s3 import Server
 
 pytestmark = pytest.mark.timeout(300)
-SETTINGS = {"HEADRACE_UNSTARTABLE_AFTER_S": "15", "HEADRACE_KEEP_PODS_S": "5"}
+RARE = "amd.com/gpu"  # one node has two of them, and nothing else here asks for any
+ALL_OF_IT = {"accelerator": {"resourceType": RARE, "resourceCount": "2"}}
+INPUT = "{{$.inputs.artifacts['data'].path}}"
+ARTIFACT = "{{$.outputs.artifacts['data'].path}}"
+OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
+# In each part of an attempt: what is done to a Pod, and the failure class of the attempt that this ends ("": it ends none).
+TAKEN = {"deleted": "INFRASTRUCTURE", "drained": "PREEMPTED", "preempted": "PREEMPTED"}
+HARMS = {
+    "staging": {"left-alone": "", "companion-killed": "", **TAKEN},
+    "running": {"left-alone": "", "companion-killed": "", **TAKEN},
+    # Whoever takes a Pod away gives it time to end: then its task has ended well. One that is torn away has no time.
+    "publishing": {"left-alone": "", "companion-killed": "", **TAKEN, "drained": "", "preempted": ""},
+}
+NAMES = sorted(HARMS["running"])
 
 
 @pytest.fixture
@@ -22,158 +43,201 @@ def gate() -> Iterator[Gate]:
         yield made
 
 
-def begin(on_pods: Installation, gate: Gate, **more: object) -> str:
-    """A run of one task that has begun."""
-    run_id = on_pods.submit(pipeline("one").task("work", gate.task(**more), {"name": "work"}).build())  # type: ignore[arg-type]
-    on_pods.until("the task at the gate", lambda: gate.begun["work"] == 1, 90)
-    return run_id
+# ---- what takes its time begins first, and is looked at last
+
+FAILING: dict[str, tuple[Any, str, str]] = {
+    "an image that nobody has": (
+        container(["true"], image="ghcr.io/nobody/nothing:9"), "USER",
+        r"the image 'ghcr.io/nobody/nothing:9' cannot be pulled on 'node-\d': it is not in its registry.*",
+    ),
+    "too much memory": (
+        container(
+            ["python", "-c", "bytearray(300_000_000)"], resources={"resourceMemoryLimit": "64Mi", "memoryLimit": 0.064}
+        ),
+        "OUT_OF_MEMORY", r".*memory.*",
+    ),
+    "too much in a folder": (
+        container(
+            ["sh", "-c", "head -c 20000000 /dev/zero > /scratch/x; sleep 600"], image="alpine",
+            kubernetes={"emptyDirMounts": [{"volumeName": "scratch", "mountPath": "/scratch", "sizeLimit": "1Mi"}]},
+        ),
+        "USER", r"the empty folder 'scratch' wrote more than its limit of 1Mi to the node's disk: .*",
+    ),
+}  # fmt: skip
 
 
-def attempts(on_pods: Installation, run_id: str, path: str = "work") -> list[str]:
-    return [one["state"].removeprefix("ATTEMPT_") for one in on_pods.task(run_id, path)["attempts"]]
-
-
-def no_pod_stays(on_pods: Installation, run_id: str) -> None:
-    on_pods.until("the run's Pods removed", lambda: not on_pods.living_pods(run_id), 60)
-
-
-def test_a_pod_that_is_deleted_is_a_lost_attempt_and_the_next_one_has_the_next_number(
-    on_pods: Installation, gate: Gate
-) -> None:
-    run_id = begin(on_pods, gate)
-    pod = on_pods.pod_at_work(run_id)
-    on_pods.kube.delete("Pod", pod["metadata"]["name"], on_pods.namespace, gracePeriodSeconds=0)
-    gate.open()
-    assert on_pods.ended(run_id) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["LOST", "SUCCEEDED"]
-    assert [pod["metadata"]["labels"][ATTEMPT] for pod in on_pods.pods.of(run_id)] == ["1", "2"]
-    assert gate.begun["work"] == 2
-    no_pod_stays(on_pods, run_id)
-
-
-def test_a_drain_costs_none_of_the_user_s_retries(on_pods: Installation, gate: Gate) -> None:
-    run_id = begin(on_pods, gate)
-    faults.evict(on_pods.kube, on_pods.pod_at_work(run_id))
-    gate.open()
-    assert on_pods.ended(run_id) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["LOST", "SUCCEEDED"]
-    first = on_pods.task(run_id, "work")["attempts"][0]
-    assert first["error"]["failure_class"] == "PREEMPTED", first
-
-
-def test_a_pod_of_higher_priority_takes_the_accelerators_and_gives_them_back(on_pods: Installation, gate: Gate) -> None:
-    name = f"urgent-{on_pods.namespace}"
-    on_pods.kube.create(
-        {"kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1", "metadata": {"name": name}, "value": 1000}
-    )
-    try:
-        run_id = begin(on_pods, gate, resources={"accelerator": {"resourceType": "amd.com/gpu", "resourceCount": "2"}})
-        simulated_loss.run_urgent(on_pods, name, "amd.com/gpu")
-        gate.open()
-        assert on_pods.ended(run_id) == "SUCCEEDED"
-        assert attempts(on_pods, run_id) == ["LOST", "SUCCEEDED"]
-        first = on_pods.task(run_id, "work")["attempts"][0]
-        assert first["error"]["failure_class"] == "PREEMPTED", first
-    finally:
-        on_pods.kube.delete("PriorityClass", name)
-
-
-def test_a_companion_that_is_killed_goes_on_where_it_was(on_pods: Installation, gate: Gate) -> None:
-    run_id = begin(on_pods, gate)
-    pod = on_pods.pod_at_work(run_id)
-    faults.kill_container(pod, "companion")
-    on_pods.kube.wait("Pod", pod["metadata"]["name"], on_pods.namespace, restarted)
-    gate.open()
-    assert on_pods.ended(run_id) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["SUCCEEDED"]
-    assert gate.begun["work"] == 1
-
-
-def restarted(seen: dict | None) -> bool:
-    statuses = (seen or {}).get("status", {}).get("initContainerStatuses", [])
-    return any(one["restartCount"] and "running" in one["state"] for one in statuses)
-
-
-def test_a_task_that_is_killed_for_memory_says_so(on_pods: Installation) -> None:
-    greedy = container(
-        ["python", "-c", "bytearray(300_000_000)"], resources={"resourceMemoryLimit": "64Mi", "memoryLimit": 0.064}
-    )
-    run_id = on_pods.submit(pipeline("greedy").task("work", greedy).build())
-    assert on_pods.ended(run_id) == "FAILED"
-    task = on_pods.task(run_id, "work")
-    assert task["attempts"][0]["error"]["failure_class"] == "OUT_OF_MEMORY", task
-    assert "memory" in task["error"]["message"]
-
-
-def test_an_image_that_nobody_has_is_waited_for_and_told_and_then_fails(on_pods: Installation) -> None:
-    missing = container(["true"], image="ghcr.io/nobody/nothing:9")
-    run_id = on_pods.submit(pipeline("missing").task("work", missing).build())
-
-    def told() -> bool:
-        return "ghcr.io/nobody/nothing:9" in str(on_pods.task(run_id, "work").get("waiting_on", ""))
-
-    on_pods.until("the image named as what the task waits for", told, 30)
-    assert on_pods.ended(run_id) == "FAILED"
-    assert "ghcr.io/nobody/nothing:9" in on_pods.task(run_id, "work")["error"]["message"]
-    no_pod_stays(on_pods, run_id)
-
-
-def test_user_code_that_ignores_sigterm_is_ended_after_its_grace(on_pods: Installation, gate: Gate) -> None:
-    run_id = begin(on_pods, gate, before="trap '' TERM;")
-    terminate(on_pods, run_id)
-    assert on_pods.ended(run_id) == "CANCELED"
-    no_pod_stays(on_pods, run_id)
-
-
-def terminate(on_pods: Installation, run_id: str) -> None:
-    from corpus import driving
-
-    said = driving.command("runs", "terminate", run_id, "--endpoint", on_pods.platform.url)
-    assert said.code == 0, said.stderr
-
-
-def test_a_store_that_is_away_while_outputs_are_published_is_waited_for(
-    on_pods: Installation, gate: Gate, store_server: Server
-) -> None:
-    run_id = begin(on_pods, gate)
-    store_server.stop()
-    try:
-        gate.open()
-        pod = on_pods.pod_at_work(run_id)
-        on_pods.until("the user's code to end", lambda: faults.user_code_ended(pod))
-        assert container_state(on_pods.living_pods(run_id)[0], "main") == "running"
-    finally:
-        store_server.start()
-    assert on_pods.ended(run_id, 200) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["SUCCEEDED"]
-    assert gate.begun["work"] == 1
-
-
-def test_a_pod_that_is_lost_while_it_publishes_runs_again(
-    on_pods: Installation, gate: Gate, store_server: Server
-) -> None:
-    run_id = begin(on_pods, gate)
-    store_server.stop()
-    try:
-        gate.open()
-        pod = on_pods.pod_at_work(run_id)
-        on_pods.until("the user's code to end", lambda: faults.user_code_ended(pod))
-        on_pods.kube.delete("Pod", pod["metadata"]["name"], on_pods.namespace, gracePeriodSeconds=0)
-    finally:
-        store_server.start()
-    assert on_pods.ended(run_id, 200) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["LOST", "SUCCEEDED"]
-
-
-def test_a_node_that_is_gone_has_lost_its_pods_and_another_one_takes_them(on_pods: Installation, gate: Gate) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def node_lost(on_pods: Installation) -> Iterator[tuple[Gate, str]]:
+    """A run whose task's node has gone while it ran; the cluster takes a minute to be certain of that."""
     selected = simulated_loss.selector(on_pods.namespace)
-    with simulated_loss.node_of(on_pods, selected) as lose:
+    with Gate() as gate, simulated_loss.node_of(on_pods, selected) as lose:
         task = gate.task(kubernetes=simulated_loss.settings(selected))
         flow = pipeline("lost").task("work", task, {"name": "work"})
         run_id = on_pods.submit(flow.build(), flow.platform())
         on_pods.pod_at_work(run_id)
         lose()
         gate.open()
-        assert on_pods.ended(run_id, 240) == "SUCCEEDED"
-    assert attempts(on_pods, run_id) == ["LOST", "SUCCEEDED"]
+        yield gate, run_id
+
+
+@pytest.fixture(scope="module", autouse=True)
+def failing(on_pods: Installation, node_lost: object) -> dict[str, str]:
+    """The runs of FAILING, under way while others run."""
+    flows = {what: pipeline("failing").task("work", row[0]) for what, row in FAILING.items()}
+    return {what: on_pods.submit(flow.build(), flow.platform()) for what, flow in flows.items()}
+
+
+def test_an_image_that_nobody_has_is_waited_for_and_told(on_pods: Installation, failing: dict[str, str]) -> None:
+    def told() -> bool:
+        return "ghcr.io/nobody/nothing:9" in str(on_pods.task(failing[waits], "work").get("waiting_on", ""))
+
+    waits = "an image that nobody has"
+    on_pods.until("the image named as what the task waits for", told, 30)
+
+
+# ---- Pods that are harmed
+
+
+def flow_of(gate: Gate, selected: dict[str, str]) -> Pipeline:
+    """One task whose output all others read, side by side, on nodes with that label; and one that reads all of theirs."""
+    made = pipeline("harmed")
+    write = container(["sh", "-c", 'printf kept > "$0"', ARTIFACT], image="alpine")
+    made.task("first", write.output_artifact("data", "system.Dataset"))
+    for name in NAMES:
+        work = gate.task(
+            before="echo before;",
+            after='echo after; cat "$2" > "$3"',
+            arguments=[INPUT, ARTIFACT],
+            kubernetes={"nodeSelector": {"labels": selected}},
+            resources=ALL_OF_IT if name == "preempted" else None,
+        )
+        work.input_artifact("data", "system.Dataset").output_artifact("data", "system.Dataset")
+        made.task(name, work, {"name": name, "data": artifact("first", "data")})
+    last = container(["sh", "-ec", 'out="$0"; cat "$@" > "$out"', OUTPUT], image="alpine", outputs={"Output": "STRING"})
+    last.executor["container"]["args"] = [f"{{{{$.inputs.artifacts['{name}'].path}}}}" for name in NAMES]
+    for name in NAMES:
+        last.input_artifact(name, "system.Dataset")
+    return made.task("last", last, {name: artifact(name, "data") for name in NAMES})
+
+
+def states(on_pods: Installation, run_id: str) -> set[tuple[str, str]]:
+    return {(task["path"], task["state"]) for task in on_pods.tasks(run_id)}
+
+
+def at_work(on_pods: Installation, run_id: str) -> dict[str, Object]:
+    """The Pods whose `main` runs."""
+    living = [pod for pod in on_pods.living_pods(run_id) if container_state(pod, "main") == "running"]
+    return {pod["metadata"]["annotations"][PATH]: pod for pod in living}
+
+
+@contextmanager
+def away(server: Server) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+def harm(on_pods: Installation, found: dict[str, Object], take: Callable[[], None]) -> None:
+    """All of it at once."""
+    on_pods.kube.delete("Pod", found["deleted"]["metadata"]["name"], on_pods.namespace, gracePeriodSeconds=0)
+    faults.evict(on_pods.kube, found["drained"])
+    take()
+    faults.kill_container(found["companion-killed"], "companion")
+
+
+def harmed(on_pods: Installation, run_id: str, phase: str, found: dict[str, Object]) -> bool:
+    """Whether it has reached the Pods."""
+    seen = {pod["metadata"]["uid"]: pod for pod in on_pods.living_pods(run_id)}
+    now = {path: seen.get(pod["metadata"]["uid"]) for path, pod in found.items()}
+    if phase == "publishing":  # which goes on
+        taken = all("deletionTimestamp" in (now[path] or {})["metadata"] for path in ("drained", "preempted"))
+    else:
+        taken = now["drained"] is None and now["preempted"] is None
+    return taken and faults.nothing_runs(found["deleted"]) and restarted(now["companion-killed"])
+
+
+def restarted(seen: Object | None) -> bool:
+    statuses = (seen or {}).get("status", {}).get("initContainerStatuses", [])
+    return any(one["restartCount"] and "running" in one["state"] for one in statuses)
+
+
+@pytest.mark.parametrize("phase", HARMS)
+def test_pods_that_are_harmed(on_pods: Installation, gate: Gate, store_server: Server, phase: str) -> None:
+    with (
+        simulated_loss.shut(on_pods) as (selected, begin),
+        simulated_loss.urgency(on_pods, RARE) as take,
+        ExitStack() as store,
+    ):
+        flow = flow_of(gate, selected)
+        run_id = on_pods.submit(flow.build(), flow.platform())
+        on_pods.until("the first task", lambda: ("first", "TASK_SUCCEEDED") in states(on_pods, run_id))
+        if phase == "staging":
+            store.enter_context(away(store_server))
+        begin()
+        on_pods.until("all Pods", lambda: at_work(on_pods, run_id).keys() == set(NAMES), 90)
+        found = at_work(on_pods, run_id)
+        if phase != "staging":
+            on_pods.until("all at the gate", lambda: gate.begun.keys() == set(NAMES))
+        if phase == "publishing":
+            store.enter_context(away(store_server))
+            gate.open()
+            on_pods.until("the end of all user code", lambda: all(map(faults.user_code_ended, found.values())))
+        assert bool(gate.begun) == (phase != "staging")
+        harm(on_pods, found, take)
+        on_pods.until("the harm done", lambda: harmed(on_pods, run_id, phase, found), 90)
+        store.close()
+        gate.open()
+        assert on_pods.ended(run_id, 200) == "SUCCEEDED"
+    ended_as_told(on_pods, run_id, HARMS[phase])
+    begun = Counter({name: 2 if kind and phase != "staging" else 1 for name, kind in HARMS[phase].items()})
+    assert gate.begun == begun
+
+
+def ended_as_told(on_pods: Installation, run_id: str, harms: dict[str, str]) -> None:
+    """The attempts of each task and their Pods, and what came of them."""
+    tasks = {task["path"]: task for task in on_pods.tasks(run_id)}
+    attempts = {
+        path: [one["state"].removeprefix("ATTEMPT_") for one in task["attempts"]] for path, task in tasks.items()
+    }
+    told = {name: ["LOST", "SUCCEEDED"] if kind else ["SUCCEEDED"] for name, kind in harms.items()}
+    assert attempts == {"first": ["SUCCEEDED"], **told, "last": ["SUCCEEDED"]}
+    kinds = {name: tasks[name]["attempts"][0].get("error", {}).get("failure_class", "") for name in harms}
+    assert kinds == harms
+    pods = Counter(
+        (pod["metadata"]["annotations"][PATH], pod["metadata"]["labels"][ATTEMPT]) for pod in on_pods.pods.of(run_id)
+    )
+    assert pods == Counter((path, str(number + 1)) for path, ends in attempts.items() for number in range(len(ends)))
+    assert json.loads(tasks["last"]["outputs"]["parameters"]["Output"]["json"]) == "kept" * len(harms)
+    assert on_pods.log(run_id, "companion-killed") == "before\nafter\n"
+    no_pod_stays(on_pods, run_id)
+
+
+def no_pod_stays(on_pods: Installation, run_id: str) -> None:
+    on_pods.until("the run's Pods removed", lambda: not on_pods.living_pods(run_id), 60)
+
+
+# ---- what has begun first
+
+
+@pytest.mark.parametrize("what", FAILING)
+def test_a_task_that_fails_says_why(on_pods: Installation, failing: dict[str, str], what: str) -> None:
+    _, kind, sentence = FAILING[what]
+    assert on_pods.ended(failing[what]) == "FAILED"
+    task = on_pods.task(failing[what], "work")
+    assert [one["error"]["failure_class"] for one in task["attempts"]] == [kind], task["attempts"]
+    assert re.fullmatch(sentence, task["error"]["message"]), task["error"]["message"]
+    no_pod_stays(on_pods, failing[what])
+
+
+def test_a_node_that_is_gone_has_lost_its_pods_and_another_one_takes_them(
+    on_pods: Installation, node_lost: tuple[Gate, str]
+) -> None:
+    gate, run_id = node_lost
+    assert on_pods.ended(run_id, 240) == "SUCCEEDED"
+    first, second = on_pods.task(run_id, "work")["attempts"]
+    assert (first["state"], first["error"]["failure_class"]) == ("ATTEMPT_LOST", "PREEMPTED")
+    assert second["state"] == "ATTEMPT_SUCCEEDED"
     assert gate.begun["work"] == 1
+    no_pod_stays(on_pods, run_id)

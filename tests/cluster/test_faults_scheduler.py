@@ -89,16 +89,7 @@ async def wide(
             yield Wide(platform, one, kube, namespace, standing_in)
 
 
-async def test_the_scheduler_is_killed(kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path) -> None:
-    async with wide(kube, objects, namespace, node, tmp_path) as run:
-        run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
-        await run.reported(TASKS // 4)
-        run.platform.kill("scheduler")
-        run.platform.start_again("scheduler")
-        await run.ends_well(run_id)
-
-
-async def test_the_scheduler_is_killed_while_it_creates_pods(
+async def test_the_scheduler_is_killed_while_it_creates_pods_and_while_they_report(
     kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path
 ) -> None:
     async with wide(kube, objects, namespace, node, tmp_path) as run:

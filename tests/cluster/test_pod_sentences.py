@@ -7,9 +7,8 @@ assignment (nobody listens at its address), and `main` runs a command of the tes
 from __future__ import annotations
 
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ import pytest
 
 from builders.pods import OPTIONS, settings_of, task
 from cluster.bringup.kube import Kube
-from fixtures.fix_cluster import new_namespace
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.executors.kubernetes import ends
 from headrace_scheduler.executors.kubernetes.options import PodOptions
@@ -129,28 +127,23 @@ def test_a_pod_that_does_not_start(kube: Kube, waiters: dict[str, Json], what: s
     assert (found.stuck and found.stuck.error.failure_class) == kind
 
 
-@pytest.fixture(scope="module")
-def shared(kube: Kube) -> Iterator[str]:
-    """One namespace for all Pods that wait by themselves: they do so at the same time."""
-    name = f"t-{secrets.token_hex(4)}"
-    new_namespace(kube, name)
-    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "there", "namespace": name}})
-    yield name
-    kube.delete("Namespace", name)
-
-
-@pytest.fixture(scope="module")
-def waiters(kube: Kube, shared: str) -> dict[str, Json]:
-    """The Pods of WAITS."""
+@pytest.fixture(scope="module", autouse=True)
+def waiters(kube: Kube, module_namespace: str) -> dict[str, Json]:
+    """The Pods of WAITS: they all wait at the same time."""
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "there", "namespace": module_namespace}})
     every = WAITS.items()
-    return {what: made(kube, shared, settings_of(one[0]), path=what, task_key=what, **one[1]) for what, one in every}
+    return {what: made(kube, module_namespace, settings_of(one[0]), **named(what), **one[1]) for what, one in every}
 
 
-@pytest.fixture(scope="module")
-def enders(kube: Kube, shared: str) -> dict[str, Json]:
-    """The Pods of ENDS."""
+@pytest.fixture(scope="module", autouse=True)
+def enders(kube: Kube, module_namespace: str) -> dict[str, Json]:
+    """The Pods of ENDS, which end while others wait."""
     every = ENDS.items()
-    return {what: made(kube, shared, one[0], path=what, task_key=what, command=one[1]) for what, one in every}
+    return {what: made(kube, module_namespace, one[0], **named(what), command=one[1]) for what, one in every}
+
+
+def named(what: str) -> dict[str, str]:
+    return {"path": what, "task_key": what}
 
 
 def test_more_accelerators_than_there_are(kube: Kube, namespace: str) -> None:

@@ -95,6 +95,7 @@ def test_what_user_code_finds(on_pods: Installation) -> None:
 
 
 def test_a_claim_from_its_making_to_its_end_and_the_workspace(on_pods: Installation) -> None:
+    others = claims(on_pods)
     flow = pipeline("volumes", config={"workspace": {"size": "1Mi"}})
     flow.task("make", operation("argostub/createpvc"), {**CLAIM, "pvc_name_suffix": "-data"})
     claim = {"taskOutputParameter": {"producerTask": "make", "outputParameterKey": "name"}}
@@ -104,12 +105,10 @@ def test_a_claim_from_its_making_to_its_end_and_the_workspace(on_pods: Installat
     flow.task("end", operation("argostub/deletepvc"), {"pvc_name": output("make", "name")}, after=["read"])
     assert outputs(on_pods, flow, "read") == {"read": "keptshared"}
     # They are gone when the Pods are that used them, which are kept for a while.
-    on_pods.until("all claims are being deleted", lambda: all(map(deleting, claims(on_pods))))
+    on_pods.until("all claims are being deleted", lambda: claims(on_pods) <= others)
 
 
-def claims(on_pods: Installation) -> list[dict[str, object]]:
-    return on_pods.kube.list("PersistentVolumeClaim", on_pods.namespace)
-
-
-def deleting(claim: dict[str, object]) -> bool:
-    return "deletionTimestamp" in claim["metadata"]
+def claims(on_pods: Installation) -> set[str]:
+    """The names of those that stay."""
+    found = on_pods.kube.list("PersistentVolumeClaim", on_pods.namespace)
+    return {one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"]}

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from cluster import platform_images
+from cluster import lanes, platform_images
 from cluster.bringup import control_plane, images, jaeger, network, node, packing, simulated, volumes
 from cluster.bringup.building import BuildError, build, say
 from cluster.bringup.hardware import NODES
@@ -126,10 +126,10 @@ def test(arguments: list[str]) -> int:
         up()
     try:
         images.for_tests()
+        if not arguments:
+            return lanes.run({"HEADRACE_TEST_COMPANION": images.companion_by_content()})
         root = Path(__file__).resolve().parents[3]
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *(arguments or ["tests/cluster"])], cwd=root, check=False
-        ).returncode
+        return subprocess.run([sys.executable, "-m", "pytest", "-q", *arguments], cwd=root, check=False).returncode
     finally:
         if brought:
             down()
