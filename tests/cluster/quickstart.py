@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from minio import Minio
 
 import headrace
 from cluster.bringup.kube import Kube
-from cluster.bringup.places import BIN, GATEWAY, KUBECONFIG, REGISTRY_PORT
+from cluster.bringup.places import BIN, DIR, GATEWAY, KUBECONFIG, REGISTRY_PORT
 from cluster.bringup.processes import wait
 from cluster.platform_images import engine, make_all, push
 
@@ -76,6 +77,14 @@ def set_settings(folder: Path, replicas: int, **settings: str) -> None:
     rows += ["replicas:", *(f"  - {{name: headrace-{name}, count: {replicas}}}" for name in SERVICES)]
     with (folder / "kustomization.yaml").open("a") as file:
         file.write("\n".join(rows) + "\n")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """The overlay's namespace is one for the whole cluster: test runs take turns."""
+    with (DIR / f"{NAMESPACE}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def ready(seconds: int = 300) -> None:

@@ -62,13 +62,14 @@ def installed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The quickstart, anew, with local images and nothing else patched; it goes at the end."""
     made = quickstart.overlay(tmp_path_factory.mktemp("quickstart"), "overlays/quickstart")
     quickstart.set_images(made, quickstart.local_images())
-    quickstart.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
-    quickstart.kubectl("apply", "-k", str(made))
-    try:
-        quickstart.ready()
-        yield made
-    finally:
-        quickstart.kubectl("delete", "-k", str(made), "--ignore-not-found", "--wait=true", "--timeout=120s")
+    with quickstart.alone():
+        quickstart.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+        quickstart.kubectl("apply", "-k", str(made))
+        try:
+            quickstart.ready()
+            yield made
+        finally:
+            quickstart.kubectl("delete", "-k", str(made), "--ignore-not-found", "--wait=true", "--timeout=120s")
 
 
 @pytest.fixture(scope="module")
