@@ -5,6 +5,7 @@ The suite drives an executor alone. What companions ask is answered by the sched
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -35,6 +36,8 @@ from headrace_servicekit.server import Served, serve
 from headrace_servicekit.settings import load
 from ports.test_executor_port import *  # noqa: F403  # the suite itself
 
+MORE_THAN_WATCHES = 8  # calls at once, which need new connections, made after those of watches
+
 
 class Recorded(KubernetesExecutor):
     """The executor, and what it was asked to launch, as the state of a run would have it."""
@@ -47,6 +50,14 @@ class Recorded(KubernetesExecutor):
 
     async def find(self, run_id: str, path: str, number: int) -> port.Launch:
         return self.launches[port.AttemptId(run_id, path, number)]
+
+    async def close(self) -> None:
+        """Not before the connections of watches are there: tests end at once, and asyncio never closes a TLS connection whose
+        making is cancelled in its first moment.
+        """
+        if self._tasks:
+            await asyncio.gather(*(self._api.get("/version") for _ in range(MORE_THAN_WATCHES)))
+        await super().close()
 
     async def durable(self, attempt: port.AttemptId, begin: Callable[[], bool]) -> bool:
         return begin()
