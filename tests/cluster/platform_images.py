@@ -26,6 +26,7 @@ sys.path.append(str(ROOT / "tools"))
 from build_images import LABEL, SERVICES, Engine, build, content  # noqa: E402
 
 CACHE = Path(os.environ.get("HEADRACE_IMAGES", "~/.cache/headrace-images")).expanduser()
+LARGEST = 6 << 30  # bytes on disk
 FOLDER = Path(__file__).parent / "images"
 NO_FILES = ["dev", "proc", "sys"]
 PYTHON = "usr/lib/python3/dist-packages"
@@ -45,7 +46,17 @@ STAND_INS = {"postgres": "postgres", "seaweedfs": "chrislusf/seaweedfs"}
 
 
 def engine() -> Engine:
-    return Engine.buildah(CACHE / "storage")
+    """The engine with its images; they are thrown away where every change of the sources has left its own for too long."""
+    made = Engine.buildah(CACHE / "storage")
+    if _bytes_on_disk(CACHE) > LARGEST:
+        made.run("rmi", "--all", "--force", quiet=True)
+    return made
+
+
+def _bytes_on_disk(folder: Path) -> int:
+    """The blocks of all files, links and folders counted as themselves."""
+    places = (os.path.join(at, name) for at, folders, names in os.walk(folder) for name in [*folders, *names])
+    return sum(os.lstat(one).st_blocks * 512 for one in places if os.path.lexists(one))
 
 
 def make_bases(with_engine: Engine) -> None:
