@@ -76,13 +76,19 @@ def test_two_of_a_product_a_slice_and_what_there_is_not(on_pods: Installation) -
 
 def test_a_request_that_a_fixed_cluster_cannot_meet_is_refused(install: Install) -> None:
     with install(HEADRACE_CLUSTER_FIXED="true") as platform:
-        platform.until("the nodes to be known", lambda: bool(json_of(platform, "nodes")), 30)
+        platform.until("the nodes to be known", lambda: nodes_known(platform))
         file = platform.folder / "none.yaml"
         file.write_text(json.dumps(pipeline("none").task("none", on("H10O", 2), {"x": "1"}).build()))
         said = driving.command("run", str(file), "--no-wait", "--endpoint", platform.platform.url)
         assert said.code == 2
         assert "asks for 2 × H10O, which no node has. The cluster has " in said.stderr
         assert f"did you mean {H100}?" in said.stderr
+
+
+def nodes_known(platform: Installation) -> bool:
+    """Not while the scheduler has only begun."""
+    said = driving.command("nodes", "-o", "json", "--endpoint", platform.platform.url)
+    return said.code == 0 and bool(json.loads(said.stdout))
 
 
 def test_eight_on_four_run_four_at_a_time_and_the_others_say_so(on_pods: Installation) -> None:
