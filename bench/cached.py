@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import flows
 from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, row
-from builders.specs import container, output, pipeline
 from fixtures.platforms import TOPOLOGIES, running
 
 STEPS, REPEATS = 100, 10
@@ -21,26 +20,19 @@ def measure(folder: Path) -> Iterator[Row]:
             running(topology, folder / topology, HEADRACE_EXECUTOR="simulated") as platform,
             client(platform) as one,
         ):
-            one.wait(one.submit(chain(), cache=True))
+            one.wait(one.submit(_chain(), cache=True))
             seconds = [_seconds(one) for _ in range(REPEATS)]
         yield row(f"cached chain of {STEPS}, {topology}: submit → SUCCEEDED", "ms", [s * 1e3 for s in seconds], 300)
 
 
 def _seconds(one: Client) -> float:
     started = time.time()
-    run = one.wait(one.submit(chain(), cache=True))
+    run = one.wait(one.submit(_chain(), cache=True))
     tasks = one.tasks(run.run_id)
     if len(tasks) != STEPS or not all(task.cached for task in tasks):
         raise BenchmarkError(f"{sum(task.cached for task in tasks)} of {len(tasks)} tasks came from the cache")
     return run.finished_at_us / 1e6 - started
 
 
-def chain() -> str:
-    """Each task with the output of the one before."""
-    work = container(
-        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
-    )
-    flow = pipeline("bench-cached")
-    for number in range(STEPS):
-        flow.task(f"step-{number}", work, {"text": output(f"step-{number - 1}") if number else "begin"}, cache=True)
-    return json.dumps(flow.build())
+def _chain() -> str:
+    return flows.chain("bench-cached", STEPS, cache=True)

@@ -7,17 +7,15 @@ submission to the end of the last run, as stored, so submitting counts. CPU is t
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import rivals
+from bench import flows, rivals
 from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, cpu_seconds, row
-from builders.specs import container, dag, dag_input, output, pipeline
 from fixtures.platforms import TOPOLOGIES, Platform, running
 
 CHAINS, STEPS, WIDTH = 100, 10, 1_000
@@ -31,8 +29,8 @@ def measure(folder: Path) -> Iterator[Row]:
     best = max(theirs["steps_on_threads"]["per_second"], theirs["steps_as_coroutines"]["per_second"])
     opponents = {"DBOS steps": best, "DBOS one-step workflows": theirs["workflows_on_threads"]["per_second"]}
     shapes: dict[str, Work] = {
-        f"{CHAINS} chains of {STEPS}": partial(Client.submit_many, specs=[chain()] * CHAINS),
-        f"one loop of {WIDTH:,}": lambda platform: [platform.submit(loop())],
+        f"{CHAINS} chains of {STEPS}": partial(Client.submit_many, specs=[_chain()] * CHAINS),
+        f"one loop of {WIDTH:,}": lambda platform: [platform.submit(flows.loop("bench-loop", WIDTH))],
     }
     for topology in TOPOLOGIES:
         with running(topology, folder / topology, HEADRACE_EXECUTOR="simulated") as platform:
@@ -42,7 +40,7 @@ def measure(folder: Path) -> Iterator[Row]:
 
 def _shape(platform: Platform, topology: str, name: str, work: Work, more: dict[str, Any]) -> Row:
     with client(platform) as one:
-        one.wait(one.submit(chain()))
+        one.wait(one.submit(_chain()))
         rounds = [_round(platform, one, work) for _ in range(REPEATS)]
     rates = [each["per_second"] for each in rounds]
     cpu = sorted(each["cpu_us"] for each in rounds)[len(rounds) // 2]
@@ -70,22 +68,5 @@ def _round(platform: Platform, one: Client, work: Work) -> dict[str, float]:
     }
 
 
-def chain() -> str:
-    """Ten tasks, each with the output of the one before."""
-    work = container(
-        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
-    )
-    flow = pipeline("bench-chain")
-    for number in range(STEPS):
-        flow.task(f"step-{number}", work, {"text": output(f"step-{number - 1}") if number else "begin"})
-    return json.dumps(flow.build())
-
-
-def loop() -> str:
-    """One task in a loop over a constant list."""
-    work = container(
-        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
-    )
-    body = dag({"item": "STRING"}).task("work", work, {"text": dag_input("item")})
-    items = json.dumps([f"item-{number}" for number in range(WIDTH)])
-    return json.dumps(pipeline("bench-loop").task("wide", body, items=items).build())
+def _chain() -> str:
+    return flows.chain("bench-chain", STEPS)

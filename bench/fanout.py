@@ -18,9 +18,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import flows
 from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, cpu_seconds, p50, row
-from builders.specs import container, dag, dag_input, output, pipeline
 from cluster.standing_in import SIMULATED, Companions, cluster_api, companions, pod_defaults
 from fixtures.fix_s3 import Server
 from fixtures.platforms import Platform, running
@@ -141,7 +141,7 @@ class Bench:
     async def hops(self) -> list[Row]:
         """From a task's report to the next one's Pod, seen by a watch of its own: report, append, create call, watch."""
         async with self._companions() as companions:
-            run_id = await asyncio.to_thread(self.client.submit, chain())
+            run_id = await asyncio.to_thread(self.client.submit, flows.chain("bench-pods", CHAIN))
             await asyncio.to_thread(self.client.wait, run_id, 120)
             steps = [f"{run_id}/step-{number}" for number in range(CHAIN)]
             hops = [
@@ -175,7 +175,7 @@ class Bench:
     async def _ours(self, width: int) -> float:
         async with self._companions():
             started = time.time()
-            run_id = await asyncio.to_thread(self.client.submit, loop(width))
+            run_id = await asyncio.to_thread(self.client.submit, flows.loop("bench-fanout", width))
             ended = await asyncio.to_thread(self.client.wait, run_id, 600)
             return ended.finished_at_us / 1e6 - started
 
@@ -239,24 +239,3 @@ def _pod(name: str, mark: str) -> Json:
         "metadata": {"name": name, "labels": {"bare": mark}, "annotations": placed.pop("annotations")},
         "spec": {"restartPolicy": "Never", "containers": [main], **placed},
     }
-
-
-def chain() -> str:
-    """Tasks one after another, each with the output of the one before."""
-    work = container(
-        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
-    )
-    flow = pipeline("bench-pods")
-    for number in range(CHAIN):
-        flow.task(f"step-{number}", work, {"text": output(f"step-{number - 1}") if number else "begin"})
-    return json.dumps(flow.build())
-
-
-def loop(width: int) -> str:
-    """One task in a loop over a constant list."""
-    work = container(
-        ["work"], ["{{$.inputs.parameters['text']}}"], inputs={"text": "STRING"}, outputs={"Output": "STRING"}
-    )
-    body = dag({"item": "STRING"}).task("work", work, {"text": dag_input("item")})
-    items = json.dumps([f"item-{number}" for number in range(width)])
-    return json.dumps(pipeline("bench-fanout").task("wide", body, items=items).build())

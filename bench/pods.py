@@ -7,16 +7,16 @@ test cluster (`make cluster-up`, as root) and nothing else at work on it.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from bench import flows
 from bench.driving import BenchmarkError, Client, client
 from bench.measuring import Row, p50, row
-from builders.specs import container, output, pipeline
+from builders.specs import container
 from cluster.bringup import images
 from cluster.bringup.kube import Kube, KubeError, Object
 from cluster.bringup.places import GATEWAY
@@ -83,7 +83,7 @@ def _pairs(kube: Kube, namespace: str, one: Client) -> Iterator[Row]:
 
 
 def _alone(one: Client) -> float:
-    run = one.wait(one.submit(chain(1)))
+    run = one.wait(one.submit(_chain(1)))
     (task,) = [task for task in one.tasks(run.run_id) if task.attempts]
     return (run.finished_at_us - task.attempts[0].created_at_us) / 1e6
 
@@ -107,7 +107,7 @@ def _pod(name: str, namespace: str) -> Object:
 
 def _hops(one: Client) -> Iterator[Row]:
     """From the end of user code to the start of the next task's; parts in the note."""
-    run = one.wait(one.submit(chain(CHAIN)), 120)
+    run = one.wait(one.submit(_chain(CHAIN)), 120)
     attempts = [task.attempts[0] for task in sorted(one.tasks(run.run_id), key=lambda task: task.id) if task.attempts]
     hops = [(after.times.started_us - before.times.ended_us) / 1e3 for before, after in pairwise(attempts)]
     parts = {name: [_part(attempt, begin, end) for attempt in attempts[1:]] for name, begin, end in PARTS}
@@ -123,13 +123,9 @@ def _part(attempt: rq.Attempt, begin: str, end: str) -> float:
     return (at(end) - at(begin)) / 1e3
 
 
-def chain(length: int) -> str:
-    """Tasks one after another, each with the output of the one before."""
+def _chain(length: int) -> str:
     place = "{{$.outputs.parameters['Output'].output_file}}"
     work = container(
         ["sh", "-c", SCRIPT], [place], image=IMAGE, inputs={"text": "STRING"}, outputs={"Output": "STRING"}
     )
-    flow = pipeline("bench-pods")
-    for number in range(length):
-        flow.task(f"step-{number}", work, {"text": output(f"step-{number - 1}") if number else "begin"})
-    return json.dumps(flow.build())
+    return flows.chain("bench-pods", length, work)
