@@ -46,11 +46,13 @@ STAND_INS = {"postgres": "postgres", "seaweedfs": "chrislusf/seaweedfs"}
 
 
 def engine() -> Engine:
-    """The engine with its images; they are thrown away where every change of the sources has left its own for too long."""
-    made = Engine.buildah(CACHE / "storage")
+    return Engine.buildah(CACHE / "storage")
+
+
+def _forget_old(with_engine: Engine) -> None:
+    """Every change of the sources leaves images of its own: all are thrown away where they have become too much."""
     if _bytes_on_disk(CACHE) > LARGEST:
-        made.run("rmi", "--all", "--force", quiet=True)
-    return made
+        with_engine.run("rmi", "--all", "--force", quiet=True)
 
 
 def _bytes_on_disk(folder: Path) -> int:
@@ -117,6 +119,7 @@ def make_all(with_engine: Engine) -> dict[str, str]:
     node which has an older one pulls.
     """
     subprocess.run(["make", "--silent", "shim"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    _forget_old(with_engine)
     make_bases(with_engine)
     made = {name: f"headrace/{service}:{content(service, BASES)[:12]}" for service, name in NAMES.items()}
 

@@ -88,8 +88,8 @@ def _build_kubernetes(name: str) -> None:
     module = folder / "go.mod"
     if not module.exists():
         module.write_text("module tools\n")
-        _go(folder, "mod", "download", f"k8s.io/kubernetes@v{KUBERNETES}")
-        found = _go(folder, "env", "GOMODCACHE").strip()
+        go(folder, "mod", "download", f"k8s.io/kubernetes@v{KUBERNETES}")
+        found = go(folder, "env", "GOMODCACHE").strip()
         upstream = Path(found, f"k8s.io/kubernetes@v{KUBERNETES}", "go.mod").read_text().splitlines()
         staged = [line.split()[0] for line in upstream if "=> ./staging" in line]
         lines = ["module tools", next(line for line in upstream if line.startswith("go "))]
@@ -106,17 +106,18 @@ def _build_other(name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "go.mod").exists():
         (folder / "go.mod").write_text("module tools\n")
-    _go(folder, "get", f"{module}@v{version}")
+    go(folder, "get", f"{module}@v{version}")
     _compile(folder, name, module + package, "")
 
 
 def _compile(folder: Path, name: str, package: str, flags: str) -> None:
     made = BIN / f".{name}"
-    _go(folder, "build", "-trimpath", f"-ldflags=-s -w {flags}".strip(), "-o", str(made), package)
+    go(folder, "build", "-trimpath", f"-ldflags=-s -w {flags}".strip(), "-o", str(made), package)
     made.rename(BIN / name)
 
 
-def _go(folder: Path, *arguments: str) -> str:
+def go(folder: Path, *arguments: str) -> str:
+    """What Go's command prints, run in a module's folder."""
     environ = {**os.environ, "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
     ran = subprocess.run(["go", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
     if ran.returncode:

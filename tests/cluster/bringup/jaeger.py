@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cluster.bringup.building import BuildError, say
+from cluster.bringup.building import BuildError, go, say
 from cluster.bringup.places import BIN, CACHE, GATEWAY
 
 VERSION = "1.76.0"
@@ -39,22 +38,14 @@ def built() -> Path:
     folder = CACHE / "src" / "jaeger"
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    told = json.loads(_go(folder.parent, "mod", "download", "-json", f"{MODULE}@v{VERSION}"))
+    told = json.loads(go(folder.parent, "mod", "download", "-json", f"{MODULE}@v{VERSION}"))
     shutil.copytree(told["Dir"], folder)
     subprocess.run(["chmod", "-R", "u+w", folder], check=True)
     made = BIN / ".jaeger"
     BIN.mkdir(parents=True, exist_ok=True)
-    _go(folder, "build", "-trimpath", "-ldflags=-s -w", "-o", str(made), "./cmd/all-in-one")
+    go(folder, "build", "-trimpath", "-ldflags=-s -w", "-o", str(made), "./cmd/all-in-one")
     made.rename(program)
     return program
-
-
-def _go(folder: Path, *arguments: str) -> str:
-    environ = {**os.environ, "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
-    ran = subprocess.run(["go", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise BuildError(f"go {' '.join(arguments)} failed:\n{ran.stderr[-2000:]}")
-    return ran.stdout
 
 
 @contextlib.contextmanager
