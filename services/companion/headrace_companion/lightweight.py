@@ -66,7 +66,7 @@ _USE_VENV: Final = (
 )
 _VERSION_CHECK: Final = "PIP_DISABLE_PIP_VERSION_CHECK=1 "
 _PIP: Final = ("python3", "-m", "pip", "install", "--quiet", "--no-warn-script-location")
-_RUN_REST: Final = ' && "$0" "$@"'
+RUN_REST: Final = ' && "$0" "$@"'
 _PROGRAM: Final = (
     'program_path=$(mktemp -d) printf "%s" "$0" > "$program_path/ephemeral_component.py" '
     "_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main --component_module_path "
@@ -146,9 +146,9 @@ def _bootstrap(script: str) -> tuple[PipInstall, ...] | None:
     line = _one_line(script)
     if line.startswith(_HAS_PIP + " "):
         line = line[len(_HAS_PIP) + 1 :]
-    if not line.startswith(_VERSION_CHECK) or not line.endswith(_RUN_REST):
+    if not line.startswith(_VERSION_CHECK) or not line.endswith(RUN_REST):
         return None
-    line = line[len(_VERSION_CHECK) : -len(_RUN_REST)]
+    line = line[len(_VERSION_CHECK) : -len(RUN_REST)]
     # A private venv that sees the interpreter's packages means the same as our environment.
     line = line.replace(_USE_VENV, "")
     installs: list[PipInstall] = []

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace_companion import pod_layout
-from headrace_companion.lightweight import PythonComponent
+from headrace_companion.lightweight import RUN_REST, PythonComponent
 from headrace_companion.pod.places import Places
 from headrace_companion.store import ArtifactStore, ObjectMissing, StoreError
 
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 ARCHIVE: Final = "packages.tar"
 LARGEST: Final = 1 << 30  # bytes of the unpacked files that are worth keeping
 MOST_FILES: Final = 100_000
-RUN_REST: Final = ' && "$0" "$@"'
 OUR_EXEC: Final = 'exec "$python" -m "${kfp:-headrace.runtime}" "$@"'
 OUR_TARGET: Final = "said=$(install --no-deps"
 OUR_INSTALL: Final = 'if [ "$packages" ]; then'
@@ -65,9 +64,10 @@ def sharing(component: PythonComponent, argv: tuple[str, ...], folder: Path) -> 
         'export PYTHONUSERBASE="$headrace_base" PIP_USER=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 '
         'PATH="$headrace_base/bin:$PATH"; fi\n'
     )
-    note = f'{{ [ -z "${{headrace_base:-}}" ] || python3 -c "$headrace_see" {folder} done 2>/dev/null || true; }}'
     script = argv[2]
     kept = not any(mark in one for install in component.installs for one in install.requirements for mark in _ELSEWHERE)
+    known = '[ -z "${headrace_base:-}" ]' + (' || [ "${headrace_same:-}" ]' if kept else "")
+    note = f'{{ {known} || python3 -c "$headrace_see" {folder} done 2>/dev/null || true; }}'
     if component.runtime is not None:
         script = script.replace(OUR_TARGET, "said=$(PIP_USER=0 install --no-deps")
         script = script.replace(OUR_EXEC, f"{note}\nunset PIP_USER\n{OUR_EXEC}")
