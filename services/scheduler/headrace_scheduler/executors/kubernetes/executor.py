@@ -164,10 +164,12 @@ class KubernetesExecutor:
         of = self._register.get(attempt)
         if of is None or of.settling:
             return None
-        if ends.told_to_end(result) and unexplained(of, self._clock()):
-            raise ServiceError(
-                Reason.UNAVAILABLE, "it is not known yet why the Pod was told to end", retry_after=AGAIN_S
-            )
+        if ends.told_to_end(result):
+            now = self._clock()
+            of.told_at = of.told_at or now
+            if unexplained(of, now):
+                sentence = "it is not known yet why the Pod was told to end"
+                raise ServiceError(Reason.UNAVAILABLE, sentence, retry_after=AGAIN_S)
         judged = ends.refined(result, of.taken_away, of.out_of_memory, of.by_node)
         full = ended.with_times(judged, of.created_us, of.scheduled_us, of.image_ready_us)
         self._register.end(of, full)

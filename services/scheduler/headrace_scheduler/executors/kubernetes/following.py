@@ -83,7 +83,6 @@ def unexplained(of: Following, now: float) -> bool:
     deleted = of.canceled or (of.pod is not None and of.pod.deleting)
     if deleted or of.taken_away or of.by_node is not None:
         return False
-    of.told_at = of.told_at or now
     return now - of.told_at < EXPLAINED_S
 
 
