@@ -48,7 +48,12 @@ def attempt_store(
     which ways are asked along with the first one that is needed.
     """
     root, _, number = prefix.rstrip("/").rpartition("/")
-    transfers = Transfers(lambda url: manager(url, ambient, SILENCE_S))
     usual = [f"{number}/{name}" for name in (ATTEMPT_FILE, LOG_FILE, *outputs)]
     pieces = pieces_key(f"{number}/{LOG_FILE}")
-    return GrantedStore(root, AskingGranter(ask), transfers, patience_s, (*usual, f"{pieces}/{piece_name(1, 1)}"))
+    return asking_store(root, ask, ambient, patience_s, (*usual, f"{pieces}/{piece_name(1, 1)}"))
+
+
+def asking_store(root: str, ask: Ask, ambient: Ambient, patience_s: float, usual: Sequence[str] = ()) -> GrantedStore:
+    """The store beneath ROOT, by ways that are asked for; `usual`: see GrantedStore."""
+    transfers = Transfers(lambda url: manager(url, ambient, SILENCE_S))
+    return GrantedStore(root, AskingGranter(ask), transfers, patience_s, usual)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from headrace_companion.buckets.asking import SILENCE_S, Ask, AskingGranter, attempt_store
-from headrace_companion.buckets.granted_store import GrantedStore
-from headrace_companion.buckets.transferring import Transfers
+from headrace_companion.buckets.asking import Ask, asking_store, attempt_store
 from headrace_companion.pod.calling import GaveUp, Scheduler
-from headrace_companion.remote.connections import manager
 from headrace_companion.remote.sources import Ambient
 from headrace_companion.store import ArtifactStore, StoreError
 from headrace_protos.v1.access_pb2 import Want, Way
@@ -31,10 +28,7 @@ def packages_store_of(uri: str, scheduler: Scheduler, environ: Mapping[str, str]
     """The store with the one object that the task shares with its like."""
     if uri.startswith("file://"):
         return _folder(environ)
-    ambient = Ambient(environ)
-    transfers = Transfers(lambda url: manager(url, ambient, SILENCE_S))
-    granter = AskingGranter(_asking(scheduler))
-    return GrantedStore(uri.rpartition("/")[0], granter, transfers, PACKAGES_PATIENCE_S)
+    return asking_store(uri.rpartition("/")[0], _asking(scheduler), Ambient(environ), PACKAGES_PATIENCE_S)
 
 
 def _asking(scheduler: Scheduler) -> Ask:
