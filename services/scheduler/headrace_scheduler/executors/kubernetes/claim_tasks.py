@@ -48,7 +48,7 @@ class Claims:
     ) -> attempts_pb2.AttemptResult:
         body = claims.new_claim(launch, options)
         name: str = body["metadata"]["name"]
-        ours = partial(_is_of_task, launch=launch, options=options)
+        ours = partial(claims.is_of_task, launch=launch, options=options)
         try:
             made = await self.creator.create(self._creation(options, body, ours, hold, stopped))
         except NotCreated as why:
@@ -98,7 +98,3 @@ class Claims:
     ) -> Creation:
         path = path_of(options.namespace, KIND)
         return Creation("volume claim", options.namespace, path, body, ours, hold, stopped)
-
-
-def _is_of_task(claim: Json, launch: port.Launch, options: PodOptions) -> bool:
-    return claims.is_of_task(claim, launch, options)
