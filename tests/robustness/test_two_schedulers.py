@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from builders.mortal_replicas import CountingExecutor, Fate, Life, alive
 from builders.specs import Pipeline, container, output, pipeline
 from fixtures.fix_unscheduled import Unscheduled
+from fixtures.polling import until
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
@@ -36,13 +36,6 @@ def chain_and_others(others: int = 6) -> Pipeline:
     for number in range(others):
         flow.task(f"w{number}", quick, {"x": f"{number}"}, cache=False)
     return flow.returns("end", "t11")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Polls what only another replica's loops can change."""
-    async with asyncio.timeout(WITHIN_S):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

@@ -16,6 +16,7 @@ from builders.fake_cluster import FakeCluster, now
 from builders.kubernetes_executors import OPTIONS, no_runs
 from builders.launches import Watched, launch, store_in, succeeded, watching
 from builders.registries import Registry, serving
+from fixtures.polling import until
 from headrace_companion.results import AttemptResult, Failure, Reason
 from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
@@ -145,8 +146,7 @@ async def test_a_pod_that_is_being_deleted_is_waited_for(tmp_path):
     async with world(tmp_path, one.cluster) as two:
         two.cluster.change(path, lambda pod: pod["metadata"].update(deletionTimestamp=now()))
         await two.executor.launch(task)
-        while two.cluster.creates < 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: two.cluster.creates >= 3)
         two.cluster.remove(path)
         assert (await two.watched.launched(task.attempt)).handle != before
 
@@ -250,8 +250,7 @@ async def test_an_exit_code_of_nought_without_a_report_is_no_success(tmp_path, q
         path = await one.created(task)
         one.cluster.schedule(path)
         one.cluster.main(path, "Succeeded", terminated={"exitCode": 0})
-        while not one.executor._ending:
-            await asyncio.sleep(0.01)
+        await until(lambda: one.executor._ending)
         assert not any(isinstance(fact, port.Finished) for fact in one.watched.facts)  # its report may be on the way
         one.clock.now += 10
         result = await one.watched.finished(task.attempt)
@@ -309,14 +308,12 @@ async def test_a_node_that_is_lost_takes_its_pods_with_it(tmp_path, quick):
         one.cluster.main(path, "Running", running={"startedAt": now()})
         status = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
         one.cluster.put("/api/v1/nodes", {"metadata": {"name": "node-1"}, "status": status})
-        while not one.executor._nodes._bad_since:
-            await asyncio.sleep(0.01)
+        await until(lambda: one.executor._nodes._bad_since)
         one.clock.now += 61
         result = await one.watched.finished(task.attempt)
         assert result.state == ev.ATTEMPT_LOST
         assert "node-1" in result.error.message
-        while one.cluster.pods():
-            await asyncio.sleep(0.01)
+        await until(lambda: not one.cluster.pods())
 
 
 # ---- waiting
@@ -329,8 +326,7 @@ async def test_a_pod_that_no_node_takes_says_so(tmp_path, quick):
         said = "0/2 nodes are available: 2 Insufficient cpu."
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
         one.cluster.status(path, phase="Pending", conditions=[condition])
-        while one.executor._register.get(task.attempt).wait is None:
-            await asyncio.sleep(0.01)
+        await until(lambda: one.executor._register.get(task.attempt).wait is not None)
         one.clock.now += 4
         assert "2 have too little cpu free" in (await one.told(port.Held)).detail
 
@@ -339,8 +335,7 @@ async def test_a_pod_that_no_scheduler_looks_at_says_so(tmp_path, quick):
     async with world(tmp_path) as one:
         task = launch(one.store, "true")
         await one.created(task)
-        while one.executor._register.get(task.attempt).pod is None:
-            await asyncio.sleep(0.01)
+        await until(lambda: one.executor._register.get(task.attempt).pod is not None)
         one.clock.now += 4
         assert "waits for the scheduler 'default-scheduler'" in (await one.told(port.Held)).detail
 
@@ -357,8 +352,7 @@ async def test_what_only_a_person_can_help_fails_after_a_while(tmp_path, quick):
         one.clock.now += 301
         result = await one.watched.finished(task.attempt)
         assert result.state == ev.ATTEMPT_FAILED
-        while one.cluster.pods():
-            await asyncio.sleep(0.01)
+        await until(lambda: not one.cluster.pods())
 
 
 # ---- ending
@@ -374,8 +368,7 @@ async def test_a_running_attempt_that_is_cancelled_ends_when_its_pod_has(tmp_pat
     async with world(tmp_path, FakeCluster(work)) as one:
         task = launch(one.store, "true")
         await one.created(task)
-        while not any(pod.get("status", {}).get("phase") == "Running" for pod in one.cluster.pods()):
-            await asyncio.sleep(0.01)
+        await until(lambda: any(pod.get("status", {}).get("phase") == "Running" for pod in one.cluster.pods()))
         await one.executor.cancel(task.attempt)
         assert (await one.watched.finished(task.attempt)).state == ev.ATTEMPT_CANCELED
         assert not one.cluster.pods()
@@ -398,14 +391,12 @@ async def test_pods_go_a_while_after_their_attempts(tmp_path, quick):
         path = await one.created(task)
         one.executor.completed(task.attempt, SUCCEEDED)
         one.cluster.main(path, "Succeeded", terminated={"exitCode": 0})
-        while not any(of.over for of in one.executor._reaper._strays.values()):
-            await asyncio.sleep(0.01)
+        await until(lambda: any(of.over for of in one.executor._reaper._strays.values()))
         one.clock.now += 299
         await one.executor._reaper.reap()
         assert one.cluster.pods()
         one.clock.now += 2
-        while one.cluster.pods():
-            await asyncio.sleep(0.01)
+        await until(lambda: not one.cluster.pods())
 
 
 async def test_a_pod_of_an_unknown_run_is_reported_and_goes_after_an_hour(tmp_path, quick, caplog):
@@ -413,15 +404,13 @@ async def test_a_pod_of_an_unknown_run_is_reported_and_goes_after_an_hour(tmp_pa
         task = launch(one.store, "true")
         await one.created(task)
     async with world(tmp_path, one.cluster) as two:
-        while not len(two.executor._reaper):
-            await asyncio.sleep(0.01)
+        await until(lambda: len(two.executor._reaper))
         two.clock.now += 61
         await two.executor._reaper.reap()
         assert "is of a run that this platform does not know" in caplog.text
         assert two.cluster.pods()
         two.clock.now += 3600
-        while two.cluster.pods():
-            await asyncio.sleep(0.01)
+        await until(lambda: not two.cluster.pods())
 
 
 async def test_a_pod_of_an_attempt_that_ended_elsewhere_goes(tmp_path, quick):
@@ -432,13 +421,11 @@ async def test_a_pod_of_an_attempt_that_ended_elsewhere_goes(tmp_path, quick):
         await one.created(launch(one.store, "true"))
     async with world(tmp_path, one.cluster, runs=known) as two:
         await two.executor.shards(frozenset(range(256)))
-        while not len(two.executor._reaper):
-            await asyncio.sleep(0.01)
+        await until(lambda: len(two.executor._reaper))
         two.clock.now += 61
         await two.executor._reaper.reap()
         two.clock.now += 61
-        while two.cluster.pods():
-            await asyncio.sleep(0.01)
+        await until(lambda: not two.cluster.pods())
 
 
 # ---- claims
