@@ -29,6 +29,7 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/imports-kfp.in --override requirements/kfp-peer.override -o requirements/imports-kfp.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/kfp-peer.in --override requirements/kfp-peer.override -o requirements/kfp-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-prefect.in --override requirements/bench-prefect.override -o requirements/bench-prefect.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/mlmd-peer.in -o requirements/mlmd-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/vertex-peer.in -o requirements/vertex-peer.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/bench-dbos.in -o requirements/bench-dbos.txt
 	@for f in build apiserver scheduler persistence cache companion; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/image-$$f.in -o requirements/image-$$f.txt; done
@@ -68,7 +69,7 @@ types: $(BIN)/.test
 check: lint types verify  ## lint, types, import contracts, generated code current
 
 TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/differential tests/sdk_corpus tests/peers tests/robustness
-test: $(BIN)/.test .venv-kfp/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
+test: $(BIN)/.test .venv-kfp/.done .venv-mlmd/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
 	$(BIN)/python -m pytest -q $(TIERS)
 
 # A real Kubernetes on this machine, as root; the first time its programs are built from Go modules (about 8 minutes).
@@ -125,6 +126,12 @@ bench: $(BIN)/.test .venv-kfp/.done .venv-prefect/.done .venv-dbos/.done  ## ben
 	.venv-kfp/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/kfp-peer.txt
 	@touch $@
 
+# The official ML Metadata client and its in-process store, which tests drive as a program of its own.
+.venv-mlmd/.done: requirements/mlmd-peer.txt
+	@test -x .venv-mlmd/bin/python || $(PYTHON) -m venv .venv-mlmd
+	.venv-mlmd/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/mlmd-peer.txt
+	@touch $@
+
 # The shim of task containers, a static program for both architectures; zig is the compiler that crosses.
 .venv-shim/.done: requirements/shim.txt
 	@test -x .venv-shim/bin/python || $(PYTHON) -m venv .venv-shim
@@ -140,8 +147,10 @@ build/shim/%/shim: $(wildcard $(SHIM)/*.c $(SHIM)/*.h) .venv-shim/.done
 .PHONY: shim
 shim: build/shim/amd64/shim build/shim/arm64/shim  ## cross-compile the shim of task containers into build/shim/{amd64,arm64}
 
-.PHONY: kfp-peer examples gaps
+.PHONY: kfp-peer mlmd-peer examples gaps
 kfp-peer: .venv-kfp/.done  ## make .venv-kfp: the official KFP SDK in an environment of its own
+
+mlmd-peer: .venv-mlmd/.done  ## make .venv-mlmd: the official ML Metadata client in an environment of its own
 
 # Google's client for Vertex AI Pipelines (164 MB), which takes what we compile; not part of `make test`.
 .venv-vertex/.done: requirements/vertex-peer.txt

@@ -122,9 +122,11 @@ BY_REASON: dict[str, type[HeadraceError]] = {
     "NOT_IMPLEMENTED": NotImplementedHere,
     "STORAGE_FULL": PlatformFull,
     "INTERNAL": PlatformFault,
+    "OUT_OF_RANGE": BadInput,
 }
 BY_CODE: dict[str, type[HeadraceError]] = {
     "INVALID_ARGUMENT": BadInput,
+    "OUT_OF_RANGE": BadInput,
     "NOT_FOUND": NotFound,
     "ALREADY_EXISTS": AlreadyExists,
     "FAILED_PRECONDITION": WrongState,

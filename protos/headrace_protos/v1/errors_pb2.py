@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace_protos/v1/errors.proto\x12\x0bheadrace.v1*\xe4\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_INPUT\x10\x01\x12\x10\n\x0cINVALID_SPEC\x10\x02\x12\x16\n\x12INVALID_PARAMETERS\x10\x03\x12\r\n\tNOT_FOUND\x10\x04\x12\x12\n\x0e\x41LREADY_EXISTS\x10\x05\x12\x0f\n\x0bWRONG_STATE\x10\x06\x12\x10\n\x0cSESSION_LOST\x10\x07\x12\x15\n\x11REVISION_CONFLICT\x10\x08\x12\x16\n\x12\x41TTEMPT_SUPERSEDED\x10\t\x12\r\n\tFORBIDDEN\x10\n\x12\x13\n\x0fUNAUTHENTICATED\x10\x0b\x12\r\n\tTOO_LARGE\x10\x0c\x12\x0c\n\x08\x44\x45\x41\x44LINE\x10\r\x12\x0f\n\x0bUNAVAILABLE\x10\x0e\x12\x13\n\x0fNOT_IMPLEMENTED\x10\x0f\x12\x10\n\x0cSTORAGE_FULL\x10\x10\x12\x0c\n\x08INTERNAL\x10\x11\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace_protos/v1/errors.proto\x12\x0bheadrace.v1*\xf6\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n\rINVALID_INPUT\x10\x01\x12\x10\n\x0cINVALID_SPEC\x10\x02\x12\x16\n\x12INVALID_PARAMETERS\x10\x03\x12\r\n\tNOT_FOUND\x10\x04\x12\x12\n\x0e\x41LREADY_EXISTS\x10\x05\x12\x0f\n\x0bWRONG_STATE\x10\x06\x12\x10\n\x0cSESSION_LOST\x10\x07\x12\x15\n\x11REVISION_CONFLICT\x10\x08\x12\x16\n\x12\x41TTEMPT_SUPERSEDED\x10\t\x12\r\n\tFORBIDDEN\x10\n\x12\x13\n\x0fUNAUTHENTICATED\x10\x0b\x12\r\n\tTOO_LARGE\x10\x0c\x12\x0c\n\x08\x44\x45\x41\x44LINE\x10\r\x12\x0f\n\x0bUNAVAILABLE\x10\x0e\x12\x13\n\x0fNOT_IMPLEMENTED\x10\x0f\x12\x10\n\x0cSTORAGE_FULL\x10\x10\x12\x0c\n\x08INTERNAL\x10\x11\x12\x10\n\x0cOUT_OF_RANGE\x10\x12\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace_protos.v1.errors_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=49
-  _globals['_ERRORREASON']._serialized_end=405
+  _globals['_ERRORREASON']._serialized_end=423
 # @@protoc_insertion_point(module_scope)

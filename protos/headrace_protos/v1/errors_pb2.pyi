@@ -59,6 +59,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """The disk or the database is full. RESOURCE_EXHAUSTED."""
     INTERNAL: _ErrorReason.ValueType  # 17
     """A fault of ours; the message says what to report. INTERNAL."""
+    OUT_OF_RANGE: _ErrorReason.ValueType  # 18
+    """A number is outside of what the request itself holds (ML Metadata's API). OUT_OF_RANGE."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper): ...
 
@@ -97,4 +99,6 @@ STORAGE_FULL: ErrorReason.ValueType  # 16
 """The disk or the database is full. RESOURCE_EXHAUSTED."""
 INTERNAL: ErrorReason.ValueType  # 17
 """A fault of ours; the message says what to report. INTERNAL."""
+OUT_OF_RANGE: ErrorReason.ValueType  # 18
+"""A number is outside of what the request itself holds (ML Metadata's API). OUT_OF_RANGE."""
 global___ErrorReason = ErrorReason

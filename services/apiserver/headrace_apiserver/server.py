@@ -16,8 +16,10 @@ from typing import Final
 from aiohttp import web
 
 from headrace_apiserver.backends import Backends, backends
+from headrace_apiserver.forwarding import Forwarder
 from headrace_apiserver.gateway.app import Routes, application
 from headrace_apiserver.gateway.calling import Bound
+from headrace_apiserver.gateway.grpc_web import GrpcWeb
 from headrace_apiserver.gateway.guard import Door
 from headrace_apiserver.gateway.health import Health, probe
 from headrace_apiserver.gateway.logs import RunLog
@@ -119,11 +121,12 @@ async def running(
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
         reached = backends(persistence, scheduler)
+        forwarder = Forwarder(persistence)
         made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots())
         listening = await stack.enter_async_context(
             serve(
                 settings.grpc_address,
-                made.served(),
+                [*made.served(), forwarder.served()],
                 service=SERVICE,
                 probe=partial(probe, reached),
                 sink=sink,
@@ -132,7 +135,7 @@ async def running(
             )
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))
-        routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached))
+        routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached), GrpcWeb(forwarder.calls))
         door = Door(network, settings.endpoint, gateway=settings.api_auth == "gateway")
         http_address = await _listen(stack, application(routes, door), settings.http_address)
         yield Running(http_address, listening.address)

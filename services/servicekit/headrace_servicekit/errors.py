@@ -66,6 +66,7 @@ CODES: Final[dict[ErrorReason.ValueType, grpc.StatusCode]] = {
     errors_pb2.NOT_IMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
     errors_pb2.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors_pb2.INTERNAL: grpc.StatusCode.INTERNAL,
+    errors_pb2.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
 }
 # What a status without our ErrorInfo means (gRPC itself, or a server that is not ours, made it): the first reason of its code.
 FOREIGN: Final = {

@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from headrace_apiserver.backends import backends
 from headrace_apiserver.gateway.app import Routes, application
 from headrace_apiserver.gateway.calling import Bound, Transcoder
+from headrace_apiserver.gateway.grpc_web import GrpcWeb
 from headrace_apiserver.gateway.guard import Door
 from headrace_apiserver.gateway.health import Health, health
 from headrace_apiserver.gateway.logs import RunLog
@@ -39,7 +40,9 @@ async def client(tmp_path) -> AsyncIterator[TestClient]:
     async with channel(nowhere) as persistence, channel(nowhere) as scheduler:
         reached = backends(persistence, scheduler)
         made = handlers(reached)
-        routes = Routes(made.bound(), Uploads(made.pipelines), Health(reached, "127.0.0.1:1", "1.0"), RunLog(reached))
+        routes = Routes(
+            made.bound(), Uploads(made.pipelines), Health(reached, "127.0.0.1:1", "1.0"), RunLog(reached), GrpcWeb({})
+        )
         async with TestClient(TestServer(application(routes, Door(LOCAL)))) as found:
             yield found
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 
 from headrace_apiserver.gateway.errors import gateway_error, rpc_error
+from headrace_apiserver.gateway.grpc_web import is_grpc_web
 from headrace_servicekit import callers
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import Network, admitted
@@ -92,6 +93,8 @@ def _origins(host: str, endpoint: str | None, behind_tls: bool) -> set[str]:
 
 def _is_ours(content_type: str, path: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
+    if path.startswith("/ml_metadata."):
+        return is_grpc_web(kind)
     return kind == "application/json" or (kind == "multipart/form-data" and path in UPLOAD_PATHS)
 
 

@@ -1,0 +1,307 @@
+"""filter_query → a condition in SQL on a node `n`, every value a parameter. Pure.
+
+Parsed by the grammar in filter.lark, checked for types as it is compiled, so that a mistake is a sentence and never reaches
+Postgres. Text compares by bytes; LIKE does not tell upper from lower case, as in the official in-process store.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from lark import Lark, Token
+from lark.exceptions import UnexpectedInput
+
+from headrace_persistence.metadata import filter_columns as fc
+from headrace_persistence.metadata.filter_columns import BOOLEAN, DOUBLE, INTEGER, NULL, STRING, Column
+from headrace_persistence.metadata.kinds import Kind
+from headrace_servicekit.errors import Reason, ServiceError
+
+LONGEST: Final = 100_000  # characters of a filter
+DEEPEST: Final = 200  # brackets in brackets
+LARGEST: Final = 2**63 - 1
+
+
+@cache
+def _parser() -> Lark:
+    text = (Path(__file__).parent / "filter.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", maybe_placeholders=False, propagate_positions=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """SQL that begins with AND, and its parameters."""
+
+    text: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An expression: SQL, its type, and what names an enum's numbers where it is a column of one."""
+
+    sql: str
+    type: str
+    enum: Any = None
+
+
+def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
+    """What QUERY demands of nodes of KIND; INVALID_ARGUMENT with a sentence where it is wrong."""
+    if not query:
+        return Condition("", {})
+    if len(query) > LONGEST:
+        raise wrong(f"it has {len(query)} characters, at most {LONGEST} can be read")
+    try:
+        tree = _parser().parse(query)
+    except UnexpectedInput as unexpected:
+        raise wrong(_where(query, unexpected)) from None
+    if _depth(tree) > DEEPEST:
+        raise wrong(f"it is more than {DEEPEST} levels deep")
+    compiler = _Compiler(kind, prefix)
+    made = compiler.part(tree)
+    if made.type not in (BOOLEAN, NULL):
+        raise wrong(f"it is {made.type}, not a condition")
+    return Condition(f" AND {compiler.joined(made.sql)}", compiler.params)
+
+
+def wrong(why: str) -> ServiceError:
+    """What every mistake in a filter is answered with."""
+    return ServiceError(Reason.INVALID_INPUT, f"filter_query: {why}")
+
+
+def _where(query: str, unexpected: UnexpectedInput) -> str:
+    at = unexpected.pos_in_stream
+    if at is None or at < 0 or at >= len(query):
+        return "it ends where more is needed"
+    return f"cannot be read from {query[at : at + 40]!r} on"
+
+
+def _depth(tree: Any) -> int:
+    deepest, level = 0, [tree]
+    while level:
+        deepest += 1
+        level = [child for one in level for child in getattr(one, "children", ())]
+    return deepest
+
+
+@dataclass(slots=True)
+class _Compiler:
+    kind: Kind
+    prefix: str
+    params: dict[str, Any] = field(default_factory=dict)
+    joins: dict[str, str] = field(default_factory=dict)  # alias in the filter → SQL of its rows
+
+    def joined(self, sql: str) -> str:
+        """SQL where something connected fits it; OFFSET 0 keeps the planner from turning it inside out."""
+        if not self.joins:
+            return f"({sql})"
+        rows = ", ".join(f"LATERAL ({source} OFFSET 0) AS {self._alias(name)}" for name, source in self.joins.items())
+        return f"EXISTS (SELECT FROM {rows} WHERE ({sql}) OFFSET 0)"
+
+    def part(self, tree: Any) -> _Part:
+        compiled: Callable[[Sequence[Any]], _Part] = getattr(self, f"_{tree.data}")
+        return compiled(tree.children)
+
+    # ── what combines conditions ──
+
+    def _either(self, children: Sequence[Any]) -> _Part:
+        return self._combined(children, "OR")
+
+    def _both(self, children: Sequence[Any]) -> _Part:
+        return self._combined(children, "AND")
+
+    def _combined(self, children: Sequence[Any], word: str) -> _Part:
+        return _Part(f" {word} ".join(f"({self._boolean(child).sql})" for child in children), BOOLEAN)
+
+    def _negated(self, children: Sequence[Any]) -> _Part:
+        return _Part(f"NOT ({self._boolean(children[0]).sql})", BOOLEAN)
+
+    def _boolean(self, tree: Any) -> _Part:
+        part = self.part(tree)
+        if part.type not in (BOOLEAN, NULL):
+            raise wrong(f"{part.type} stands where a condition is needed")
+        return part
+
+    # ── comparisons ──
+
+    def _compared(self, children: Sequence[Any]) -> _Part:
+        left, operator, right = children
+        column = self._enum(left)
+        if column is not None and operator in ("=", "!=", "<>"):
+            number = self._number_of(column, right)
+            if operator == "=":
+                return _Part(f"{column.sql} = {number}", BOOLEAN)
+            return _Part(f"({column.sql} <> {number} OR {column.sql} IS NULL)", BOOLEAN)
+        one, other = self._alike(self.part(left), self.part(right))
+        sign = "<>" if operator == "!=" else str(operator)
+        return _Part(f"{one} {sign} {other}", BOOLEAN)
+
+    def _within(self, children: Sequence[Any], *, negated: bool = False) -> _Part:
+        word = "NOT IN" if negated else "IN"
+        column = self._enum(children[0])
+        if column is not None:
+            numbers = ", ".join(str(self._number_of(column, one)) for one in children[1:])
+            made = f"{column.sql} {word} ({numbers})"
+            return _Part(f"({made} OR {column.sql} IS NULL)" if negated else made, BOOLEAN)
+        left = self.part(children[0])
+        others = [self.part(one) for one in children[1:]]
+        pairs = [self._alike(left, other) for other in others]
+        return _Part(f"{pairs[0][0]} {word} ({', '.join(other for _, other in pairs)})", BOOLEAN)
+
+    def _not_within(self, children: Sequence[Any]) -> _Part:
+        return self._within(children, negated=True)
+
+    def _like(self, children: Sequence[Any], *, negated: bool = False) -> _Part:
+        left, right = self.part(children[0]), self.part(children[1])
+        if {left.type, right.type} - {STRING, NULL}:
+            raise wrong("LIKE compares strings")
+        word = "NOT ILIKE" if negated else "ILIKE"
+        return _Part(f"({left.sql}) COLLATE \"C\" {word} ({right.sql}) ESCAPE ''", BOOLEAN)
+
+    def _not_like(self, children: Sequence[Any]) -> _Part:
+        return self._like(children, negated=True)
+
+    def _between(self, children: Sequence[Any], *, negated: bool = False) -> _Part:
+        middle, low, high = (self.part(child) for child in children)
+        one, least = self._alike(middle, low)
+        _, most = self._alike(middle, high)
+        return _Part(f"{one} {'NOT ' if negated else ''}BETWEEN {least} AND {most}", BOOLEAN)
+
+    def _not_between(self, children: Sequence[Any]) -> _Part:
+        return self._between(children, negated=True)
+
+    def _is_null(self, children: Sequence[Any]) -> _Part:
+        return _Part(f"({self.part(children[0]).sql}) IS NULL", BOOLEAN)
+
+    def _is_not_null(self, children: Sequence[Any]) -> _Part:
+        return _Part(f"({self.part(children[0]).sql}) IS NOT NULL", BOOLEAN)
+
+    def _is_truth(self, children: Sequence[Any]) -> _Part:
+        return _Part(f"({self._boolean(children[0]).sql}) IS {self.part(children[1]).sql}", BOOLEAN)
+
+    def _is_not_truth(self, children: Sequence[Any]) -> _Part:
+        return _Part(f"({self._boolean(children[0]).sql}) IS NOT {self.part(children[1]).sql}", BOOLEAN)
+
+    def _alike(self, left: _Part, right: _Part) -> tuple[str, str]:
+        numbers = {INTEGER, DOUBLE}
+        fits = NULL in (left.type, right.type) or left.type == right.type or {left.type, right.type} <= numbers
+        if not fits:
+            raise wrong(f"{left.type} and {right.type} cannot be compared")
+        return f"({left.sql})", f"({right.sql})"
+
+    # ── enums: bare words beside the columns that hold them ──
+
+    def _enum(self, tree: Any) -> _Part | None:
+        if tree.data != "column":
+            return None
+        part = self.part(tree)
+        return part if part.enum is not None else None
+
+    def _number_of(self, column: _Part, tree: Any) -> int:
+        words = _path(tree.children[0]) if tree.data == "column" else []
+        if len(words) != 1 or words[0] not in column.enum:
+            raise wrong(f"a state or an event's type is compared with one of {', '.join(column.enum)}")
+        return int(column.enum[words[0]])
+
+    # ── numbers, texts, columns ──
+
+    def _sum(self, children: Sequence[Any]) -> _Part:
+        return self._calculated(children)
+
+    def _product(self, children: Sequence[Any]) -> _Part:
+        return self._calculated(children)
+
+    def _calculated(self, children: Sequence[Any]) -> _Part:
+        parts = [self._number(child) for child in children[::2]]
+        signs = [str(sign) for sign in children[1::2]]
+        type_ = DOUBLE if "/" in signs or any(part.type == DOUBLE for part in parts) else INTEGER
+        sql = f"({parts[0].sql})" + (f"::{_SQL_TYPES[DOUBLE]}" if type_ == DOUBLE else "")
+        for sign, part in zip(signs, parts[1:], strict=True):
+            divisor = f"nullif(({part.sql}), 0)" if sign == "/" else f"({part.sql})"
+            sql = f"({sql} {sign} {divisor})"
+        return _Part(sql, type_)
+
+    def _signed(self, children: Sequence[Any]) -> _Part:
+        sign, tree = children
+        part = self._number(tree)
+        return _Part(f"{sign}({part.sql})", part.type)
+
+    def _number(self, tree: Any) -> _Part:
+        part = self.part(tree)
+        if part.type not in (INTEGER, DOUBLE, NULL):
+            raise wrong(f"{part.type} stands where a number is needed")
+        return part
+
+    def _truth(self, children: Sequence[Any]) -> _Part:
+        return _Part(str(children[0]).upper(), BOOLEAN)
+
+    def _null(self, children: Sequence[Any]) -> _Part:
+        return _Part("NULL", NULL)
+
+    def _integer(self, children: Sequence[Any]) -> _Part:
+        number = int(children[0], 16 if children[0][:2] in ("0x", "0X") else 10)
+        if number > LARGEST:
+            raise wrong(f"{children[0]} is too large for an integer")
+        return self._parameter(number, INTEGER)
+
+    def _float(self, children: Sequence[Any]) -> _Part:
+        return self._parameter(float(children[0]), DOUBLE)
+
+    def _string(self, children: Sequence[Any]) -> _Part:
+        try:
+            text = ast.literal_eval(str(children[0]))
+        except (SyntaxError, ValueError):
+            raise wrong(f"the string {children[0]} cannot be read") from None
+        if "\0" in text:
+            raise wrong("a string holds a NUL character")
+        return self._parameter(text, STRING)
+
+    def _parameter(self, value: Any, type_: str) -> _Part:
+        name = f"{self.prefix}{len(self.params)}"
+        self.params[name] = value
+        return _Part(f"%({name})s::{_SQL_TYPES[type_]}", type_)
+
+    def _column(self, children: Sequence[Any]) -> _Part:
+        words = _path(children[0])
+        if words[0] in fc.PREFIXES and len(words) == 3:
+            return self._property(words[0] == "custom_properties", words[1], words[2])
+        near = fc.neighbour(self.kind, words[0])
+        if near is not None and len(words) == 2 and words[1] in near.columns:
+            return self._of(words[0], near.source, near.columns[words[1]])
+        own = fc.ATTRIBUTES[self.kind.number].get(words[0])
+        if own is None or len(words) > 1:
+            raise wrong(f"{self.kind.word}s have no {'.'.join(words)}")
+        return _Part(f"n.{own.sql}", own.type, own.enum)
+
+    def _property(self, custom: bool, name: str, column: str) -> _Part:
+        found = fc.PROPERTY.get(column)
+        if found is None:
+            raise wrong(f"a property has no {column}; use one of {', '.join(fc.PROPERTY)}")
+        key = f"{'custom' if custom else 'declared'}:{name}"
+        source = self.joins.get(key)
+        if source is None:
+            wanted = self._parameter(name, STRING).sql
+            source = fc.PROPERTIES.format(kind=self.kind.number, custom=str(custom).lower(), name=wanted)
+        return self._of(key, source, found)
+
+    def _of(self, name: str, source: str, column: Column) -> _Part:
+        self.joins.setdefault(name, source)
+        return _Part(f"{self._alias(name)}.{column.sql}", column.type, column.enum)
+
+    def _alias(self, name: str) -> str:
+        return f"{self.prefix}_{list(self.joins).index(name)}"
+
+
+def _path(path: Any) -> list[str]:
+    return [_word(name.children[0]) for name in path.children]
+
+
+def _word(token: Token) -> str:
+    return str(token)[1:-1] if token.type == "QUOTED" else str(token)
+
+
+_SQL_TYPES: Final = {INTEGER: "bigint", DOUBLE: "double precision", STRING: "text"}
