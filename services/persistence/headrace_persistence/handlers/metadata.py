@@ -115,15 +115,15 @@ class MetadataStore(grpc_stubs.MetadataStoreServiceServicer):
 
     async def GetArtifacts(self, request: mss.GetArtifactsRequest, context: Any) -> mss.GetArtifactsResponse:  # noqa: N802
         found, following = await self._find.page(ARTIFACT, _options(request))
-        return mss.GetArtifactsResponse(artifacts=found, next_page_token=following)
+        return mss.GetArtifactsResponse(artifacts=found, next_page_token=following or None)
 
     async def GetExecutions(self, request: mss.GetExecutionsRequest, context: Any) -> mss.GetExecutionsResponse:  # noqa: N802
         found, following = await self._find.page(EXECUTION, _options(request))
-        return mss.GetExecutionsResponse(executions=found, next_page_token=following)
+        return mss.GetExecutionsResponse(executions=found, next_page_token=following or None)
 
     async def GetContexts(self, request: mss.GetContextsRequest, context: Any) -> mss.GetContextsResponse:  # noqa: N802
         found, following = await self._find.page(CONTEXT, _options(request))
-        return mss.GetContextsResponse(contexts=found, next_page_token=following)
+        return mss.GetContextsResponse(contexts=found, next_page_token=following or None)
 
     async def GetArtifactsByID(self, request: Any, context: Any) -> mss.GetArtifactsByIDResponse:  # noqa: N802
         if request.populate_artifact_types:
@@ -149,8 +149,10 @@ class MetadataStore(grpc_stubs.MetadataStoreServiceServicer):
         found, following = await self._of_type(CONTEXT, request)
         return mss.GetContextsByTypeResponse(contexts=found, next_page_token=following)
 
-    async def _of_type(self, kind: Kind, request: Any) -> tuple[list[Any], str]:
-        return await self._find.of_type(kind, request.type_name, request.type_version, _options(request))
+    async def _of_type(self, kind: Kind, request: Any) -> tuple[list[Any], str | None]:
+        options = _options(request)
+        found, following = await self._find.of_type(kind, request.type_name, request.type_version, options)
+        return found, following if options is not None else None
 
     async def GetArtifactByTypeAndName(self, request: Any, context: Any) -> mss.GetArtifactByTypeAndNameResponse:  # noqa: N802
         found = await self._find.named(ARTIFACT, request.type_name, request.type_version, request.artifact_name)
@@ -226,11 +228,11 @@ class MetadataStore(grpc_stubs.MetadataStoreServiceServicer):
 
     async def GetArtifactsByContext(self, request: Any, context: Any) -> mss.GetArtifactsByContextResponse:  # noqa: N802
         found, following = await self._find.of_context(ARTIFACT, request.context_id, _options(request))
-        return mss.GetArtifactsByContextResponse(artifacts=found, next_page_token=following)
+        return mss.GetArtifactsByContextResponse(artifacts=found, next_page_token=following or None)
 
     async def GetExecutionsByContext(self, request: Any, context: Any) -> mss.GetExecutionsByContextResponse:  # noqa: N802
         found, following = await self._find.of_context(EXECUTION, request.context_id, _options(request))
-        return mss.GetExecutionsByContextResponse(executions=found, next_page_token=following)
+        return mss.GetExecutionsByContextResponse(executions=found, next_page_token=following or None)
 
     async def GetParentContextsByContext(  # noqa: N802
         self, request: Any, context: Any

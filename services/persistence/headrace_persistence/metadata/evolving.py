@@ -28,14 +28,15 @@ def evolved(kind: Kind, stored: Any, given: Any, *, add: bool, omit: bool) -> An
     new = [name for name in given.properties if name not in stored.properties]
     if new and not add:
         raise _different(kind, stored, f"it lacks {_listed(new)}; set can_add_fields to add them")
-    if not new and stored.external_id == given.external_id:
+    renamed = bool(given.external_id) and given.external_id != stored.external_id
+    if not new and not renamed:
         return stored
     _check_properties(kind, given)
     wider = kind.type()
     wider.CopyFrom(stored)
     for name in new:
         wider.properties[name] = given.properties[name]
-    if stored.external_id != given.external_id:
+    if renamed:
         wider.external_id = given.external_id
     return wider
 

@@ -136,7 +136,10 @@ class _Compiler:
             if operator == "=":
                 return _Part(f"{column.sql} = {number}", BOOLEAN)
             return _Part(f"({column.sql} <> {number} OR {column.sql} IS NULL)", BOOLEAN)
-        one, other = self._alike(self.part(left), self.part(right))
+        parts = self.part(left), self.part(right)
+        if NULL in (parts[0].type, parts[1].type):
+            raise wrong("nothing equals NULL: ask IS NULL or IS NOT NULL")
+        one, other = self._alike(*parts)
         sign = "<>" if operator == "!=" else str(operator)
         return _Part(f"{one} {sign} {other}", BOOLEAN)
 
@@ -157,7 +160,7 @@ class _Compiler:
 
     def _like(self, children: Sequence[Any], *, negated: bool = False) -> _Part:
         left, right = self.part(children[0]), self.part(children[1])
-        if {left.type, right.type} - {STRING, NULL}:
+        if {left.type, right.type} != {STRING}:
             raise wrong("LIKE compares strings")
         word = "NOT ILIKE" if negated else "ILIKE"
         return _Part(f"({left.sql}) COLLATE \"C\" {word} ({right.sql}) ESCAPE ''", BOOLEAN)

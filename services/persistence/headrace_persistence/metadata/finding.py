@@ -78,11 +78,11 @@ class Finder:
 
     async def of_type(
         self, kind: Kind, name: str, version: str, options: ms.ListOperationOptions | None
-    ) -> tuple[list[Any], str]:
-        """A page of nodes of a type; nothing where there is no such type."""
+    ) -> tuple[list[Any], str | None]:
+        """A page of nodes of a type; no token, not even an empty one, where there is no such type."""
         row = await self._read(lambda tx: types.named(tx, kind, storable(name), storable(version)))
         if row is None:
-            return [], ""
+            return [], None
         return await self.page(kind, options, listing.Only(" AND n.type = %(type)s", {"type": row[0]}))
 
     async def named(self, kind: Kind, type_name: str, version: str, name: str) -> Any:
@@ -128,11 +128,14 @@ class Finder:
         return await self.page(kind, options, listing.Only(_LINKED[f"{kind.word}s of a context"], {"of": context}))
 
     async def contexts_of(self, kind: Kind, number: int) -> list[Any]:
-        """The contexts of an artifact or execution."""
+        """The contexts of an artifact or execution; NOT_FOUND where there is none, as clients expect."""
         query = SQL["attributions_of_artifacts"] if kind is ARTIFACT else SQL["associations_of_executions"]
 
         async def work(tx: Transaction) -> list[Any]:
-            return await reading.nodes(tx, CONTEXT, [row[0] for row in await tx.fetch(query, {"ids": [number]})])
+            rows = await tx.fetch(query, {"ids": [number]})
+            if not rows:
+                raise ServiceError(Reason.NOT_FOUND, f"{kind.word} {number} is in no context")
+            return await reading.nodes(tx, CONTEXT, [row[0] for row in rows])
 
         return await self._read(work)
 
