@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from headrace_persistence.metadata.rendering import metadata, type_name
+from headrace_persistence.metadata.rendering import value as scalar
 from headrace_persistence.moves import fixed, packed
 from headrace_persistence.places import place
 from headrace_persistence.projecting import KINDS, AttemptChange, RunChange, TaskChange
@@ -48,6 +50,7 @@ RUN_COLUMNS: Final = (
     "run_exit_tasks",
     "resetting",
 )
+LONGEST_FOUND: Final = 1_000  # characters of a metadata text that artifacts are found by
 COUNTED: Final = ("user_failures", "infrastructure_failures", "preemptions")
 
 
@@ -154,7 +157,34 @@ def artifacts(changes: Sequence[RunChange]) -> Columns:
         "created_at_us": [time_us for _, time_us, _ in rows],
         "payload": [_without_id(artifact).SerializeToString() for _, _, artifact in rows],
         "place": [place(artifact) for _, _, artifact in rows],
+        "type_name": [type_name(artifact) for _, _, artifact in rows],
+        "uri": [artifact.uri.replace("\0", "") for _, _, artifact in rows],
+        "name": [artifact.name.replace("\0", "") for _, _, artifact in rows],
     }
+
+
+def artifact_metadata(changes: Sequence[RunChange]) -> Columns:
+    """For insert_artifact_metadata: scalars, but for long texts, which nobody looks for."""
+    found = {
+        key: artifact for change in changes for key, (_, artifact) in change.artifacts.items() if artifact.metadata_json
+    }
+    rows = [(key, name, value) for key in sorted(found) for name, value in _scalars(found[key])]
+    made: Columns = {"artifact_id": [key for key, _, _ in rows], "name": [name for _, name, _ in rows]}
+    for column in ("int_value", "double_value", "string_value"):
+        made[column] = [getattr(value, column) if value.WhichOneof("value") == column else None for *_, value in rows]
+    return made
+
+
+def _scalars(artifact: ev.Artifact) -> Iterable[tuple[str, Any]]:
+    for name, held in metadata(artifact).items():
+        value = None if isinstance(held, (list, dict)) else scalar(held)
+        if (
+            value is not None
+            and "\0" not in name
+            and "\0" not in value.string_value
+            and len(value.string_value) <= LONGEST_FOUND
+        ):
+            yield name, value
 
 
 def links(changes: Sequence[RunChange]) -> Columns:

@@ -33,7 +33,7 @@ def run(store: Any) -> None:
 
 
 def made(store: Any) -> dict[str, list[int]]:
-    """Two branches that meet, one that leaves, and a piece apart:  a0 → e0 → a1 → e1 → a3;  a2 → e1;  a1 → e2 → a4, a5;  a6 → e3."""
+    """Branches that meet, one that leaves, a piece apart: a0 → e0 → a1 → e1 → a3; a2 → e1; a1 → e2 → a4, a5; a6 → e3."""
     artifact = store.put_artifact_type(type_of("artifact", "walked artifact", n=ms.INT), kind="artifact type")
     execution = store.put_execution_type(type_of("execution", "walked execution", n=ms.INT), kind="execution type")
     context = store.put_context_type(type_of("context", "walked context"), kind="context type")

@@ -176,7 +176,8 @@ def masked(store: Any, kind: str, types: dict[str, int]) -> None:
     )
     masks = (
         ["properties.i"], ["custom_properties.x"], ["custom_properties.w", "custom_properties.z"], ["external_id"],
-        ["properties.s"], ["properties"], ["custom_properties"], ["uri"], ["name"], ["nonsense"], ["properties.i", "external_id", "uri"],
+        ["properties.s"], ["properties"], ["custom_properties"], ["uri"], ["name"],
+        ["nonsense"], ["properties.i", "external_id", "uri"],
         ["properties.none_there"], ["state", "last_known_state"],
     )  # fmt: skip
     for mask in masks:

@@ -51,7 +51,7 @@ def made(store: Any, kind: str) -> None:
     described = type_of(kind, f"{kind}_described")
     described.description = "what it is for"
     put(described, kind=f"{kind} type")
-    put(type_of(kind, f"{kind}_ünïcode ✓", **{"größe": ms.INT}), kind=f"{kind} type")
+    put(type_of(kind, f"{kind}_ünïcode ✓", größe=ms.INT), kind=f"{kind} type")
 
 
 def evolved(store: Any, kind: str) -> None:

@@ -1,25 +1,98 @@
-"""What runs made, as ML Metadata's nodes: the names that KFP's tools know, from the rows of runs, tasks and artifacts."""
+"""What runs made, read for ML Metadata: the rows of runs, tasks and artifacts; rendering.py says what they are there."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from headrace_persistence.metadata.kinds import Kind
+from headrace_persistence.metadata import rendering
+from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.queries import SQL
+from headrace_protos.ml_metadata import metadata_store_pb2 as ms
+from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
 from headrace_servicekit.postgres import Row, Transaction
+
+PLANS: Final = 64  # that are kept: they never change
+_plans: OrderedDict[int, plan_pb2.Plan] = OrderedDict()
 
 
 async def fill(tx: Transaction, kind: Kind, rows: Sequence[Row], found: Mapping[int, Any]) -> None:
-    """Give the nodes of ROWS their custom properties."""
+    """Give the nodes of ROWS, which runs made, their custom properties."""
+    ids = [row[0] for row in rows]
+    held = await (
+        _artifacts(tx, ids) if kind is ARTIFACT else _executions(tx, ids) if kind is EXECUTION else _runs(tx, ids)
+    )
+    for number, properties in held.items():
+        for name, value in properties.items():
+            found[number].custom_properties[name].CopyFrom(value)
 
 
 async def own_properties(tx: Transaction, kind: Kind, number: int) -> Collection[str] | None:
-    """The custom properties that the run gave to its node; None for a node that people put."""
-    rows = await tx.fetch(SQL["metadata_nodes"], {"kind": kind.number, "ids": [number]})
-    return None if not rows or not rows[0][9] else []
+    """The custom properties that only its run gives to a node; None for a node that people put."""
+    row = await tx.fetch_one(SQL["metadata_nodes"], {"kind": kind.number, "ids": [number]})
+    if row is None or not row[9]:
+        return None
+    if kind is ARTIFACT:
+        return set((await _artifacts(tx, [number])).get(number, ()))
+    return rendering.TASK_KEYS if kind is EXECUTION else rendering.RUN_KEYS
 
 
-def is_taken(kind: Kind, type_name: str, name: str) -> bool:
-    """Whether a run may have made a node of that type with that name."""
-    return bool(name) and type_name in ("system.Pipeline", "system.PipelineRun", "system.DAGExecution")
+def is_for_runs(kind: Kind, type_name: str) -> bool:
+    """Whether nodes of a type are made by runs alone."""
+    return kind is CONTEXT and type_name in ("system.Pipeline", "system.PipelineRun")
+
+
+async def _artifacts(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, ms.Value]]:
+    rows = await tx.fetch(SQL["made_artifacts"], {"ids": list(ids)})
+    return {number: rendering.artifact(ev.Artifact.FromString(payload)) for number, payload in rows}
+
+
+async def _runs(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, ms.Value]]:
+    rows = await tx.fetch(SQL["made_runs"], {"ids": list(ids)})
+    return {
+        number: rendering.run(run_id, pipeline, namespace, rendering.published(run_id, pipeline, root, uri or ""))
+        for number, run_id, pipeline, namespace, root, uri in rows
+    }
+
+
+async def _executions(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, ms.Value]]:
+    made: dict[int, dict[str, ms.Value]] = {}
+    for number, name, inputs, outputs, children in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
+        made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name, children)
+    for row in await tx.fetch(SQL["made_tasks"], {"ids": list(ids)}):
+        task = _task(row)
+        needs_plan = task.kind in (ev.RUNTIME, ev.DAG, ev.LOOP_ITERATION)
+        made[row[0]] = rendering.task(task, await _plan(tx, row[1]) if needs_plan else None)
+    return made
+
+
+def _task(row: Row) -> rendering.Task:
+    _, _, path, kind, definition, inputs, outputs, count, handle, cache_key, parent, children, cached, namespace = row
+    return rendering.Task(
+        path=path,
+        kind=kind,
+        definition=ev.TaskCreated.FromString(definition),
+        inputs=ev.Values.FromString(inputs),
+        outputs=ev.Values.FromString(outputs),
+        parent=parent,
+        children=children,
+        iteration_count=count,
+        namespace=namespace,
+        handle=handle,
+        cache_key=cache_key,
+        cached=cached or 0,
+    )
+
+
+async def _plan(tx: Transaction, run: int) -> plan_pb2.Plan:
+    """The plan of a run."""
+    known = _plans.get(run)
+    if known is None:
+        row = await tx.fetch_one(SQL["made_plan"], {"run": run})
+        known = plan_pb2.Plan.FromString(row[0]) if row else plan_pb2.Plan()
+        _plans[run] = known
+        while len(_plans) > PLANS:
+            _plans.popitem(last=False)
+    return known

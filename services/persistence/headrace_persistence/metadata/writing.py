@@ -51,8 +51,9 @@ class Putter:
         if kind.has_uri:
             row["uri"] = given.uri
         _check_texts(kind, row)
-        if made.is_taken(kind, (await self.type_of(kind, given.type_id)).name, given.name):
-            await self._refuse_made_name(kind, given)
+        if made.is_for_runs(kind, type_ := (await self.type_of(kind, given.type_id)).name):
+            said = f"contexts of type {type_} are made by runs alone; put one of another type"
+            raise ServiceError(Reason.FORBIDDEN, said)
         inserted = await self.tx.fetch_one(SQL["insert_metadata_node"], row)
         if inserted is None:
             raise await self._taken(kind, given)
@@ -113,11 +114,6 @@ class Putter:
                 )
                 return ServiceError(Reason.ALREADY_EXISTS, said)
         return ServiceError(Reason.ALREADY_EXISTS, f"another {kind.word} has the external id {given.external_id}")
-
-    async def _refuse_made_name(self, kind: Kind, given: Any) -> None:
-        key = {"kind": kind.number, "type": given.type_id, "name": given.name}
-        if await self.tx.fetch_one(SQL["metadata_nodes_named"], key) is not None:
-            raise await self._taken(kind, given)
 
 
 def _check_texts(kind: Kind, row: dict[str, Any]) -> None:

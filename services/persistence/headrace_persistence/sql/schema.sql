@@ -231,7 +231,8 @@ CREATE TABLE platform.artifacts (
     payload bytea NOT NULL,     -- a serialised Artifact, without its id
     place bytea NOT NULL DEFAULT '',    -- a digest of type and URI, by which importers find it again
     type_name text COLLATE "C" NOT NULL DEFAULT 'system.Artifact',  -- as ML Metadata has it
-    uri text COLLATE "C" NOT NULL DEFAULT ''
+    uri text COLLATE "C" NOT NULL DEFAULT '',
+    name text COLLATE "C" NOT NULL DEFAULT ''   -- its display name
 );
 CREATE INDEX artifacts_place ON platform.artifacts (place, id);
 CREATE INDEX artifacts_uri ON platform.artifacts USING hash (uri);
@@ -426,6 +427,8 @@ UNION ALL
 SELECT 0::smallint, k.id, true, 'task_name', NULL, NULL, regexp_replace(k.path, '^.*/|\[\d+\]$', '', 'g'), NULL FROM platform.tasks k
 UNION ALL
 SELECT 0::smallint, r.id, true, 'task_name', NULL, NULL, '', NULL FROM platform.runs r
+UNION ALL
+SELECT 1::smallint, a.id, true, 'display_name', NULL, NULL, a.name, NULL FROM platform.artifacts a
 UNION ALL
 SELECT 0::smallint, k.id, true, 'parent_dag_id', coalesce(d.id, k.run), NULL, NULL, NULL
 FROM platform.tasks k LEFT JOIN platform.tasks d ON d.run = k.run AND d.path = k.parent

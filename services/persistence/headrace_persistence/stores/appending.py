@@ -8,7 +8,7 @@ batch until the culprit is alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -48,6 +48,8 @@ class _Batch:
 
     outcomes: dict[int, rs.RunAppended]  # by index in the request
     changed: set[int]
+    titles: frozenset[str] = frozenset()  # types of artifacts that are there
+    new_titles: set[str] = field(default_factory=set)
 
 
 class Appender:
@@ -55,6 +57,7 @@ class Appender:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._titles: frozenset[str] = frozenset()
 
     async def append(self, request: rs.AppendRequest) -> Appended:
         """Commit what can be; answers in the request's order."""
@@ -77,7 +80,7 @@ class Appender:
         refused: dict[int, str] = {}
         try:
             while True:
-                done = _Batch({}, set())
+                done = _Batch({}, set(), self._titles)
                 try:
                     await self._database.transaction(partial(_commit, request, indexes, refused, done))
                     break
@@ -94,6 +97,7 @@ class Appender:
             await self._some(request, indexes[:middle], batch)
             await self._some(request, indexes[middle:], batch)
             return
+        self._titles |= done.new_titles
         batch.outcomes |= done.outcomes
         batch.changed |= done.changed
 
@@ -197,7 +201,7 @@ class _Append:
                 await self._run("insert_attempts", columns.new_attempts(changes)),
                 await self._run("update_attempts", columns.changed_attempts(changes)),
             ]
-            await self._run("insert_artifacts", columns.artifacts(changes))
+            await self._artifacts(changes)
             await self._run("insert_links", columns.links(changes))
             if consumed:
                 pairs = {"run": [run for run, _ in consumed], "inbox_id": [one for _, one in consumed]}
@@ -221,6 +225,14 @@ class _Append:
         if culprits:
             raise _CulpritsError(culprits)
 
+    async def _artifacts(self, changes: list[RunChange]) -> None:
+        artifacts = columns.artifacts(changes)
+        titles = set(artifacts["type_name"]) - self._done.titles
+        await self._run("insert_artifact_types", {"name": sorted(titles)})
+        await self._run("insert_artifacts", artifacts)
+        await self._run("insert_artifact_metadata", columns.artifact_metadata(changes))
+        self._done.new_titles |= titles
+
     async def _run(self, name: str, rows: columns.Columns) -> Any:
         """The cursor of statement NAME over ROWS, or None where there are none."""
         if not next(iter(rows.values())):
@@ -232,6 +244,8 @@ class _Append:
         artifacts = [row[0] for row in await self._tx.fetch(SQL["lock_artifacts_of"], runs)]
         await self._tx.execute(SQL["delete_links"], runs)
         await self._tx.execute(SQL["delete_orphans"], {"artifacts": artifacts})
+        await self._tx.execute(SQL["delete_metadata_of_artifacts"], {"artifacts": artifacts})
+        await self._tx.execute(SQL["delete_metadata_of_runs"], runs)
         await self._tx.execute(SQL["delete_runs"], {**runs, "days": [row[4] for row in rows]})
 
 

@@ -90,6 +90,9 @@ class Inbox:
             raise ServiceError(Reason.ALREADY_EXISTS, f"Run {new.run_id} exists already; take a new id")
         run = int(inserted[0])
         event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated(resumed_from=new.resume.run_id))
+        if row["pipeline_name"]:
+            context = {"name": row["pipeline_name"], "created_at_us": now_us}
+            await tx.execute(SQL["insert_pipeline_context"], context)
         await tx.execute(SQL["insert_spec"], {"run": run, "spec_json": new.spec_json, "plan": new.plan})
         await tx.execute(
             SQL["insert_first_event"],

@@ -1,7 +1,8 @@
 -- ML Metadata's public API over the platform's own rows (ADR 0019).
 ALTER TABLE platform.artifacts
     ADD COLUMN type_name text COLLATE "C" NOT NULL DEFAULT 'system.Artifact',
-    ADD COLUMN uri text COLLATE "C" NOT NULL DEFAULT '';
+    ADD COLUMN uri text COLLATE "C" NOT NULL DEFAULT '',
+    ADD COLUMN name text COLLATE "C" NOT NULL DEFAULT '';
 CREATE INDEX artifacts_uri ON platform.artifacts USING hash (uri);
 CREATE INDEX artifacts_type ON platform.artifacts (type_name, id);
 CREATE UNIQUE INDEX tasks_id ON platform.tasks (id);
@@ -184,6 +185,8 @@ SELECT 0::smallint, k.id, true, 'task_name', NULL, NULL, regexp_replace(k.path, 
 UNION ALL
 SELECT 0::smallint, r.id, true, 'task_name', NULL, NULL, '', NULL FROM platform.runs r
 UNION ALL
+SELECT 1::smallint, a.id, true, 'display_name', NULL, NULL, a.name, NULL FROM platform.artifacts a
+UNION ALL
 SELECT 0::smallint, k.id, true, 'parent_dag_id', coalesce(d.id, k.run), NULL, NULL, NULL
 FROM platform.tasks k LEFT JOIN platform.tasks d ON d.run = k.run AND d.path = k.parent
 UNION ALL
@@ -277,6 +280,7 @@ EXCEPTION WHEN character_not_in_repertoire OR array_subscript_error THEN RETURN 
 END $$;
 UPDATE platform.artifacts SET
     uri = platform.text_field(payload, 6),
+    name = platform.text_field(payload, 2),
     type_name = coalesce(nullif(platform.text_field(payload, 3), ''), 'system.Artifact');
 DROP FUNCTION platform.text_field;
 INSERT INTO platform.metadata_types (kind, name, version, definition)

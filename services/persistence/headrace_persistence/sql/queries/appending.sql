@@ -162,8 +162,11 @@ ON CONFLICT (namespace, day, accelerator) DO UPDATE SET
 
 -- name: insert_artifacts
 -- Artifacts not seen before, in the order of their ids, so that two appends cannot wait for each other.
-INSERT INTO platform.artifacts (artifact_id, created_at_us, payload, place)
-SELECT * FROM unnest(%(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[], %(place)s::bytea[])
+INSERT INTO platform.artifacts (artifact_id, created_at_us, payload, place, type_name, uri, name)
+SELECT * FROM unnest(
+    %(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[], %(place)s::bytea[], %(type_name)s::text[],
+    %(uri)s::text[], %(name)s::text[]
+)
 ON CONFLICT (artifact_id) DO NOTHING;
 
 -- name: insert_links
@@ -233,9 +236,12 @@ FOR UPDATE;
 DELETE FROM platform.links WHERE run = ANY(%(runs)s::bigint[]);
 
 -- name: delete_orphans
--- Artifacts that no task of any run reads or wrote any more.
+-- Artifacts that no task of any run reads or wrote any more, and nothing that people put names.
 DELETE FROM platform.artifacts a
-WHERE a.id = ANY(%(artifacts)s::bigint[]) AND NOT EXISTS (SELECT FROM platform.links l WHERE l.artifact = a.id);
+WHERE a.id = ANY(%(artifacts)s::bigint[])
+    AND NOT EXISTS (SELECT FROM platform.links l WHERE l.artifact = a.id)
+    AND NOT EXISTS (SELECT FROM platform.metadata_events e WHERE e.artifact = a.id)
+    AND NOT EXISTS (SELECT FROM platform.metadata_attributions m WHERE m.artifact = a.id);
 
 -- name: delete_runs
 -- Everything else of the runs; spec and inbox go by cascade.

@@ -127,7 +127,7 @@ INSERT INTO platform.metadata_properties (
 )
 SELECT %(kind)s::smallint, %(id)s::bigint, *
 FROM unnest(
-    %(custom)s::boolean[], %(name)s::text[], %(int_value)s::bigint[], %(double_value)s::double precision[],
+    %(custom)s::boolean[], %(name)s::text[], %(int_value)s::bigint[], %(double_value)s::float8[],
     %(string_value)s::text[], %(bool_value)s::boolean[], %(other)s::bytea[]
 )
 ON CONFLICT (kind, node, custom, name) DO UPDATE SET
@@ -209,3 +209,87 @@ SELECT p.child, p.parent FROM platform.seen_parents p WHERE p.child = ANY(%(ids)
 -- name: children_of
 -- The contexts right below contexts.
 SELECT p.parent, p.child FROM platform.seen_parents p WHERE p.parent = ANY(%(ids)s::bigint[]) ORDER BY p.parent, p.child;
+
+-- name: made_artifacts
+-- Artifacts that runs made.
+SELECT a.id, a.payload FROM platform.artifacts a WHERE a.id = ANY(%(ids)s::bigint[]);
+
+-- name: made_runs
+-- Runs as contexts, with one of their artifacts that lies where the run publishes.
+SELECT r.id, r.run_id, r.pipeline_name, r.namespace, r.pipeline_root, (
+    SELECT a.uri FROM platform.links l JOIN platform.artifacts a ON a.id = l.artifact
+    WHERE l.run = r.id AND l.direction = 2 AND strpos(a.uri, '/' || r.run_id || '/') > 0 LIMIT 1
+)
+FROM platform.runs r WHERE r.id = ANY(%(ids)s::bigint[]);
+
+-- name: made_plan
+-- What a run's tasks are made from.
+SELECT s.plan FROM platform.run_specs s WHERE s.run = %(run)s;
+
+-- name: made_roots
+-- Runs as the executions of their root DAGs, and how many tasks are right in those.
+SELECT r.id, r.display_name, r.inputs, r.outputs,
+    (SELECT count(*) FROM platform.tasks k WHERE k.run = r.id AND k.parent = '')
+FROM platform.runs r WHERE r.id = ANY(%(ids)s::bigint[]);
+
+-- name: made_tasks
+-- Tasks as executions: what holds them, how many tasks are right in them, whose results a cached one has.
+SELECT k.id, k.run, k.path, k.kind, k.definition, k.inputs, k.outputs, k.iteration_count, k.handle, k.cache_key,
+    coalesce(d.id, k.run), CASE WHEN k.kind < 3 THEN 0 ELSE
+        (SELECT count(*) FROM platform.tasks c WHERE c.run = k.run AND c.parent = k.path) END,
+    CASE WHEN k.cached_from <> '' THEN (SELECT o.id FROM platform.runs f JOIN platform.tasks o ON o.run = f.id
+        WHERE f.run_id = split_part(k.cached_from, '/', 1)
+            AND o.path = substr(k.cached_from, strpos(k.cached_from, '/') + 1)) END,
+    r.namespace
+FROM platform.tasks k
+JOIN platform.runs r ON r.id = k.run
+LEFT JOIN platform.tasks d ON d.run = k.run AND d.path = k.parent
+WHERE k.id = ANY(%(ids)s::bigint[]);
+
+-- name: insert_artifact_types
+-- Types of artifacts that no run had made before, in one order, so that two appends cannot wait for each other.
+INSERT INTO platform.metadata_types (kind, name, version, definition)
+SELECT 1, name, '', '' FROM unnest(%(name)s::text[]) AS new (name)
+ORDER BY name
+ON CONFLICT (kind, name, version) DO NOTHING;
+
+-- name: insert_artifact_metadata
+-- The scalars of artifacts' metadata, to find artifacts by.
+INSERT INTO platform.metadata_properties (kind, node, custom, name, made, int_value, double_value, string_value)
+SELECT 1, a.id, true, c.name, true, c.int_value, c.double_value, c.string_value
+FROM unnest(
+    %(artifact_id)s::text[], %(name)s::text[], %(int_value)s::bigint[], %(double_value)s::float8[],
+    %(string_value)s::text[]
+) AS c (artifact_id, name, int_value, double_value, string_value)
+JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
+ON CONFLICT (kind, node, custom, name) DO NOTHING;
+
+-- name: insert_pipeline_context
+-- The context of all runs of one pipeline name.
+INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES (%(name)s, %(created_at_us)s)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: delete_metadata_of_artifacts
+-- What was put onto artifacts that are deleted.
+WITH properties_gone AS (
+    DELETE FROM platform.metadata_properties p
+    WHERE p.kind = 1 AND p.node = ANY(%(artifacts)s::bigint[])
+        AND NOT EXISTS (SELECT FROM platform.artifacts a WHERE a.id = p.node)
+)
+DELETE FROM platform.metadata_changes c
+WHERE c.kind = 1 AND c.node = ANY(%(artifacts)s::bigint[])
+    AND NOT EXISTS (SELECT FROM platform.artifacts a WHERE a.id = c.node);
+
+-- name: delete_metadata_of_runs
+-- What was put onto runs and tasks that are deleted, and what connected them with nodes that people put.
+WITH gone AS MATERIALIZED (
+    SELECT k.id FROM platform.tasks k WHERE k.run = ANY(%(runs)s::bigint[])
+    UNION ALL SELECT unnest(%(runs)s::bigint[])
+), properties_gone AS (
+    DELETE FROM platform.metadata_properties p WHERE p.kind IN (0, 2) AND p.node IN (SELECT id FROM gone)
+), changes_gone AS (
+    DELETE FROM platform.metadata_changes c WHERE c.kind IN (0, 2) AND c.node IN (SELECT id FROM gone)
+), parents_gone AS (
+    DELETE FROM platform.metadata_parents m WHERE m.child = ANY(%(runs)s::bigint[])
+)
+DELETE FROM platform.metadata_associations a WHERE a.execution IN (SELECT id FROM gone);
