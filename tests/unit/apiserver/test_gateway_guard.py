@@ -8,6 +8,8 @@ from headrace_apiserver.gateway.guard import UPLOAD_PATHS, Caller, refusal
 
 RUNS = "/apis/v2beta1/runs"
 
+METADATA = "/ml_metadata.MetadataStoreService/GetContexts"
+
 
 def caller(**changes):
     usual = {
@@ -32,6 +34,8 @@ def caller(**changes):
         caller(has_body=False, content_type=""),
         caller(origin="http://127.0.0.1:8888", fetch_site="same-origin"),
         caller(fetch_site="none", has_body=False),
+        caller(path=METADATA, content_type="application/grpc-web+proto"),
+        caller(path=METADATA, content_type="application/grpc-web-text"),
         *(caller(path=path, content_type="multipart/form-data; boundary=x") for path in sorted(UPLOAD_PATHS)),
     ],
 )
@@ -57,6 +61,9 @@ def test_honest_callers_pass(honest):
         (caller(content_type=""), "send application/json"),
         (caller(content_type="multipart/form-data; boundary=x"), "send application/json"),
         (caller(path=sorted(UPLOAD_PATHS)[0], content_type="text/plain"), "send application/json"),
+        (caller(content_type="application/grpc-web+proto"), "send application/json"),
+        (caller(path=METADATA), "send application/grpc-web+proto"),
+        (caller(path=METADATA, content_type="text/plain"), "send application/grpc-web+proto"),
     ],
 )
 def test_foreign_callers_are_refused_with_the_reason(foreign, text):

@@ -68,7 +68,8 @@ def refusal(caller: Caller, endpoint: str | None, *, any_host: bool = False) -> 
     if caller.origin is not None and caller.origin.lower() not in _origins(caller.host, endpoint, any_host):
         return f"requests of the web page at {caller.origin!r} are refused: its origin is not this server's"
     if caller.has_body and not _is_ours(caller.content_type, caller.path):
-        return f"the Content-Type of the body is {caller.content_type!r}; send application/json"
+        wanted = "application/grpc-web+proto" if _is_metadata(caller.path) else "application/json"
+        return f"the Content-Type of the body is {caller.content_type!r}; send {wanted}"
     return None
 
 
@@ -93,9 +94,13 @@ def _origins(host: str, endpoint: str | None, behind_tls: bool) -> set[str]:
 
 def _is_ours(content_type: str, path: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
-    if path.startswith("/ml_metadata."):
+    if _is_metadata(path):
         return is_grpc_web(kind)
     return kind == "application/json" or (kind == "multipart/form-data" and path in UPLOAD_PATHS)
+
+
+def _is_metadata(path: str) -> bool:
+    return path.startswith("/ml_metadata.")
 
 
 def guard(door: Door) -> Callable[..., Awaitable[web.StreamResponse]]:

@@ -6,7 +6,7 @@ Postgres. Text compares by bytes; LIKE does not tell upper from lower case, as i
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedInput
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from headrace_persistence.metadata import filter_columns as fc
 from headrace_persistence.metadata.filter_columns import BOOLEAN, DOUBLE, INTEGER, NULL, STRING, Column
@@ -75,7 +75,8 @@ def wrong(why: str) -> ServiceError:
 
 def _where(query: str, unexpected: UnexpectedInput) -> str:
     at = unexpected.pos_in_stream
-    if at is None or at < 0 or at >= len(query):
+    ended = isinstance(unexpected, UnexpectedToken) and unexpected.token.type == "$END"
+    if ended or at is None or not 0 <= at < len(query):
         return "it ends where more is needed"
     return f"cannot be read from {query[at : at + 40]!r} on"
 
@@ -255,10 +256,7 @@ class _Compiler:
         return self._parameter(float(children[0]), DOUBLE)
 
     def _string(self, children: Sequence[Any]) -> _Part:
-        try:
-            text = ast.literal_eval(str(children[0]))
-        except (SyntaxError, ValueError):
-            raise wrong(f"the string {children[0]} cannot be read") from None
+        text = _ESCAPE.sub(_unescaped, str(children[0])[1:-1])
         if "\0" in text:
             raise wrong("a string holds a NUL character")
         return self._parameter(text, STRING)
@@ -307,4 +305,18 @@ def _word(token: Token) -> str:
     return str(token)[1:-1] if token.type == "QUOTED" else str(token)
 
 
+def _unescaped(found: re.Match[str]) -> str:
+    escaped = found[0][1:]
+    if len(escaped) > 1:
+        number = int(escaped, 8) if escaped[0].isdigit() else int(escaped[1:], 16)
+        if 0xD800 <= number < 0xE000 or number > 0x10FFFF:
+            raise wrong(f"\\{escaped} is no character")
+        return chr(number)
+    if escaped not in _PLAIN_ESCAPES:
+        raise wrong(f"a string holds \\{escaped}, which means nothing; write \\\\ for a backslash")
+    return _PLAIN_ESCAPES[escaped]
+
+
+_ESCAPE: Final = re.compile(r"\\(?:[0-3][0-7]{2}|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_PLAIN_ESCAPES: Final = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
 _SQL_TYPES: Final = {INTEGER: "bigint", DOUBLE: "double precision", STRING: "text"}

@@ -23,6 +23,9 @@ TASK_KEYS: Final = ROOT_KEYS | {
     "parent_dag_id", "iteration_index", "iteration_count", "image", "pod_name", "pod_uid", "namespace", "cache_fingerprint",
     "cached_execution_id", "parameter_producer_task", "artifact_producer_task", "output_artifacts",
 }  # fmt: skip
+DEEPEST: Final = (
+    25  # levels of a struct: clients of protobuf read messages 100 levels deep, a level of JSON is up to three
+)
 UNTITLED: Final = "system.Artifact"
 
 
@@ -67,7 +70,7 @@ def artifact(of: ev.Artifact) -> Properties:
 
 def metadata(of: ev.Artifact) -> Mapping[str, Any]:
     """An artifact's metadata but what only its run needed."""
-    held = json.loads(of.metadata_json or "{}")
+    held = _loaded(of.metadata_json or "{}")
     return (
         {_clean(name): one for name, one in held.items() if name != "_kfp_workspace"} if isinstance(held, dict) else {}
     )
@@ -198,7 +201,7 @@ def _parameters(values: ev.Values) -> ms.Value:
     """Parameters as one struct; of those that lie in the artifact store, where they lie."""
     made = struct_pb2.Struct()
     for name, one in values.parameters.items():
-        held = json.loads(one.json) if one.WhichOneof("kind") == "json" else one.uri
+        held = _loaded(one.json) if one.WhichOneof("kind") == "json" else one.uri
         made.fields[_clean(name)].CopyFrom(_struct_value(held))
     return ms.Value(struct_value=made)
 
@@ -209,12 +212,22 @@ def _struct_value(held: Any) -> struct_pb2.Value:
     return made
 
 
-def _plain(held: Any) -> Any:
-    """JSON that a struct can hold: numbers as doubles, texts that are UTF-8."""
+def _loaded(text: str) -> Any:
+    """JSON with all numbers as doubles, of whatever length; what cannot be read is nothing."""
+    try:
+        return json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _plain(held: Any, level: int = 0) -> Any:
+    """JSON that a struct can hold and clients can read: numbers as doubles, texts that are UTF-8, not too deep."""
+    if isinstance(held, (dict, list)) and level == DEEPEST:
+        return "…"
     if isinstance(held, dict):
-        return {_clean(name): _plain(one) for name, one in held.items()}
+        return {_clean(name): _plain(one, level + 1) for name, one in held.items()}
     if isinstance(held, list):
-        return [_plain(one) for one in held]
+        return [_plain(one, level + 1) for one in held]
     if isinstance(held, str):
         return _clean(held)
     if isinstance(held, (int, float)) and not isinstance(held, bool):
@@ -227,7 +240,7 @@ def _double(held: float) -> float:
     try:
         return float(held)
     except OverflowError:
-        return math.copysign(math.inf, held)
+        return math.inf if held > 0 else -math.inf
 
 
 def _text(text: str) -> ms.Value:
