@@ -112,3 +112,28 @@ def test_whatever_is_asked_is_compiled_or_refused(query):
     else:
         reason = Reason.INVALID_INPUT if made.text.startswith(" AND ") or not query else Reason.INTERNAL
     assert reason == Reason.INVALID_INPUT
+
+
+@pytest.mark.parametrize(
+    ("query", "probes"),
+    [
+        ("custom_properties.accuracy.double_value > 0.9", 1),
+        ("properties.n.int_value = 1 AND (custom_properties.s.string_value = 'x' AND id > 3)", 2),
+        ("contexts_a.name = 'x' AND contexts_a.type = 'y'", 1),
+        ("events_0.execution_id = 5", 1),
+        ("properties.n.int_value = -1", 1),
+        ("properties.n.int_value = 1 OR id = 1", 0),
+        ("NOT properties.n.int_value = 1", 0),
+        ("properties.n.int_value != 1", 0),
+        ("properties.n.int_value = properties.m.int_value", 0),
+        ("custom_properties.display_name.string_value = 'x'", 0),
+        ("custom_properties.s.string_value > 'x'", 0),
+        ("contexts_a.type = 'y'", 0),
+        ("name = 'x'", 0),
+    ],
+)
+def test_what_must_be_true_and_has_an_index_is_probed(query, probes):
+    made = condition(ARTIFACT, query)
+    assert len(made.probes) == probes
+    names = [set(made.params), *(set(probe.params) for probe in made.probes)]
+    assert sum(map(len, names)) == len(set().union(*names))

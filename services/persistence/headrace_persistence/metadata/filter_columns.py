@@ -65,6 +65,19 @@ PROPERTIES: Final = (
     "SELECT p.int_value, p.double_value, p.string_value, p.bool_value FROM platform.seen_properties p"
     " WHERE p.kind = {kind} AND p.node = n.id AND p.custom = {custom} AND p.name = {name}"
 )
+LED: Final = 64  # characters of a text that the index of properties holds
+PROBED: Final = (
+    "SELECT p.node AS id FROM platform.metadata_properties p"
+    " WHERE p.kind = {kind} AND p.custom = {custom} AND p.name = {name}"
+)
+# Properties of what runs made that are no rows of their own: the view seen_properties makes them.
+MADE: Final[Mapping[int, frozenset[str]]] = {
+    ARTIFACT.number: frozenset({"display_name"}),
+    EXECUTION.number: frozenset(
+        {"task_name", "parent_dag_id", "iteration_index", "iteration_count", "cache_fingerprint", "namespace"}
+    ),
+    CONTEXT.number: frozenset({"namespace", "resource_name"}),
+}
 # A neighbour: how it is joined ({key} = the node's id) and its columns.
 _NEIGHBOUR: Final = (
     "SELECT o.id, o.type_name, o.name, o.uri, o.state, o.external_id, o.created_ms, o.updated_ms FROM {link} l"
@@ -79,12 +92,14 @@ class Neighbour:
 
     source: str
     columns: Mapping[str, Column]
+    ids: str  # which nodes are connected with the one that {value} tells by its {column}
 
 
 def _neighbour(link: str, own: str, other: str, kind: Kind) -> Neighbour:
     named = {name: one for name, one in ATTRIBUTES[kind.number].items() if name != "type_id"}
     source = _NEIGHBOUR.format(link=f"platform.{link}", own=own, other=other, kind=kind.number)
-    return Neighbour(source, named)
+    few = f"SELECT s.id FROM platform.seen_nodes s WHERE s.kind = {kind.number} AND s.{{column}} = {{value}}"  # noqa: S608  # our words
+    return Neighbour(source, named, f"SELECT l.{own} AS id FROM platform.{link} l WHERE l.{other} = ANY(ARRAY({few}))")  # noqa: S608
 
 
 def _events(own: str, other: str) -> Neighbour:
@@ -95,6 +110,7 @@ def _events(own: str, other: str) -> Neighbour:
             "milliseconds_since_epoch": Column("time_ms", INTEGER),
             f"{other}_id": Column(other, INTEGER),
         },
+        f"SELECT e.{own} AS id FROM platform.seen_events e WHERE e.{{column}} = {{value}}",  # noqa: S608  # our words
     )
 
 

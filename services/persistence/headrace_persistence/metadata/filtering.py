@@ -38,6 +38,15 @@ class Condition:
 
     text: str
     params: dict[str, Any]
+    probes: tuple[Probe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A query for the ids of all nodes that can fit, by an index: where it finds few, only those need to be looked at."""
+
+    text: str
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
     made = compiler.part(tree)
     if made.type not in (BOOLEAN, NULL):
         raise wrong(f"it is {made.type}, not a condition")
-    return Condition(f" AND {compiler.joined(made.sql)}", compiler.params)
+    probes = (_probe(kind, one, f"{prefix}p{number}_") for number, one in enumerate(_conjuncts(tree)))
+    return Condition(f" AND {compiler.joined(made.sql)}", compiler.params, tuple(one for one in probes if one))
 
 
 def wrong(why: str) -> ServiceError:
@@ -87,6 +97,41 @@ def _depth(tree: Any) -> int:
         deepest += 1
         level = [child for one in level for child in getattr(one, "children", ())]
     return deepest
+
+
+def _conjuncts(tree: Any) -> list[Any]:
+    """What must all be true."""
+    return [one for child in tree.children for one in _conjuncts(child)] if tree.data == "both" else [tree]
+
+
+def _probe(kind: Kind, tree: Any, prefix: str) -> Probe | None:
+    """The probe of a comparison of something connected with a literal; None for other conditions."""
+    if tree.data != "compared" or tree.children[0].data != "column":
+        return None
+    left, operator, right = tree.children
+    if (right.children[1] if right.data == "signed" else right).data not in ("integer", "float", "string"):
+        return None
+    compiler = _Compiler(kind, prefix)
+    words, value = _path(left.children[0]), compiler.part(right)
+    if words[0] in fc.PREFIXES:
+        text = _probe_property(compiler, words, str(operator), value)
+    else:
+        near = fc.neighbour(kind, words[0])
+        column = near.columns[words[1]].sql if near is not None else ""
+        few = near is not None and operator == "=" and words[1] in ("id", "name", "artifact_id", "execution_id")
+        text = near.ids.format(column=column, value=value.sql) if near is not None and few else ""
+    return Probe(text, compiler.params) if text else None
+
+
+def _probe_property(compiler: _Compiler, words: list[str], operator: str, value: _Part) -> str:
+    custom, name, column = words[0] == "custom_properties", words[1], words[2]
+    indexed = column in ("int_value", "double_value") and operator in ("=", "<", "<=", ">", ">=")
+    if not (indexed or (column == "string_value" and operator == "=")) or name in fc.MADE[compiler.kind.number]:
+        return ""
+    named = compiler.parameter(name, STRING).sql
+    text = fc.PROBED.format(kind=compiler.kind.number, custom=str(custom).lower(), name=named)
+    exactly = f" AND left(p.string_value, {fc.LED}) = left({value.sql}, {fc.LED})" if column == "string_value" else ""
+    return f"{text} AND p.{column} {operator} {value.sql}{exactly}"
 
 
 @dataclass(slots=True)
@@ -250,18 +295,18 @@ class _Compiler:
         number = int(children[0], 16 if children[0][:2] in ("0x", "0X") else 10)
         if number > LARGEST:
             raise wrong(f"{children[0]} is too large for an integer")
-        return self._parameter(number, INTEGER)
+        return self.parameter(number, INTEGER)
 
     def _float(self, children: Sequence[Any]) -> _Part:
-        return self._parameter(float(children[0]), DOUBLE)
+        return self.parameter(float(children[0]), DOUBLE)
 
     def _string(self, children: Sequence[Any]) -> _Part:
         text = _ESCAPE.sub(_unescaped, str(children[0])[1:-1])
         if "\0" in text:
             raise wrong("a string holds a NUL character")
-        return self._parameter(text, STRING)
+        return self.parameter(text, STRING)
 
-    def _parameter(self, value: Any, type_: str) -> _Part:
+    def parameter(self, value: Any, type_: str) -> _Part:
         name = f"{self.prefix}{len(self.params)}"
         self.params[name] = value
         return _Part(f"%({name})s::{_SQL_TYPES[type_]}", type_)
@@ -285,7 +330,7 @@ class _Compiler:
         key = f"{'custom' if custom else 'declared'}:{name}"
         source = self.joins.get(key)
         if source is None:
-            wanted = self._parameter(name, STRING).sql
+            wanted = self.parameter(name, STRING).sql
             source = fc.PROPERTIES.format(kind=self.kind.number, custom=str(custom).lower(), name=wanted)
         return self._of(key, source, found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from headrace_persistence.metadata import listing, reading, types
+from headrace_persistence.metadata import listing, paging, reading, types
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, Kind
 from headrace_persistence.metadata.lineage import Subgraph
 from headrace_persistence.metadata.links import events_of
@@ -63,10 +63,10 @@ class Finder:
         self, kind: Kind, options: ms.ListOperationOptions | None, only: listing.Only | None = None
     ) -> tuple[list[Any], str]:
         """A page of nodes and where the next one begins; without options, everything."""
-        asked = listing.asked(kind, options, only)
+        listing.asked(kind, options, only)  # refused before anything is read
 
         async def work(tx: Transaction) -> tuple[list[Any], str]:
-            rows = await tx.fetch(asked.text, asked.params)
+            asked, rows = await paging.page(tx, kind, options, only)
             more = asked.size is not None and len(rows) > asked.size
             rows = rows[: asked.size]
             places = {row[0]: at for at, row in enumerate(rows)}

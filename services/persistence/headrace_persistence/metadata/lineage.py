@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from headrace_persistence.metadata import listing, types
+from headrace_persistence.metadata import listing, paging, types
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.metadata.links import events_of
 from headrace_persistence.queries import SQL
@@ -43,8 +43,8 @@ class Subgraph:
         """Visit what can be reached; raises where nothing can be started from."""
         kind, query, hops = self._checked()
         start = ms.ListOperationOptions(filter_query=query, max_result_size=MOST_STARTS)
-        found = listing.asked(kind, start)
-        rows = (await self._tx.fetch(found.text, found.params))[:MOST_STARTS]
+        _, found = await paging.page(self._tx, kind, start)
+        rows = found[:MOST_STARTS]
         if not rows:
             raise ServiceError(Reason.NOT_FOUND, f"no {kind.word} fits the filter of the starting nodes")
         reached = await self._without_ending(kind, [row[0] for row in rows])
@@ -94,10 +94,8 @@ class Subgraph:
         ends = self._endings(kind)
         if not ends.filter_query or not ids:
             return list(ids)
-        only = listing.Only(" AND n.id = ANY(%(among)s::bigint[])", {"among": list(ids)})
-        ending: set[int] = set()
-        found = listing.filtered(kind, ends.filter_query, only)
-        ending |= {row[0] for row in await self._tx.fetch(found.text, found.params)}
+        found = listing.filtered(kind, ends.filter_query, listing.among(None, ids))
+        ending = {row[0] for row in await self._tx.fetch(found.text, found.params)}
         self._ending[kind.number] |= ending
         return [one for one in ids if one not in ending]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from google.protobuf.message import DecodeError
 
-from headrace_persistence.metadata.filtering import condition
+from headrace_persistence.metadata.filtering import Probe, condition
 from headrace_persistence.metadata.kinds import Kind
 from headrace_persistence.queries import SQL
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
@@ -34,6 +34,7 @@ class Asked:
     params: dict[str, Any]
     size: int | None
     options: ms.ListOperationOptions
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,13 @@ def asked(kind: Kind, options: ms.ListOperationOptions | None, only: Only | None
         than = ">" if options.order_by_field.is_asc else "<"
         where += f" AND ({sort}, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
     direction = "ASC" if options.order_by_field.is_asc else "DESC"
-    return Asked(_text(kind, sort, direction, where), params, size, options)
+    return Asked(_text(kind, sort, direction, where), params, size, options, fits.probes)
+
+
+def among(only: Only | None, ids: Sequence[int]) -> Only:
+    """ONLY, and of these ids."""
+    text, params = (only.text, only.params or {}) if only else ("", {})
+    return Only(f"{text} AND n.id = ANY(%(among)s::bigint[])", {**params, "among": list(ids)})
 
 
 def filtered(kind: Kind, query: str, only: Only) -> Asked:

@@ -110,6 +110,7 @@ CREATE TABLE platform.runs (
 CREATE INDEX runs_created ON platform.runs (created_at_us, run_id);
 CREATE INDEX runs_of_experiment ON platform.runs (experiment_id, created_at_us, run_id);
 CREATE INDEX runs_of_pipeline_name ON platform.runs (pipeline_name, id);
+CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
 CREATE INDEX runs_active ON platform.runs (shard) WHERE finished_at_us = 0;
 
 -- What lists never load.
@@ -193,6 +194,7 @@ CREATE TABLE platform.tasks (
     CONSTRAINT tasks_finished CHECK ((state >= 4) = (finished_at_us <> 0))
 ) WITH (fillfactor = 60);
 CREATE UNIQUE INDEX tasks_id ON platform.tasks (id);
+CREATE INDEX tasks_created_ms ON platform.tasks ((created_at_us / 1000), id);
 
 CREATE TABLE platform.attempts (
     run bigint NOT NULL,
@@ -237,6 +239,7 @@ CREATE TABLE platform.artifacts (
 CREATE INDEX artifacts_place ON platform.artifacts (place, id);
 CREATE INDEX artifacts_uri ON platform.artifacts USING hash (uri);
 CREATE INDEX artifacts_type ON platform.artifacts (type_name, id);
+CREATE INDEX artifacts_created_ms ON platform.artifacts ((created_at_us / 1000), id);
 
 -- Lineage: which task read (1) or wrote (2) which artifact, under which name. An artifact lives while a link does.
 CREATE TABLE platform.links (
@@ -301,6 +304,7 @@ CREATE TABLE platform.metadata_properties (
     PRIMARY KEY (kind, node, custom, name)
 );
 CREATE INDEX metadata_properties_int ON platform.metadata_properties (kind, name, int_value) WHERE int_value IS NOT NULL;
+CREATE INDEX metadata_properties_string ON platform.metadata_properties (kind, name, left(string_value, 64)) WHERE string_value IS NOT NULL;
 CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, name, double_value) WHERE double_value IS NOT NULL;
 
 -- When people last changed a node that a run made.

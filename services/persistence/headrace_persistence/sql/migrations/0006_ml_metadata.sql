@@ -5,8 +5,11 @@ ALTER TABLE platform.artifacts
     ADD COLUMN name text COLLATE "C" NOT NULL DEFAULT '';
 CREATE INDEX artifacts_uri ON platform.artifacts USING hash (uri);
 CREATE INDEX artifacts_type ON platform.artifacts (type_name, id);
+CREATE INDEX artifacts_created_ms ON platform.artifacts ((created_at_us / 1000), id);
 CREATE UNIQUE INDEX tasks_id ON platform.tasks (id);
+CREATE INDEX tasks_created_ms ON platform.tasks ((created_at_us / 1000), id);
 CREATE INDEX runs_of_pipeline_name ON platform.runs (pipeline_name, id);
+CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
 
 -- ── ML Metadata: what people put by its API lies in metadata_*; the views seen_* show it together with what runs made ──
 -- Kinds are ML Metadata's: 0 execution, 1 artifact, 2 context. Times in milliseconds, as its API has them.
@@ -58,6 +61,7 @@ CREATE TABLE platform.metadata_properties (
     PRIMARY KEY (kind, node, custom, name)
 );
 CREATE INDEX metadata_properties_int ON platform.metadata_properties (kind, name, int_value) WHERE int_value IS NOT NULL;
+CREATE INDEX metadata_properties_string ON platform.metadata_properties (kind, name, left(string_value, 64)) WHERE string_value IS NOT NULL;
 CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, name, double_value) WHERE double_value IS NOT NULL;
 
 -- When people last changed a node that a run made.
