@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from headrace_persistence.metadata.finding import Finder
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.metadata.putting import Writer
@@ -169,6 +171,9 @@ class MetadataStore(grpc_stubs.MetadataStoreServiceServicer):
         return mss.GetContextByTypeAndNameResponse(context=found)
 
     async def GetArtifactsByURI(self, request: Any, context: Any) -> mss.GetArtifactsByURIResponse:  # noqa: N802
+        unknown: Any = UnknownFieldSet(request)
+        if any(field.field_number == 1 for field in unknown):
+            raise ServiceError(Reason.INVALID_INPUT, "the field `uri` is of clients before 0.22: ask for `uris`")
         return mss.GetArtifactsByURIResponse(artifacts=await self._find.at(request.uris))
 
     async def GetArtifactsByExternalIds(  # noqa: N802

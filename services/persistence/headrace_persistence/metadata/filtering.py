@@ -13,9 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from lark import Lark, Token
-from lark.exceptions import UnexpectedInput, UnexpectedToken
-
 from headrace_persistence.metadata import filter_columns as fc
 from headrace_persistence.metadata.filter_columns import BOOLEAN, DOUBLE, INTEGER, NULL, STRING, Column
 from headrace_persistence.metadata.kinds import Kind
@@ -27,7 +24,10 @@ LARGEST: Final = 2**63 - 1
 
 
 @cache
-def _parser() -> Lark:
+def parser() -> Any:
+    """The parser, made once: that takes a tenth of a second, and most platforms never need it."""
+    from lark import Lark
+
     text = (Path(__file__).parent / "filter.lark").read_text(encoding="utf-8")
     return Lark(text, parser="lalr", maybe_placeholders=False, propagate_positions=False)
 
@@ -64,10 +64,7 @@ def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
         return Condition("", {})
     if len(query) > LONGEST:
         raise wrong(f"it has {len(query)} characters, at most {LONGEST} can be read")
-    try:
-        tree = _parser().parse(query)
-    except UnexpectedInput as unexpected:
-        raise wrong(_where(query, unexpected)) from None
+    tree = _tree(query)
     if _depth(tree) > DEEPEST:
         raise wrong(f"it is more than {DEEPEST} levels deep")
     compiler = _Compiler(kind, prefix)
@@ -83,12 +80,17 @@ def wrong(why: str) -> ServiceError:
     return ServiceError(Reason.INVALID_INPUT, f"filter_query: {why}")
 
 
-def _where(query: str, unexpected: UnexpectedInput) -> str:
-    at = unexpected.pos_in_stream
-    ended = isinstance(unexpected, UnexpectedToken) and unexpected.token.type == "$END"
-    if ended or at is None or not 0 <= at < len(query):
-        return "it ends where more is needed"
-    return f"cannot be read from {query[at : at + 40]!r} on"
+def _tree(query: str) -> Any:
+    from lark.exceptions import UnexpectedInput, UnexpectedToken
+
+    try:
+        return parser().parse(query)
+    except UnexpectedInput as unexpected:
+        at = unexpected.pos_in_stream
+        ended = isinstance(unexpected, UnexpectedToken) and unexpected.token.type == "$END"
+        if ended or at is None or not 0 <= at < len(query):
+            raise wrong("it ends where more is needed") from None
+        raise wrong(f"cannot be read from {query[at : at + 40]!r} on") from None
 
 
 def _depth(tree: Any) -> int:
@@ -346,7 +348,7 @@ def _path(path: Any) -> list[str]:
     return [_word(name.children[0]) for name in path.children]
 
 
-def _word(token: Token) -> str:
+def _word(token: Any) -> str:
     return str(token)[1:-1] if token.type == "QUOTED" else str(token)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from headrace_persistence.metadata import listing, paging, reading, types
+from headrace_persistence.metadata.filtering import parser
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, Kind
 from headrace_persistence.metadata.lineage import Subgraph
 from headrace_persistence.metadata.links import events_of
@@ -63,6 +65,8 @@ class Finder:
         self, kind: Kind, options: ms.ListOperationOptions | None, only: listing.Only | None = None
     ) -> tuple[list[Any], str]:
         """A page of nodes and where the next one begins; without options, everything."""
+        if options is not None and options.filter_query:
+            await asyncio.to_thread(parser)  # the first one takes its time
         listing.asked(kind, options, only)  # refused before anything is read
 
         async def work(tx: Transaction) -> tuple[list[Any], str]:
@@ -159,6 +163,7 @@ class Finder:
 
     async def subgraph(self, options: ms.LineageSubgraphQueryOptions, mask: Sequence[str]) -> ms.LineageGraph:
         """What can be reached from the starting nodes."""
+        await asyncio.to_thread(parser)
 
         async def work(tx: Transaction) -> ms.LineageGraph:
             graph = Subgraph(tx, options)

@@ -45,13 +45,15 @@ class Only:
     params: Mapping[str, Any] | None = None
 
 
-def asked(kind: Kind, options: ms.ListOperationOptions | None, only: Only | None = None) -> Asked:
-    """The query for OPTIONS (None: everything) of the nodes that ONLY names."""
+def asked(
+    kind: Kind, options: ms.ListOperationOptions | None, only: Only | None = None, most: int | None = None
+) -> Asked:
+    """The query for OPTIONS (None: everything, up to MOST) of the nodes that ONLY names."""
     only = only or Only()
     params: dict[str, Any] = {"kind": kind.number, "limit": None, **(only.params or {})}
     if options is None:
         text = _text(kind, "n.id", "ASC", only.text)
-        return Asked(text, params, None, ms.ListOperationOptions())
+        return Asked(text, {**params, "limit": most}, None, ms.ListOperationOptions())
     if options.max_result_size <= 0:
         said = f"max_result_size is {options.max_result_size}; it must be from 1 to {LARGEST}"
         raise ServiceError(Reason.INVALID_INPUT, said)

@@ -14,7 +14,8 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import plan_pb2
 from headrace_servicekit.postgres import Row, Transaction
 
-PLANS: Final = 64  # that are kept: they never change
+PLANS: Final = 16  # that are kept: they never change
+LARGEST: Final = 256 << 10  # bytes of one that is kept
 _plans: OrderedDict[int, plan_pb2.Plan] = OrderedDict()
 
 
@@ -61,10 +62,12 @@ async def _executions(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str
     made: dict[int, dict[str, ms.Value]] = {}
     for number, name, inputs, outputs, children in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
         made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name, children)
+    here: dict[int, plan_pb2.Plan] = {}
     for row in await tx.fetch(SQL["made_tasks"], {"ids": list(ids)}):
-        task = _task(row)
-        needs_plan = task.kind in (ev.RUNTIME, ev.DAG, ev.LOOP_ITERATION)
-        made[row[0]] = rendering.task(task, await _plan(tx, row[1]) if needs_plan else None)
+        task, run = _task(row), row[1]
+        if run not in here and task.kind in (ev.RUNTIME, ev.DAG, ev.LOOP_ITERATION):
+            here = {run: await _plan(tx, run)}  # rows come run by run; one plan at a time is held
+        made[row[0]] = rendering.task(task, here.get(run))
     return made
 
 
@@ -92,7 +95,8 @@ async def _plan(tx: Transaction, run: int) -> plan_pb2.Plan:
     if known is None:
         row = await tx.fetch_one(SQL["made_plan"], {"run": run})
         known = plan_pb2.Plan.FromString(row[0]) if row else plan_pb2.Plan()
-        _plans[run] = known
+        if row and len(row[0]) <= LARGEST:
+            _plans[run] = known
         while len(_plans) > PLANS:
             _plans.popitem(last=False)
     return known

@@ -244,7 +244,8 @@ SELECT k.id, k.run, k.path, k.kind, k.definition, k.inputs, k.outputs, k.iterati
 FROM platform.tasks k
 JOIN platform.runs r ON r.id = k.run
 LEFT JOIN platform.tasks d ON d.run = k.run AND d.path = k.parent
-WHERE k.id = ANY(%(ids)s::bigint[]);
+WHERE k.id = ANY(%(ids)s::bigint[])
+ORDER BY k.run;
 
 -- name: insert_artifact_types
 -- Types of artifacts that no run had made before, in one order, so that two appends cannot wait for each other.

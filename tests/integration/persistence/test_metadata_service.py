@@ -1,0 +1,146 @@
+"""ML Metadata's service beyond one client's calls: many at once, all or nothing, too much, and what only old clients send."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fixtures.fix_run_metadata import Metadata, refused
+from headrace_persistence.metadata import paging
+from headrace_protos.ml_metadata import metadata_store_pb2 as ms
+from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
+from headrace_servicekit.errors import Reason, ServiceError
+
+
+async def test_many_at_once_reuse_one_context(metadata: Metadata) -> None:
+    """Whoever comes while it is being made is told to try again, as the official client does."""
+    type_id, execution = await metadata.type("context", "shared"), await metadata.type("execution", "one")
+
+    async def put() -> int:
+        context = ms.Context(type_id=type_id, name="the one")
+        request = mss.PutExecutionRequest(execution=ms.Execution(type_id=execution), contexts=[context])
+        request.options.reuse_context_if_already_exist = True
+        while True:
+            try:
+                return int((await metadata.stub.PutExecution(request)).context_ids[0])
+            except ServiceError as raced:
+                if raced.reason != Reason.REVISION_CONFLICT:
+                    raise
+
+    assert len(set(await asyncio.gather(*(put() for _ in range(30))))) == 1
+
+
+async def test_many_at_once_make_one_type(metadata: Metadata) -> None:
+    assert len(set(await asyncio.gather(*(metadata.type("artifact", "at once") for _ in range(30))))) == 1
+
+
+async def test_of_two_optimistic_puts_one_is_first(metadata: Metadata) -> None:
+    one = ms.Artifact(type_id=await metadata.type("artifact", "raced"))
+    number = (await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=[one]))).artifact_ids[0]
+    read = await metadata.artifact(number)
+    assert read is not None
+
+    async def put(by: int) -> bool:
+        mine = ms.Artifact()
+        mine.CopyFrom(read)
+        mine.custom_properties["by"].int_value = by
+        try:
+            await metadata.put(mine, abort_if_latest_updated_time_changed=True)
+        except ServiceError as late:
+            if late.reason != Reason.WRONG_STATE:
+                raise
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(put(by) for by in range(10)))) == 1
+
+
+async def test_two_halves_of_a_circle_at_once(metadata: Metadata) -> None:
+    a, b = await metadata.context("a"), await metadata.context("b")
+
+    async def put(parent: int, child: int) -> int | None:
+        link = ms.ParentContext(parent_id=parent, child_id=child)
+        try:
+            await metadata.stub.PutParentContexts(mss.PutParentContextsRequest(parent_contexts=[link]))
+        except ServiceError as circle:
+            return circle.reason
+        return None
+
+    assert sorted(await asyncio.gather(put(a, b), put(b, a)), key=str) == [Reason.INVALID_INPUT, None]
+
+
+async def test_a_subgraph_is_put_whole_or_not_at_all(metadata: Metadata) -> None:
+    artifact, execution = await metadata.type("artifact", "whole"), await metadata.type("execution", "whole")
+    request = mss.PutLineageSubgraphRequest(
+        artifacts=[ms.Artifact(type_id=artifact, name=f"a{n}") for n in range(200)],
+        executions=[ms.Execution(type_id=execution, name=f"e{n}") for n in range(20)],
+        event_edges=[
+            mss.PutLineageSubgraphRequest.EventEdge(
+                execution_index=n % 20, artifact_index=n, event=ms.Event(type=ms.Event.OUTPUT)
+            )
+            for n in range(200)
+        ],
+    )
+    told = await metadata.stub.PutLineageSubgraph(request)
+    events = await metadata.stub.GetEventsByExecutionIDs(
+        mss.GetEventsByExecutionIDsRequest(execution_ids=told.execution_ids)
+    )
+    assert len(events.events) == 200
+    for number, one in enumerate(request.artifacts):
+        one.name = f"b{number}"
+    error = await refused(metadata.stub.PutLineageSubgraph(request))
+    assert error.reason == Reason.ALREADY_EXISTS
+    assert error.message == "there is an execution e0 of that type; give its id to change it, or take another name"
+    assert await metadata.found("name LIKE 'b%'") == []
+
+
+async def test_everything_at_once_has_a_limit(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    type_id = await metadata.type("artifact", "many")
+    monkeypatch.setattr(paging, "MOST", 3)
+    nodes = [ms.Artifact(type_id=type_id) for _ in range(4)]
+    await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=nodes[:3]))
+    assert len((await metadata.stub.GetArtifacts(mss.GetArtifactsRequest())).artifacts) == 3
+    await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=nodes[3:]))
+    error = await refused(metadata.stub.GetArtifacts(mss.GetArtifactsRequest()))
+    assert error.reason == Reason.TOO_LARGE
+    assert (
+        error.message == "there are more than 3 artifacts: give options, which bring pages (list_options in the client)"
+    )
+    assert len(await metadata.found("id > 0")) == 4
+
+
+async def test_what_only_old_clients_send(metadata: Metadata) -> None:
+    old = mss.GetArtifactsByURIRequest.FromString(b"\x0a\x01u")  # field 1, uri
+    error = await refused(metadata.stub.GetArtifactsByURI(old))
+    assert (error.reason, error.message) == (
+        Reason.INVALID_INPUT,
+        "the field `uri` is of clients before 0.22: ask for `uris`",
+    )
+
+
+async def test_a_probe_that_finds_much_is_left_out(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    type_id = await metadata.type("artifact", "probed")
+    nodes = [
+        ms.Artifact(type_id=type_id, name=f"n{n}", custom_properties={"k": ms.Value(int_value=n % 2)})
+        for n in range(12)
+    ]
+    ids = list((await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=nodes))).artifact_ids)
+    for few in (0, 3, 5_000):
+        monkeypatch.setattr(paging, "FEW", few)
+        assert await metadata.found("custom_properties.k.int_value = 1") == ids[1::2]
+        assert await metadata.found("custom_properties.k.int_value = 1 AND name = 'n3'") == [ids[3]]
+        assert await metadata.found("custom_properties.k.int_value = 2") == []
+
+
+async def test_texts_that_cannot_be_stored(metadata: Metadata) -> None:
+    type_id = await metadata.type("artifact", "texts")
+    for field in ("name", "uri", "external_id"):
+        one = ms.Artifact(type_id=type_id, **{field: "a\0b"})
+        error = await refused(metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=[one])))
+        assert error.message == f"the {field} of the artifact holds a NUL character; take it out"
+    assert (await metadata.stub.GetArtifactsByURI(mss.GetArtifactsByURIRequest(uris=["a\0b"]))).artifacts == []
+    named = mss.GetArtifactByTypeAndNameRequest(type_name="te\0xts", artifact_name="\0")
+    assert not (await metadata.stub.GetArtifactByTypeAndName(named)).HasField("artifact")
+    error = await refused(metadata.type("artifact", "nul\0type"))
+    assert error.reason == Reason.INVALID_INPUT
