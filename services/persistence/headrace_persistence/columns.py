@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from headrace_persistence.metadata.rendering import metadata, type_name
+from headrace_persistence.metadata.rendering import LONGEST_NAME, metadata, type_name
 from headrace_persistence.metadata.rendering import value as scalar
 from headrace_persistence.moves import fixed, packed
 from headrace_persistence.places import place
@@ -176,14 +176,12 @@ def artifact_metadata(changes: Sequence[RunChange]) -> Columns:
 
 
 def _scalars(artifact: ev.Artifact) -> Iterable[tuple[str, Any]]:
+    """What of an artifact's metadata can be looked for."""
     for name, held in metadata(artifact).items():
         value = None if isinstance(held, (list, dict)) else scalar(held)
-        if (
-            value is not None
-            and "\0" not in name
-            and "\0" not in value.string_value
-            and len(value.string_value) <= LONGEST_FOUND
-        ):
+        if value is None or len(name) > LONGEST_NAME or len(value.string_value) > LONGEST_FOUND:
+            continue
+        if "\0" not in name and "\0" not in value.string_value:
             yield name, value
 
 

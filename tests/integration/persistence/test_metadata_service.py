@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
+from builders.runevents import new_run_id
 from fixtures.fix_run_metadata import Metadata, refused
 from headrace_persistence.metadata import paging
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
+from headrace_protos.v1 import plan_pb2
+from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
 
 
@@ -143,4 +147,37 @@ async def test_texts_that_cannot_be_stored(metadata: Metadata) -> None:
     named = mss.GetArtifactByTypeAndNameRequest(type_name="te\0xts", artifact_name="\0")
     assert not (await metadata.stub.GetArtifactByTypeAndName(named)).HasField("artifact")
     error = await refused(metadata.type("artifact", "nul\0type"))
-    assert error.reason == Reason.INVALID_INPUT
+    assert error.message == "the name of the artifact type holds a NUL character; take it out"
+
+
+async def test_names_that_no_index_holds(metadata: Metadata) -> None:
+    type_id = await metadata.type("artifact", "t" * 1000)
+    error = await refused(metadata.type("artifact", "t" * 1001))
+    assert error.message == "the name of the artifact type has 1001 bytes, at most 1000 can be stored"
+    for field in ("name", "external_id"):
+        long = ms.Artifact(type_id=type_id, uri="u" * 100_000, **{field: "ä" * 500})
+        await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=[long]))
+        setattr(long, field, "ä" * 501)
+        error = await refused(metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=[long])))
+        assert error.message == f"the {field} of the artifact has 1002 bytes, at most 1000 can be stored"
+    named = ms.Artifact(type_id=type_id, custom_properties={"p" * 1001: ms.Value(string_value="x" * 1_000_000)})
+    error = await refused(metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=[named])))
+    assert error.message == "the property name of the artifact has 1001 bytes, at most 1000 can be stored"
+
+
+async def test_whatever_a_run_calls_things_its_append_is_stored(metadata: Metadata) -> None:
+    told = json.dumps({"k" * 100_000: 1, "long": "x" * 100_000, "nul\0": "\0", "half": "\ud800", "n": 10**400})
+    made = await metadata.ran(schema_title="T" * 10_000, uri="u\0" * 10_000, name="n" * 10_000, metadata_json=told)
+    assert made.artifact.type == "T" * 200
+    assert made.artifact.custom_properties["long"].string_value == "x" * 100_000
+    assert made.artifact.custom_properties["n"].double_value == float("inf")
+    plan = plan_pb2.Plan(version=1, pipeline_name="p" * 10_000).SerializeToString()
+    run_id = new_run_id()
+    new = rs.NewRun(run_id=run_id, spec_json="{}", plan=plan, display_name="r", experiment_id="default")
+    await metadata.scheduler.persistence.store.Deliver(rs.DeliverRequest(key=run_id, create=new))
+    named = mss.GetContextByTypeAndNameRequest(type_name="system.Pipeline", context_name="p" * 200)
+    context = (await metadata.stub.GetContextByTypeAndName(named)).context
+    held = await metadata.stub.GetChildrenContextsByContext(
+        mss.GetChildrenContextsByContextRequest(context_id=context.id)
+    )
+    assert [one.name for one in held.contexts] == [run_id]

@@ -23,6 +23,7 @@ TASK_KEYS: Final = ROOT_KEYS | {
     "parent_dag_id", "iteration_index", "iteration_count", "image", "pod_name", "pod_uid", "namespace", "cache_fingerprint",
     "cached_execution_id", "parameter_producer_task", "artifact_producer_task", "output_artifacts",
 }  # fmt: skip
+LONGEST_NAME: Final = 200  # characters of names that runs give and an index holds
 DEEPEST: Final = (
     25  # levels of a struct: clients of protobuf read messages 100 levels deep, a level of JSON is up to three
 )
@@ -49,7 +50,7 @@ class Task:
 
 def type_name(artifact: ev.Artifact) -> str:
     """The type that an artifact has in ML Metadata: its schema's title."""
-    return (artifact.schema_title or _title(artifact.instance_schema) or UNTITLED).replace("\0", "")
+    return (artifact.schema_title or _title(artifact.instance_schema) or UNTITLED).replace("\0", "")[:LONGEST_NAME]
 
 
 def _title(schema: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from headrace_persistence.metadata.evolving import check_new, evolved, inherited
 from headrace_persistence.metadata.kinds import SIMPLE, Kind, base_number
+from headrace_persistence.metadata.values import check_text
 from headrace_persistence.queries import SQL
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Row, Transaction
@@ -28,6 +29,8 @@ def message(kind: Kind, row: Row, *, with_base: bool = False) -> Any:
 
 async def put(tx: Transaction, kind: Kind, given: Any, *, add: bool, omit: bool) -> int:
     """Make the type or widen the one that is there; its id."""
+    for name in ("name", "version", "external_id"):
+        check_text(f"the {name} of the {kind.word} type", getattr(given, name))
     key = {"kind": kind.number, "name": given.name, "version": given.version}
     row = await tx.fetch_one(SQL["lock_metadata_type"], key)
     if row is None:

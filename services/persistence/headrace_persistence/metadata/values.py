@@ -19,6 +19,18 @@ FIELDS: Final[Mapping[int, str]] = {
 }
 COLUMNS: Final = ("int_value", "double_value", "string_value", "bool_value", "other")
 
+LONGEST: Final = 1_000  # bytes of names and external ids, which indexes hold
+
+
+def check_text(what: str, text: str, longest: int = LONGEST) -> None:
+    """Refuse a text that cannot be stored."""
+    if "\0" in text:
+        raise ServiceError(Reason.INVALID_INPUT, f"{what} holds a NUL character; take it out")
+    if len(text.encode()) > longest:
+        raise ServiceError(
+            Reason.INVALID_INPUT, f"{what} has {len(text.encode())} bytes, at most {longest} can be stored"
+        )
+
 
 def columns(name: str, value: ms.Value) -> tuple[Any, ...]:
     """VALUE of property NAME for COLUMNS, of which one is not None."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from headrace_persistence.metadata import made, reading, types, values
 from headrace_persistence.metadata.changing import Change, change, change_made, columns_of, masked
 from headrace_persistence.metadata.kinds import CONTEXT, Kind
+from headrace_persistence.metadata.values import LONGEST, check_text
 from headrace_persistence.queries import SQL
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Transaction
+
+LONGEST_URI: Final = 1 << 20  # bytes
 
 
 class Putter:
@@ -118,7 +121,5 @@ class Putter:
 
 def _check_texts(kind: Kind, row: dict[str, Any]) -> None:
     for name, value in row.items():
-        if isinstance(value, str) and "\0" in value:
-            raise ServiceError(
-                Reason.INVALID_INPUT, f"the {name} of the {kind.word} holds a NUL character; take it out"
-            )
+        if isinstance(value, str):
+            check_text(f"the {name} of the {kind.word}", value, LONGEST_URI if name == "uri" else LONGEST)

@@ -109,7 +109,7 @@ CREATE TABLE platform.runs (
 ) WITH (fillfactor = 60);
 CREATE INDEX runs_created ON platform.runs (created_at_us, run_id);
 CREATE INDEX runs_of_experiment ON platform.runs (experiment_id, created_at_us, run_id);
-CREATE INDEX runs_of_pipeline_name ON platform.runs (pipeline_name, id);
+CREATE INDEX runs_of_pipeline_name ON platform.runs (left(pipeline_name, 200), id);
 CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
 CREATE INDEX runs_active ON platform.runs (shard) WHERE finished_at_us = 0;
 
@@ -349,7 +349,7 @@ CREATE TABLE platform.metadata_parents (
 );
 CREATE INDEX metadata_parents_child ON platform.metadata_parents (child);
 
--- The contexts system.Pipeline: one for each name that a run's pipeline had.
+-- The contexts system.Pipeline: one for each name that a run's pipeline had (its first 200 characters: an index holds no more).
 CREATE TABLE platform.pipeline_contexts (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),
     name text COLLATE "C" NOT NULL CONSTRAINT pipeline_contexts_name UNIQUE,
@@ -473,7 +473,7 @@ UNION ALL
 SELECT DISTINCT p.id, l.artifact, 0::bigint, true
 FROM platform.links l
 JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name;
+JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200);
 
 CREATE VIEW platform.seen_associations AS
 SELECT a.context, a.execution, a.id, false AS made FROM platform.metadata_associations a
@@ -485,15 +485,15 @@ UNION ALL
 SELECT p.id, k.id, 0, true
 FROM platform.tasks k
 JOIN platform.runs r ON r.id = k.run AND NOT r.delete_pending
-JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 UNION ALL
 SELECT p.id, r.id, 0, true
-FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 WHERE NOT r.delete_pending;
 
 CREATE VIEW platform.seen_parents AS
 SELECT m.parent, m.child, false AS made FROM platform.metadata_parents m
 UNION ALL
 SELECT p.id, r.id, true
-FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 WHERE NOT r.delete_pending;

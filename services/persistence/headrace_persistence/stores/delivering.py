@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from headrace_persistence.metadata.rendering import LONGEST_NAME
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.asking import refusal, resume_refusal, standing
 from headrace_persistence.stores.sessions import SHARDS, lost
@@ -91,7 +92,7 @@ class Inbox:
         run = int(inserted[0])
         event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated(resumed_from=new.resume.run_id))
         if row["pipeline_name"]:
-            context = {"name": row["pipeline_name"], "created_at_us": now_us}
+            context = {"name": row["pipeline_name"][:LONGEST_NAME], "created_at_us": now_us}
             await tx.execute(SQL["insert_pipeline_context"], context)
         await tx.execute(SQL["insert_spec"], {"run": run, "spec_json": new.spec_json, "plan": new.plan})
         await tx.execute(

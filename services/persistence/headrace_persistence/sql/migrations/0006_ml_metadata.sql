@@ -8,7 +8,7 @@ CREATE INDEX artifacts_type ON platform.artifacts (type_name, id);
 CREATE INDEX artifacts_created_ms ON platform.artifacts ((created_at_us / 1000), id);
 CREATE UNIQUE INDEX tasks_id ON platform.tasks (id);
 CREATE INDEX tasks_created_ms ON platform.tasks ((created_at_us / 1000), id);
-CREATE INDEX runs_of_pipeline_name ON platform.runs (pipeline_name, id);
+CREATE INDEX runs_of_pipeline_name ON platform.runs (left(pipeline_name, 200), id);
 CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
 
 -- ── ML Metadata: what people put by its API lies in metadata_*; the views seen_* show it together with what runs made ──
@@ -106,7 +106,7 @@ CREATE TABLE platform.metadata_parents (
 );
 CREATE INDEX metadata_parents_child ON platform.metadata_parents (child);
 
--- The contexts system.Pipeline: one for each name that a run's pipeline had.
+-- The contexts system.Pipeline: one for each name that a run's pipeline had (its first 200 characters: an index holds no more).
 CREATE TABLE platform.pipeline_contexts (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),
     name text COLLATE "C" NOT NULL CONSTRAINT pipeline_contexts_name UNIQUE,
@@ -230,7 +230,7 @@ UNION ALL
 SELECT DISTINCT p.id, l.artifact, 0::bigint, true
 FROM platform.links l
 JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name;
+JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200);
 
 CREATE VIEW platform.seen_associations AS
 SELECT a.context, a.execution, a.id, false AS made FROM platform.metadata_associations a
@@ -242,17 +242,17 @@ UNION ALL
 SELECT p.id, k.id, 0, true
 FROM platform.tasks k
 JOIN platform.runs r ON r.id = k.run AND NOT r.delete_pending
-JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 UNION ALL
 SELECT p.id, r.id, 0, true
-FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 WHERE NOT r.delete_pending;
 
 CREATE VIEW platform.seen_parents AS
 SELECT m.parent, m.child, false AS made FROM platform.metadata_parents m
 UNION ALL
 SELECT p.id, r.id, true
-FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = r.pipeline_name
+FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 WHERE NOT r.delete_pending;
 
 -- What is here already. Names of types and URIs are read from the serialised artifacts, once, by a small reader of that format.
@@ -285,10 +285,10 @@ END $$;
 UPDATE platform.artifacts SET
     uri = platform.text_field(payload, 6),
     name = platform.text_field(payload, 2),
-    type_name = coalesce(nullif(platform.text_field(payload, 3), ''), 'system.Artifact');
+    type_name = coalesce(nullif(left(platform.text_field(payload, 3), 200), ''), 'system.Artifact');
 DROP FUNCTION platform.text_field;
 INSERT INTO platform.metadata_types (kind, name, version, definition)
 SELECT DISTINCT 1, type_name, '', ''::bytea FROM platform.artifacts
 ON CONFLICT (kind, name, version) DO NOTHING;
 INSERT INTO platform.pipeline_contexts (name, created_at_us)
-SELECT pipeline_name, min(created_at_us) FROM platform.runs WHERE pipeline_name <> '' GROUP BY pipeline_name;
+SELECT left(pipeline_name, 200), min(created_at_us) FROM platform.runs WHERE pipeline_name <> '' GROUP BY 1;
