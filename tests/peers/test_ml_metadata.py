@@ -1,12 +1,14 @@
 """The official ml-metadata client against Headrace and against its own in-process SQLite store: the answers are equal.
 
-Aspects: every method of the client, with errors (sessions in ml_metadata_sessions/, in the client's own environment); the
-differences are those that docs/reference/ml-metadata.md lists; the tests that the client's wheel brings pass over gRPC too.
+Aspects: every method of the client, with errors (sessions in ml_metadata_sessions/, in the client's own environment); random
+calls (MLMD_SEEDS=100 for more); the differences are those that docs/reference/ml-metadata.md lists; the tests that the client's
+wheel brings pass over gRPC too.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from fixtures.fix_kfp_peer import peer_environment
-from fixtures.platforms import Platform, log_tails
+from fixtures.platforms import Platform, log_tails, running
 
 DRIVER = Path(__file__).parent / "ml_metadata_sessions" / "driver.py"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "ml-metadata.md"
@@ -23,9 +25,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "ml-metadata.md"
 THEIR_OWN = re.compile(r"test_connection_config_with_grpc_\w+")
 
 
-def session(python: Path, target: str) -> dict[str, Any]:
+SEEDS = range(int(os.environ.get("MLMD_SEEDS", "2")))  # sessions of random calls, each on a platform of its own
+
+
+def session(python: Path, target: str, *seed: str) -> dict[str, Any]:
     """What one store answered; steps by number."""
-    command = [str(python), str(DRIVER), target]
+    command = [str(python), str(DRIVER), target, *seed]
     done = subprocess.run(command, env=peer_environment(), capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return dict(json.loads(done.stdout))
@@ -63,6 +68,23 @@ def test_the_differences_are_those_that_are_listed(answers):
     assert [theirs["note"] for theirs, ours in declared if theirs == ours] == []
     listed = re.findall(r"^\| (D\d+) \|", PAGE.read_text(), flags=re.MULTILINE)
     assert [theirs["note"].partition(" ")[0] for theirs, _ in declared] == listed
+
+
+def is_listed(theirs: dict[str, Any], ours: dict[str, Any]) -> bool:
+    """Whether two answers to a random call differ as D8 and D9 say."""
+    twice = len(re.findall(r"(?:state|events_a\.type) (?:=|!=|IN)", theirs["note"])) > 1
+    errors = (theirs.get("error"), ours.get("error"))
+    return errors == ("InternalError", "AlreadyExistsError") or (twice and errors == ("InvalidArgumentError", None))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_calls_are_answered_alike(mlmd_python: Path, tmp_path: Path, seed: int):
+    theirs = session(mlmd_python, "sqlite", str(seed))["steps"]
+    with running("embedded", tmp_path / "home") as platform:
+        ours = session(mlmd_python, platform.grpc_address, str(seed))["steps"]
+    assert len(theirs) > 500
+    pairs = zip(theirs, ours, strict=True)
+    assert [(one, other) for one, other in pairs if one != other and not is_listed(one, other)] == []
 
 
 def test_the_clients_own_tests_pass_over_grpc(whole: Platform, mlmd_python: Path, tmp_path: Path):

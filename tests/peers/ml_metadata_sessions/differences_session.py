@@ -28,6 +28,7 @@ def run(store: Any) -> None:
     overwritten(store, artifact)
     quoted(store, artifact, context)
     unstorable(store, artifact)
+    taken(store, artifact)
 
 
 def dangling(store: Any, execution: int) -> None:
@@ -78,3 +79,16 @@ def unstorable(store: Any, artifact: int) -> None:
     )
     put([node("artifact", artifact, name="nul", custom={"n": "a\0b"})], kind="artifact", note="D7 NUL in a text")
     # A custom property without a value ends the official store's process: it cannot be compared.
+
+
+def taken(store: Any, artifact: int) -> None:
+    first, second = store.store.put_artifacts(
+        [node("artifact", artifact, external_id="taken"), node("artifact", artifact, external_id="free")]
+    )
+    del first
+    changed = node("artifact", artifact, id=second, external_id="taken")
+    store.put_artifacts([changed], kind="artifact", note="D8 an external id that is taken, in a change")
+    query = "type = 'differing artifact' AND (state = LIVE OR (uri = 'x' AND state = LIVE))"
+    store.get_artifacts(
+        list_options=ListOptions(filter_query=query), note="D9 one comparison of a state twice in a filter"
+    )

@@ -13,6 +13,7 @@ import lineage_session
 import links_session
 import lists_session
 import nodes_session
+import random_session
 import types_session
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as ms
@@ -34,8 +35,11 @@ def connect(target: str) -> MetadataStore:
 
 def main() -> None:
     recorder = Recorder(connect(sys.argv[1]))
-    for session in SESSIONS:
-        session.run(recorder)
+    if len(sys.argv) > 2:
+        random_session.run(recorder, int(sys.argv[2]))
+    else:
+        for session in SESSIONS:
+            session.run(recorder)
     public = {name for name in dir(MetadataStore) if name.startswith(("get_", "put_"))}
     json.dump({"steps": recorder.steps, "left": sorted(public - recorder.called)}, sys.stdout)
 
