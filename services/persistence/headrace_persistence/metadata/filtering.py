@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,8 +58,9 @@ class _Part:
     enum: Any = None
 
 
+@lru_cache(maxsize=32)
 def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
-    """What QUERY demands of nodes of KIND; INVALID_ARGUMENT with a sentence where it is wrong."""
+    """What QUERY demands of nodes of KIND; INVALID_ARGUMENT with a sentence where it is wrong. Kept for the next page."""
     if not query:
         return Condition("", {})
     if len(query) > LONGEST:

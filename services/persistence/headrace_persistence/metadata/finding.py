@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from headrace_persistence.metadata import listing, paging, reading, types
-from headrace_persistence.metadata.filtering import parser
-from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, Kind
+from headrace_persistence.metadata.filtering import condition
+from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.metadata.lineage import Subgraph
 from headrace_persistence.metadata.links import events_of
 from headrace_persistence.queries import SQL
@@ -22,6 +23,13 @@ _LINKED = {  # (what is listed, of what) → the nodes as a condition
     "artifacts of a context": " AND n.id IN (SELECT a.artifact FROM platform.seen_attributions a WHERE a.context = %(of)s)",
     "executions of a context": " AND n.id IN (SELECT a.execution FROM platform.seen_associations a WHERE a.context = %(of)s)",
 }
+
+
+async def compiled(kind: Kind, query: str) -> None:
+    """Have a filter compiled beside the loop: long ones take their time, the first makes the parser. Mistakes are told later."""
+    if query:
+        with suppress(ServiceError):
+            await asyncio.to_thread(condition, kind, query)
 
 
 class Finder:
@@ -66,7 +74,7 @@ class Finder:
     ) -> tuple[list[Any], str]:
         """A page of nodes and where the next one begins; without options, everything."""
         if options is not None and options.filter_query:
-            await asyncio.to_thread(parser)  # the first one takes its time
+            await compiled(kind, options.filter_query)
         listing.asked(kind, options, only)  # refused before anything is read
 
         async def work(tx: Transaction) -> tuple[list[Any], str]:
@@ -163,7 +171,10 @@ class Finder:
 
     async def subgraph(self, options: ms.LineageSubgraphQueryOptions, mask: Sequence[str]) -> ms.LineageGraph:
         """What can be reached from the starting nodes."""
-        await asyncio.to_thread(parser)
+        for kind, ends in ((ARTIFACT, options.ending_artifacts), (EXECUTION, options.ending_executions)):
+            await compiled(kind, ends.filter_query)
+        await compiled(ARTIFACT, options.starting_artifacts.filter_query)
+        await compiled(EXECUTION, options.starting_executions.filter_query)
 
         async def work(tx: Transaction) -> ms.LineageGraph:
             graph = Subgraph(tx, options)
