@@ -63,7 +63,7 @@ def test_metadata_that_is_too_deep_or_too_long_does_no_harm():
 
 def task(path: str, kind: int = ev.RUNTIME, **fields: object) -> rendering.Task:
     told = {"definition": ev.TaskCreated(dag=0, task=0, iteration=3), "inputs": ev.Values(), "outputs": ev.Values()}
-    told |= {"parent": 5, "children": 2, "iteration_count": 4, "namespace": "team"}
+    told |= {"parent": 5, "iteration_count": 4, "namespace": "team"}
     return rendering.Task(path=path, kind=kind, **{**told, **fields})  # type: ignore[arg-type]  # of a table
 
 
@@ -116,6 +116,7 @@ def test_a_group_tells_who_gives_its_outputs():
     one = json.loads(told["parameter_producer_task"].struct_value["p"])
     assert one == {"valueFromParameter": {"producerSubtask": "two", "outputParameterKey": "x"}}
     selectors = json.loads(told["artifact_producer_task"].string_value)
+    assert told["total_dag_tasks"].int_value == 2
     assert selectors == {"m": {"artifact_selectors": [{"producer_subtask": "one", "output_artifact_key": "y"}]}}
 
 
@@ -138,7 +139,7 @@ def test_where_a_run_publishes(root, uri, place):
 
 
 def test_every_name_that_is_given_is_kept_for_runs():
-    given = set(rendering.root(ev.Values(), ev.Values(), "x", 1))
+    given = set(rendering.root(ev.Values(), ev.Values(), "x"))
     for one in (task("a[1]"), task("a", ev.LOOP), task("inner", ev.DAG, definition=ev.TaskCreated(dag=0, task=1)),
                 task("a", cache_key="k", cached=1)):  # fmt: skip
         given |= set(rendering.task(one, PLAN))

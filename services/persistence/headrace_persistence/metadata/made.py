@@ -15,7 +15,8 @@ from headrace_protos.v1 import plan_pb2
 from headrace_servicekit.postgres import Row, Transaction
 
 PLANS: Final = 16  # that are kept: they never change
-LARGEST: Final = 256 << 10  # bytes of one that is kept
+LARGEST_KEPT: Final = 256 << 10  # bytes of one
+LARGEST_READ: Final = 4 << 20  # of others neither images nor producers are told
 _plans: OrderedDict[int, plan_pb2.Plan] = OrderedDict()
 
 
@@ -60,19 +61,19 @@ async def _runs(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, ms.V
 
 async def _executions(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, ms.Value]]:
     made: dict[int, dict[str, ms.Value]] = {}
-    for number, name, inputs, outputs, children in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
-        made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name, children)
+    for number, name, inputs, outputs in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
+        made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name)
     here: dict[int, plan_pb2.Plan] = {}
     for row in await tx.fetch(SQL["made_tasks"], {"ids": list(ids)}):
         task, run = _task(row), row[1]
-        if run not in here and task.kind in (ev.RUNTIME, ev.DAG, ev.LOOP_ITERATION):
+        if run not in here and task.kind != ev.IMPORTER:
             here = {run: await _plan(tx, run)}  # rows come run by run; one plan at a time is held
         made[row[0]] = rendering.task(task, here.get(run))
     return made
 
 
 def _task(row: Row) -> rendering.Task:
-    _, _, path, kind, definition, inputs, outputs, count, handle, cache_key, parent, children, cached, namespace = row
+    _, _, path, kind, definition, inputs, outputs, count, handle, cache_key, parent, cached, namespace = row
     return rendering.Task(
         path=path,
         kind=kind,
@@ -80,7 +81,6 @@ def _task(row: Row) -> rendering.Task:
         inputs=ev.Values.FromString(inputs),
         outputs=ev.Values.FromString(outputs),
         parent=parent,
-        children=children,
         iteration_count=count,
         namespace=namespace,
         handle=handle,
@@ -93,9 +93,9 @@ async def _plan(tx: Transaction, run: int) -> plan_pb2.Plan:
     """The plan of a run."""
     known = _plans.get(run)
     if known is None:
-        row = await tx.fetch_one(SQL["made_plan"], {"run": run})
+        row = await tx.fetch_one(SQL["made_plan"], {"run": run, "most": LARGEST_READ})
         known = plan_pb2.Plan.FromString(row[0]) if row else plan_pb2.Plan()
-        if row and len(row[0]) <= LARGEST:
+        if row and len(row[0]) <= LARGEST_KEPT:
             _plans[run] = known
         while len(_plans) > PLANS:
             _plans.popitem(last=False)

@@ -16,17 +16,31 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import plan_pb2
 
 Properties = dict[str, ms.Value]
-ROOT_KEYS: Final = frozenset({"display_name", "task_name", "inputs", "outputs", "total_dag_tasks"})
 RUN_KEYS: Final = frozenset({"pipeline_root", "store_session_info", "namespace", "resource_name"})
 # What an execution may be given by its run, now or later: people cannot take these names.
-TASK_KEYS: Final = ROOT_KEYS | {
-    "parent_dag_id", "iteration_index", "iteration_count", "image", "pod_name", "pod_uid", "namespace", "cache_fingerprint",
-    "cached_execution_id", "parameter_producer_task", "artifact_producer_task", "output_artifacts",
-}  # fmt: skip
-LONGEST_NAME: Final = 200  # characters of names that runs give and an index holds
-DEEPEST: Final = (
-    25  # levels of a struct: clients of protobuf read messages 100 levels deep, a level of JSON is up to three
+TASK_KEYS: Final = frozenset(
+    {
+        "display_name",
+        "task_name",
+        "inputs",
+        "outputs",
+        "total_dag_tasks",
+        "parent_dag_id",
+        "iteration_index",
+        "iteration_count",
+        "image",
+        "pod_name",
+        "pod_uid",
+        "namespace",
+        "cache_fingerprint",
+        "cached_execution_id",
+        "parameter_producer_task",
+        "artifact_producer_task",
+        "output_artifacts",
+    }
 )
+LONGEST_NAME: Final = 200  # characters of names that runs give and an index holds
+DEEPEST: Final = 25  # levels of a struct; clients read 100 levels of messages, and one of JSON is up to three
 UNTITLED: Final = "system.Artifact"
 
 
@@ -40,7 +54,6 @@ class Task:
     inputs: ev.Values
     outputs: ev.Values
     parent: int
-    children: int
     iteration_count: int
     namespace: str
     handle: str = ""
@@ -107,8 +120,7 @@ def task(of: Task, plan: plan_pb2.Plan | None) -> Properties:
     if of.kind == ev.LOOP:
         made["iteration_count"] = ms.Value(int_value=of.iteration_count)
     if of.kind in (ev.DAG, ev.LOOP, ev.LOOP_ITERATION):
-        made["total_dag_tasks"] = ms.Value(int_value=of.children)
-        made |= _producers(of, plan)
+        made |= _group(of, plan)
     if of.kind == ev.RUNTIME:
         made |= _container(of, plan)
     return made
@@ -129,14 +141,13 @@ def _container(of: Task, plan: plan_pb2.Plan | None) -> Properties:
     return made
 
 
-def root(inputs: ev.Values, outputs: ev.Values, name: str, children: int) -> Properties:
+def root(inputs: ev.Values, outputs: ev.Values, name: str) -> Properties:
     """The properties of a run's root execution: the one whose task name is empty."""
     return {
         "display_name": _text(name),
         "task_name": _text(""),
         "inputs": _parameters(inputs),
         "outputs": _parameters(outputs),
-        "total_dag_tasks": ms.Value(int_value=children),
     }
 
 
@@ -175,11 +186,14 @@ def _image(of: Task, plan: plan_pb2.Plan | None) -> str:
     return plan.executors[planned.executor].container.image
 
 
-def _producers(of: Task, plan: plan_pb2.Plan | None) -> Properties:
-    """Which tasks within a group give its outputs, as KFP's driver leaves it for later tasks."""
+def _group(of: Task, plan: plan_pb2.Plan | None) -> Properties:
+    """How many tasks a group is made of, and which of them give its outputs, as KFP's driver leaves it for later tasks."""
     planned = _plan_task(of, plan)
-    if plan is None or planned is None or planned.WhichOneof("target") != "dag" or of.kind == ev.LOOP:
+    if plan is None or planned is None or planned.WhichOneof("target") != "dag":
         return {}
+    total = ms.Value(int_value=len(plan.dags[planned.dag].tasks))
+    if of.kind == ev.LOOP:
+        return {"total_dag_tasks": total}
     keys = [task.key for task in plan.dags[planned.dag].tasks]
     parameters, artifacts = struct_pb2.Struct(), {}
     for output in plan.dags[planned.dag].outputs:
@@ -190,7 +204,7 @@ def _producers(of: Task, plan: plan_pb2.Plan | None) -> Properties:
         elif len(told) == 1:
             of_one = {"producerSubtask": told[0][0], "outputParameterKey": told[0][1]}
             parameters[output.name] = json.dumps({"valueFromParameter": of_one})
-    made: Properties = {}
+    made: Properties = {"total_dag_tasks": total}
     if parameters.fields:
         made["parameter_producer_task"] = ms.Value(struct_value=parameters)
     if artifacts:

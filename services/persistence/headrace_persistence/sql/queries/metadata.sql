@@ -223,20 +223,18 @@ SELECT r.id, r.run_id, r.pipeline_name, r.namespace, r.pipeline_root, (
 FROM platform.runs r WHERE r.id = ANY(%(ids)s::bigint[]);
 
 -- name: made_plan
--- What a run's tasks are made from.
-SELECT s.plan FROM platform.run_specs s WHERE s.run = %(run)s;
+-- What a run's tasks are made from, where it is not too large to be read for a page of them.
+SELECT s.plan FROM platform.run_specs s WHERE s.run = %(run)s AND octet_length(s.plan) <= %(most)s;
 
 -- name: made_roots
--- Runs as the executions of their root DAGs, and how many tasks are right in those.
-SELECT r.id, r.display_name, r.inputs, r.outputs,
-    (SELECT count(*) FROM platform.tasks k WHERE k.run = r.id AND k.parent = '')
+-- Runs as the executions of their root DAGs.
+SELECT r.id, r.display_name, r.inputs, r.outputs
 FROM platform.runs r WHERE r.id = ANY(%(ids)s::bigint[]);
 
 -- name: made_tasks
 -- Tasks as executions: what holds them, how many tasks are right in them, whose results a cached one has.
 SELECT k.id, k.run, k.path, k.kind, k.definition, k.inputs, k.outputs, k.iteration_count, k.handle, k.cache_key,
-    coalesce(d.id, k.run), CASE WHEN k.kind < 3 THEN 0 ELSE
-        (SELECT count(*) FROM platform.tasks c WHERE c.run = k.run AND c.parent = k.path) END,
+    coalesce(d.id, k.run),
     CASE WHEN k.cached_from <> '' THEN (SELECT o.id FROM platform.runs f JOIN platform.tasks o ON o.run = f.id
         WHERE f.run_id = split_part(k.cached_from, '/', 1)
             AND o.path = substr(k.cached_from, strpos(k.cached_from, '/') + 1)) END,
