@@ -19,9 +19,9 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Transaction
 
 T = TypeVar("T")
-_LINKED = {  # (what is listed, of what) → the nodes as a condition
-    "artifacts of a context": " AND n.id IN (SELECT a.artifact FROM platform.seen_attributions a WHERE a.context = %(of)s)",
-    "executions of a context": " AND n.id IN (SELECT a.execution FROM platform.seen_associations a WHERE a.context = %(of)s)",
+_OF_CONTEXTS = {  # the ids of a context's nodes
+    ARTIFACT.number: "SELECT a.artifact FROM platform.seen_attributions a WHERE a.context = %(of)s",
+    EXECUTION.number: "SELECT a.execution FROM platform.seen_associations a WHERE a.context = %(of)s",
 }
 
 
@@ -137,7 +137,8 @@ class Finder:
         self, kind: Kind, context: int, options: ms.ListOperationOptions | None
     ) -> tuple[list[Any], str]:
         """A page of the artifacts or executions of a context."""
-        return await self.page(kind, options, listing.Only(_LINKED[f"{kind.word}s of a context"], {"of": context}))
+        ids = _OF_CONTEXTS[kind.number]
+        return await self.page(kind, options, listing.Only(f" AND n.id IN ({ids})", {"of": context}, ids))
 
     async def contexts_of(self, kind: Kind, number: int) -> list[Any]:
         """The contexts of an artifact or execution; NOT_FOUND where there is none, as clients expect."""

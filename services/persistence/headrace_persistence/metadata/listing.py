@@ -39,10 +39,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Which nodes are listed: a condition in SQL that begins with AND, and its parameters."""
+    """Which nodes are listed: a condition in SQL that begins with AND, its parameters, and a query for the same ids."""
 
     text: str = ""
     params: Mapping[str, Any] | None = None
+    ids: str = ""
 
 
 def asked(

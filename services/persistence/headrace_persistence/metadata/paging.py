@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from headrace_persistence.metadata import listing
 from headrace_persistence.metadata.kinds import Kind
@@ -20,17 +21,25 @@ async def page(
 ) -> tuple[Asked, list[Row]]:
     """What was asked, and its rows: ids and places in the order, one more than the page has."""
     asked = listing.asked(kind, options, only, MOST + 1)
-    least: list[int] | None = None
+    among: set[int] | None = None
+    if only is not None and only.ids:
+        among = await _few(tx, only.ids, only.params or {})
+        only = only if among is None else None  # they are all that ONLY names
     for probe in asked.probes:
-        ids = [row[0] for row in await tx.fetch(f"{probe.text} LIMIT {FEW + 1}", probe.params)]
-        if len(ids) <= FEW and (least is None or len(ids) < len(least)):
-            least = sorted(set(ids))
-        if not ids:
+        if among != set() and (ids := await _few(tx, probe.text, probe.params)) is not None:
+            among = ids if among is None else among & ids
+    if among is not None:
+        if not among:
             return asked, []
-    if least is not None:
-        asked = listing.asked(kind, options, listing.among(only, least))
+        asked = listing.asked(kind, options, listing.among(only, sorted(among)), MOST + 1)
     rows = await tx.fetch(asked.text, asked.params)
     if asked.size is None and len(rows) > MOST:
         said = f"there are more than {MOST} {kind.word}s: give options, which bring pages (list_options in the client)"
         raise ServiceError(Reason.TOO_LARGE, said)
     return asked, rows
+
+
+async def _few(tx: Transaction, query: str, params: Mapping[str, Any]) -> set[int] | None:
+    """The ids that QUERY finds; None where they are many."""
+    rows = await tx.fetch(f"{query} LIMIT {FEW + 1}", params)
+    return {row[0] for row in rows} if len(rows) <= FEW else None
