@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from fixtures.fix_kfp_peer import peer_environment
@@ -14,6 +15,8 @@ from fixtures.platforms import HEADRACE, Platform, faults_in_logs, log_tails, ru
 from headrace import dsl
 from headrace.client import Client
 from headrace.errors import HeadraceError
+from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
+from headrace_protos.ml_metadata.metadata_store_service_pb2_grpc import MetadataStoreServiceStub
 
 DRIVER = Path(__file__).with_name("kfp_token_driver.py")
 
@@ -75,3 +78,15 @@ def test_the_command_line(asking: Platform, tmp_path: Path) -> None:
     without = listed()
     assert without.returncode != 0
     assert "this call needs a token" in without.stderr
+
+
+def test_ml_metadata_needs_a_token_too(asking: Platform) -> None:
+    """Four services over TCP: the apiserver asks who calls, persistence lets the apiserver in."""
+    with grpc.insecure_channel(asking.grpc_address) as wire:
+        stub = MetadataStoreServiceStub(wire)
+        bearer = (("authorization", f"Bearer {asking.token}"),)
+        types = stub.GetArtifactTypes(mss.GetArtifactTypesRequest(), metadata=bearer, timeout=20).artifact_types
+        assert "system.Model" in {one.name for one in types}
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.GetArtifactTypes(mss.GetArtifactTypesRequest(), timeout=20)
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED

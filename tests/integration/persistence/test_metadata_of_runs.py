@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from builders.runevents import created, event, finished, started, task_life
 from fixtures.fix_run_metadata import Metadata, refused
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
@@ -261,3 +262,36 @@ async def test_states_are_those_of_the_life_cycle(metadata: Metadata) -> None:
     made = await metadata.ran()
     assert made.task.last_known_state == ms.Execution.COMPLETE
     assert made.task.type == "system.ImporterExecution"
+
+
+async def test_a_cached_task_names_the_execution_whose_results_it_has(metadata: Metadata) -> None:
+    first, second = await metadata.scheduler.create(), await metadata.scheduler.create()
+    start = event(run_started=ev.RunStarted())
+    answer = await metadata.scheduler.apply(first, 1, [start, created("train"), *task_life("train")])
+    assert answer.outcome == rs.COMMITTED, answer.message
+    taken = finished("train", cached_from=f"{first}/train", cache_key="the key")
+    loop = [created("loop", ev.LOOP), started("loop", iteration_count=2), created("loop[1]", ev.RUNTIME, iteration=1)]
+    answer = await metadata.scheduler.apply(second, 1, [start, created("train"), taken, *loop])
+    assert answer.outcome == rs.COMMITTED, answer.message
+    named = mss.GetContextByTypeAndNameRequest(type_name="system.PipelineRun", context_name=second)
+    run = (await metadata.stub.GetContextByTypeAndName(named)).context
+    told = await metadata.stub.GetExecutionsByContext(mss.GetExecutionsByContextRequest(context_id=run.id))
+    by_name = {(one.custom_properties["task_name"].string_value, one.type): one for one in told.executions}
+    cached = by_name["train", "system.ContainerExecution"]
+    assert cached.last_known_state == ms.Execution.CACHED
+    assert cached.custom_properties["cache_fingerprint"].string_value == "the key"
+    original = int(cached.custom_properties["cached_execution_id"].string_value)
+    found = await metadata.stub.GetExecutionsByID(mss.GetExecutionsByIDRequest(execution_ids=[original]))
+    assert found.executions[0].last_known_state == ms.Execution.COMPLETE
+    loop_id, iteration = by_name["loop", "system.DAGExecution"].id, by_name["loop", "system.ContainerExecution"]
+    assert iteration.custom_properties["iteration_index"].int_value == 1
+    assert iteration.custom_properties["parent_dag_id"].int_value == loop_id
+    for query in (
+        f"custom_properties.parent_dag_id.int_value = {loop_id}", "custom_properties.iteration_index.int_value = 1",
+        "custom_properties.task_name.string_value = 'loop' AND type = 'system.ContainerExecution'",
+    ):  # fmt: skip
+        options = ms.ListOperationOptions(filter_query=query)
+        asked = mss.GetExecutionsByContextRequest(context_id=run.id, options=options)
+        assert [one.id for one in (await metadata.stub.GetExecutionsByContext(asked)).executions] == [iteration.id], (
+            query
+        )
