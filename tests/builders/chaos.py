@@ -245,7 +245,7 @@ class Chaos:
         return f.Imported(command.path, ev.Artifact(artifact_id=command.uri, uri=command.uri), number=command.number)
 
     def _cached(self, command: c.AskCache) -> f.Fact:
-        if self.hit(command.path):
+        if self.hit(command.path) and not command.refresh:
             asked = command.ingredients
             artifacts = {
                 name: [text.rsplit("\n", 2)[0] for text in one.contents] for name, one in asked.artifacts.items()

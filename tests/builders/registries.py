@@ -58,7 +58,8 @@ class Registry:
             bearer = f'Bearer realm="{self.base}/token",service="registry.test"'
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"' if self.basic else bearer})
         kind, data = self.documents.get(request.match_info["rest"], ("", b""))
-        return web.Response(body=data, content_type=kind) if kind else web.Response(status=404)
+        headers = {"Docker-Content-Digest": f"sha256:{hashlib.sha256(data).hexdigest()}"}
+        return web.Response(body=data, content_type=kind, headers=headers) if kind else web.Response(status=404)
 
     async def token(self, request: web.Request) -> web.Response:
         """A token for whoever has the right password."""

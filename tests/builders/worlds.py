@@ -186,7 +186,7 @@ class World:
                 return [f.Admitted(command.path)]
             case c.AskCache():
                 hit = self.hits.get(command.path)
-                if hit is not None:
+                if hit is not None and not command.refresh:
                     return [f.CacheAnswered(command.path, "key", found=True, outputs=hit, origin="other/task")]
                 return [f.CacheAnswered(command.path, f"key of {command.path}", token=f"token of {command.path}")]
             case c.Import():

@@ -78,3 +78,7 @@ async def test_a_launch_that_was_never_recorded_is_made_again(executor: port.Exe
 def test_a_small_request_is_granted_as_it_is(executor: port.Executor) -> None:
     assert executor.place(port.Request()) == port.Placement(port.Request())
     assert executor.inventory()
+
+
+async def test_what_an_image_is_may_not_be_known(executor: port.Executor) -> None:
+    assert await executor.image_digest("not an image", "default", ()) == ""

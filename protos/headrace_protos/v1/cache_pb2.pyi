@@ -117,6 +117,22 @@ class Ingredients(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class VersionsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     NAMESPACE_FIELD_NUMBER: builtins.int
     PIPELINE_NAME_FIELD_NUMBER: builtins.int
     COMPONENT_FIELD_NUMBER: builtins.int
@@ -130,6 +146,8 @@ class Ingredients(google.protobuf.message.Message):
     OUTPUT_PARAMETERS_FIELD_NUMBER: builtins.int
     OUTPUT_ARTIFACTS_FIELD_NUMBER: builtins.int
     CONTEXT_FIELD_NUMBER: builtins.int
+    VERSIONS_FIELD_NUMBER: builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: builtins.int
     namespace: builtins.str
     pipeline_name: builtins.str
     component: builtins.str
@@ -137,6 +155,8 @@ class Ingredients(google.protobuf.message.Message):
     """where given, only namespace, pipeline_name, component and this count"""
     image: builtins.str
     """resolved"""
+    image_digest: builtins.str
+    """what the image's tag names now, "" where nobody knows"""
     @property
     def command(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """command and args as in the spec, before substitution"""
@@ -165,6 +185,10 @@ class Ingredients(google.protobuf.message.Message):
     def context(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """names of the run that templates mention, secrets, mounts; empty for most tasks"""
 
+    @property
+    def versions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """URI → what lies there now, of input artifacts whose digest nobody has recorded"""
+
     def __init__(
         self,
         *,
@@ -181,8 +205,10 @@ class Ingredients(google.protobuf.message.Message):
         output_parameters: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         output_artifacts: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         context: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        versions: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        image_digest: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "artifacts", b"artifacts", "command", b"command", "component", b"component", "context", b"context", "custom_key", b"custom_key", "env", b"env", "image", b"image", "namespace", b"namespace", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameters", b"parameters", "pipeline_name", b"pipeline_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "artifacts", b"artifacts", "command", b"command", "component", b"component", "context", b"context", "custom_key", b"custom_key", "env", b"env", "image", b"image", "image_digest", b"image_digest", "namespace", b"namespace", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "parameters", b"parameters", "pipeline_name", b"pipeline_name", "versions", b"versions"]) -> None: ...
 
 global___Ingredients = Ingredients
 
@@ -209,14 +235,20 @@ class LookupRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     INGREDIENTS_FIELD_NUMBER: builtins.int
+    MAX_AGE_S_FIELD_NUMBER: builtins.int
     @property
     def ingredients(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Ingredients]: ...
+    @property
+    def max_age_s(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """of an entry, in the order of ingredients; 0 or absent = as the pipeline or namespace says"""
+
     def __init__(
         self,
         *,
         ingredients: collections.abc.Iterable[global___Ingredients] | None = ...,
+        max_age_s: collections.abc.Iterable[builtins.float] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["ingredients", b"ingredients"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ingredients", b"ingredients", "max_age_s", b"max_age_s"]) -> None: ...
 
 global___LookupRequest = LookupRequest
 
@@ -247,11 +279,14 @@ class Hit(google.protobuf.message.Message):
     OUTPUTS_FIELD_NUMBER: builtins.int
     ORIGIN_FIELD_NUMBER: builtins.int
     CREATED_AT_US_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
     key: builtins.str
     found: builtins.bool
     origin: builtins.str
     """"run_id/path" """
     created_at_us: builtins.int
+    why: builtins.str
+    """of a miss: why an entry that there is does not count; "" = there is none"""
     @property
     def outputs(self) -> headrace_protos.v1.events_pb2.Values: ...
     def __init__(
@@ -262,9 +297,10 @@ class Hit(google.protobuf.message.Message):
         outputs: headrace_protos.v1.events_pb2.Values | None = ...,
         origin: builtins.str = ...,
         created_at_us: builtins.int = ...,
+        why: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["outputs", b"outputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["created_at_us", b"created_at_us", "found", b"found", "key", b"key", "origin", b"origin", "outputs", b"outputs"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["created_at_us", b"created_at_us", "found", b"found", "key", b"key", "origin", b"origin", "outputs", b"outputs", "why", b"why"]) -> None: ...
 
 global___Hit = Hit
 
@@ -291,19 +327,30 @@ class Reservation(google.protobuf.message.Message):
     KEY_FIELD_NUMBER: builtins.int
     TOKEN_FIELD_NUMBER: builtins.int
     HOLDER_FIELD_NUMBER: builtins.int
+    INGREDIENTS_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
     key: builtins.str
     token: builtins.str
     """"" = new"""
     holder: builtins.str
     """"run_id/path" """
+    why: builtins.str
+    """the miss, as Hit has it, or as the scheduler found it out"""
+    @property
+    def ingredients(self) -> global___Ingredients:
+        """of a new one"""
+
     def __init__(
         self,
         *,
         key: builtins.str = ...,
         token: builtins.str = ...,
         holder: builtins.str = ...,
+        ingredients: global___Ingredients | None = ...,
+        why: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["holder", b"holder", "key", b"key", "token", b"token"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["ingredients", b"ingredients"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["holder", b"holder", "ingredients", b"ingredients", "key", b"key", "token", b"token", "why", b"why"]) -> None: ...
 
 global___Reservation = Reservation
 
@@ -444,19 +491,25 @@ class InvalidateRequest(google.protobuf.message.Message):
     KEYS_FIELD_NUMBER: builtins.int
     RUN_ID_FIELD_NUMBER: builtins.int
     URI_PREFIX_FIELD_NUMBER: builtins.int
+    URIS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     """entries that this run made"""
     uri_prefix: builtins.str
     @property
     def keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """artifacts that lie there, or below there"""
+
     def __init__(
         self,
         *,
         keys: collections.abc.Iterable[builtins.str] | None = ...,
         run_id: builtins.str = ...,
         uri_prefix: builtins.str = ...,
+        uris: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["keys", b"keys", "run_id", b"run_id", "uri_prefix", b"uri_prefix"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["keys", b"keys", "run_id", b"run_id", "uri_prefix", b"uri_prefix", "uris", b"uris"]) -> None: ...
 
 global___InvalidateRequest = InvalidateRequest
 
@@ -477,18 +530,34 @@ global___InvalidateResponse = InvalidateResponse
 
 @typing.final
 class ExplainRequest(google.protobuf.message.Message):
+    """One of the two: ingredients as they are now, or a task of a run as it was."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     INGREDIENTS_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    CACHED_FROM_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    key: builtins.str
+    """of that task, as its run has recorded it; "" = it has none"""
+    cached_from: builtins.str
+    """"run_id/path"; "" = it was no hit"""
     @property
     def ingredients(self) -> global___Ingredients: ...
     def __init__(
         self,
         *,
         ingredients: global___Ingredients | None = ...,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+        key: builtins.str = ...,
+        cached_from: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["ingredients", b"ingredients"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["ingredients", b"ingredients"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cached_from", b"cached_from", "ingredients", b"ingredients", "key", b"key", "path", b"path", "run_id", b"run_id"]) -> None: ...
 
 global___ExplainRequest = ExplainRequest
 
@@ -501,12 +570,34 @@ class ExplainResponse(google.protobuf.message.Message):
     NEAREST_KEY_FIELD_NUMBER: builtins.int
     NEAREST_ORIGIN_FIELD_NUMBER: builtins.int
     FIRST_DIFFERENCE_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    OURS_FIELD_NUMBER: builtins.int
+    THEIRS_FIELD_NUMBER: builtins.int
+    NEAREST_CREATED_AT_US_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    UNKNOWN_FIELD_NUMBER: builtins.int
     key: builtins.str
     found: builtins.bool
+    """a hit"""
     nearest_key: builtins.str
+    """of a hit: its own"""
     nearest_origin: builtins.str
+    """"run_id/path" """
     first_difference: builtins.str
     """a field's path, "" where there is no entry for the component"""
+    why: builtins.str
+    """why the entry of the very same key did not count; "" = there was none"""
+    ours: builtins.str
+    """the field that differs, as it was asked for; a digest of it where it is long"""
+    theirs: builtins.str
+    """and as the nearest entry has it"""
+    nearest_created_at_us: builtins.int
+    unknown: builtins.bool
+    """nothing is recorded of the task: it was not looked up, or that was too long ago"""
+    @property
+    def fields(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """what the key was made of"""
+
     def __init__(
         self,
         *,
@@ -515,7 +606,13 @@ class ExplainResponse(google.protobuf.message.Message):
         nearest_key: builtins.str = ...,
         nearest_origin: builtins.str = ...,
         first_difference: builtins.str = ...,
+        why: builtins.str = ...,
+        ours: builtins.str = ...,
+        theirs: builtins.str = ...,
+        nearest_created_at_us: builtins.int = ...,
+        fields: collections.abc.Iterable[builtins.str] | None = ...,
+        unknown: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["first_difference", b"first_difference", "found", b"found", "key", b"key", "nearest_key", b"nearest_key", "nearest_origin", b"nearest_origin"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["fields", b"fields", "first_difference", b"first_difference", "found", b"found", "key", b"key", "nearest_created_at_us", b"nearest_created_at_us", "nearest_key", b"nearest_key", "nearest_origin", b"nearest_origin", "ours", b"ours", "theirs", b"theirs", "unknown", b"unknown", "why", b"why"]) -> None: ...
 
 global___ExplainResponse = ExplainResponse

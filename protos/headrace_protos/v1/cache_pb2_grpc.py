@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CacheStub(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; Explain: the apiserver.
     """
 
     def __init__(self, channel):
@@ -68,11 +68,11 @@ class CacheStub(object):
 
 
 class CacheServicer(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; Explain: the apiserver.
     """
 
     def Lookup(self, request, context):
-        """For each ingredients: its key, and the newest entry if there is one. No effect.
+        """For each ingredients: its key, and the entry if there is one that is young enough. No effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +80,7 @@ class CacheServicer(object):
 
     def Reserve(self, request, context):
         """Single flight: the first caller for a key gets a token (60 s), others learn who holds it. Renew by calling again with the token.
+        What a reservation says of its ingredients is kept for Explain.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +88,7 @@ class CacheServicer(object):
 
     def Commit(self, request, context):
         """Stores outputs under the key; the token is spent. Idempotent by (key, origin). Called only after the task's event is durable.
+        Ingredients that make another key (what an input's URI names has changed while the task ran) store nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,14 +102,14 @@ class CacheServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Invalidate(self, request, context):
-        """Drops entries by key, by run, or by artifact URI. Idempotent.
+        """Drops entries by key, by run (and what is kept of its misses), or by artifact URI. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """The ingredients of a key beside those of the nearest entry, and the first field that differs.
+        """Why a task of a run was a hit or a miss: what matched, or the first field that differed from the nearest entry of that time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +157,7 @@ def add_CacheServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Cache(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; Explain: the apiserver.
     """
 
     @staticmethod

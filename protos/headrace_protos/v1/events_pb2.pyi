@@ -828,6 +828,7 @@ class AttemptLaunched(google.protobuf.message.Message):
     WARNINGS_FIELD_NUMBER: builtins.int
     LOG_URI_FIELD_NUMBER: builtins.int
     ACCELERATOR_FIELD_NUMBER: builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: builtins.int
     handle: builtins.str
     """the executor's: pid and start time, or Pod name and UID"""
     node: builtins.str
@@ -835,6 +836,8 @@ class AttemptLaunched(google.protobuf.message.Message):
     """grows while the attempt runs"""
     accelerator: builtins.str
     """The product that it got, where it asked for accelerators and the executor knows; "none": it has to do without."""
+    image_digest: builtins.str
+    """sha256:… of the image that runs, where the executor knows"""
     @property
     def warnings(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -845,8 +848,9 @@ class AttemptLaunched(google.protobuf.message.Message):
         warnings: collections.abc.Iterable[builtins.str] | None = ...,
         log_uri: builtins.str = ...,
         accelerator: builtins.str = ...,
+        image_digest: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "handle", b"handle", "log_uri", b"log_uri", "node", b"node", "warnings", b"warnings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accelerator", b"accelerator", "handle", b"handle", "image_digest", b"image_digest", "log_uri", b"log_uri", "node", b"node", "warnings", b"warnings"]) -> None: ...
 
 global___AttemptLaunched = AttemptLaunched
 

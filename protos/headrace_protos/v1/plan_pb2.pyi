@@ -125,17 +125,21 @@ class PipelineConfig(google.protobuf.message.Message):
 
     ACTIVE_DEADLINE_SECONDS_FIELD_NUMBER: builtins.int
     PLATFORM_JSON_FIELD_NUMBER: builtins.int
+    CACHE_MAX_AGE_S_FIELD_NUMBER: builtins.int
     active_deadline_seconds: builtins.int
     """whole run; 0 = none"""
     platform_json: builtins.str
     """platforms.kubernetes.pipelineConfig as JSON text, "" if absent"""
+    cache_max_age_s: builtins.float
+    """platforms.headrace.pipelineConfig: of entries of the cache that its tasks take; 0 = any"""
     def __init__(
         self,
         *,
         active_deadline_seconds: builtins.int = ...,
         platform_json: builtins.str = ...,
+        cache_max_age_s: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["active_deadline_seconds", b"active_deadline_seconds", "platform_json", b"platform_json"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["active_deadline_seconds", b"active_deadline_seconds", "cache_max_age_s", b"cache_max_age_s", "platform_json", b"platform_json"]) -> None: ...
 
 global___PipelineConfig = PipelineConfig
 
@@ -543,16 +547,20 @@ class CachePolicy(google.protobuf.message.Message):
 
     ENABLED_FIELD_NUMBER: builtins.int
     KEY_FIELD_NUMBER: builtins.int
+    MAX_AGE_S_FIELD_NUMBER: builtins.int
     enabled: builtins.bool
     key: builtins.str
     """custom key; "" = by content"""
+    max_age_s: builtins.float
+    """of an entry that it takes; 0 = as the run, the pipeline or the namespace says"""
     def __init__(
         self,
         *,
         enabled: builtins.bool = ...,
         key: builtins.str = ...,
+        max_age_s: builtins.float = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["enabled", b"enabled", "key", b"key"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["enabled", b"enabled", "key", b"key", "max_age_s", b"max_age_s"]) -> None: ...
 
 global___CachePolicy = CachePolicy
 

@@ -86,6 +86,7 @@ class NewRun(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     RECURRING_RUN_ID_FIELD_NUMBER: builtins.int
     RESUME_FIELD_NUMBER: builtins.int
+    CACHING_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     """UUIDv7, lower case with dashes"""
     namespace: builtins.str
@@ -118,6 +119,10 @@ class NewRun(google.protobuf.message.Message):
     def resume(self) -> global___Resume:
         """absent = a run from scratch"""
 
+    @property
+    def caching(self) -> global___Caching:
+        """absent = as the pipeline says"""
+
     def __init__(
         self,
         *,
@@ -139,12 +144,37 @@ class NewRun(google.protobuf.message.Message):
         source: builtins.str = ...,
         recurring_run_id: builtins.str = ...,
         resume: global___Resume | None = ...,
+        caching: global___Caching | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "inputs", b"inputs", "namespace", b"namespace", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "plan", b"plan", "recurring_run_id", b"recurring_run_id", "resume", b"resume", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "source", b"source", "spec_json", b"spec_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "caching", b"caching", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "caching", b"caching", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "inputs", b"inputs", "namespace", b"namespace", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "plan", b"plan", "recurring_run_id", b"recurring_run_id", "resume", b"resume", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "source", b"source", "spec_json", b"spec_json"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___NewRun = NewRun
+
+@typing.final
+class Caching(google.protobuf.message.Message):
+    """What a run wants of the cache, besides enable_cache."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REFRESH_FIELD_NUMBER: builtins.int
+    MAX_AGE_S_FIELD_NUMBER: builtins.int
+    max_age_s: builtins.float
+    """of entries that its tasks take, where they say nothing; 0 = as pipeline and namespace say"""
+    @property
+    def refresh(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """paths of tasks and groups that run whatever the cache has, and whose results it gets"""
+
+    def __init__(
+        self,
+        *,
+        refresh: collections.abc.Iterable[builtins.str] | None = ...,
+        max_age_s: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_age_s", b"max_age_s", "refresh", b"refresh"]) -> None: ...
+
+global___Caching = Caching
 
 @typing.final
 class Resume(google.protobuf.message.Message):
@@ -544,6 +574,7 @@ class RunSnapshot(google.protobuf.message.Message):
     RUN_EXIT_TASKS_FIELD_NUMBER: builtins.int
     RESETTING_FIELD_NUMBER: builtins.int
     RESUME_FIELD_NUMBER: builtins.int
+    CACHING_FIELD_NUMBER: builtins.int
     INSIDE_FIELD_NUMBER: builtins.int
     TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
@@ -570,6 +601,8 @@ class RunSnapshot(google.protobuf.message.Message):
     def inputs(self) -> headrace_protos.v1.events_pb2.Values: ...
     @property
     def resume(self) -> global___Resume: ...
+    @property
+    def caching(self) -> global___Caching: ...
     @property
     def inside(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TaskSnapshot]:
         """what tasks leaves out, of each path, kind, dag, task, iteration and attempts"""
@@ -599,11 +632,12 @@ class RunSnapshot(google.protobuf.message.Message):
         run_exit_tasks: builtins.bool = ...,
         resetting: builtins.bool = ...,
         resume: global___Resume | None = ...,
+        caching: global___Caching | None = ...,
         inside: collections.abc.Iterable[global___TaskSnapshot] | None = ...,
         tasks: collections.abc.Iterable[global___TaskSnapshot] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "inside", b"inside", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "resetting", b"resetting", "resume", b"resume", "retried_at_us", b"retried_at_us", "revision", b"revision", "run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "caching", b"caching", "enable_cache", b"enable_cache", "inputs", b"inputs", "resume", b"resume"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "caching", b"caching", "created_at_us", b"created_at_us", "display_name", b"display_name", "enable_cache", b"enable_cache", "id", b"id", "inputs", b"inputs", "inside", b"inside", "namespace", b"namespace", "pipeline_root", b"pipeline_root", "plan", b"plan", "resetting", b"resetting", "resume", b"resume", "retried_at_us", b"retried_at_us", "revision", b"revision", "run_exit_tasks", b"run_exit_tasks", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "started_at_us", b"started_at_us", "state", b"state", "tasks", b"tasks", "terminating", b"terminating"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___RunSnapshot = RunSnapshot

@@ -63,6 +63,8 @@ class SubmitRequest(google.protobuf.message.Message):
     PIPELINE_ROOT_FIELD_NUMBER: builtins.int
     ENABLE_CACHE_FIELD_NUMBER: builtins.int
     SERVICE_ACCOUNT_FIELD_NUMBER: builtins.int
+    REFRESH_FIELD_NUMBER: builtins.int
+    CACHE_MAX_AGE_S_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """idempotency key; "" = none"""
     package: builtins.bytes
@@ -82,6 +84,8 @@ class SubmitRequest(google.protobuf.message.Message):
     pipeline_root: builtins.str
     enable_cache: builtins.bool
     service_account: builtins.str
+    cache_max_age_s: builtins.float
+    """of entries that tasks take which say nothing; 0 = as pipeline and namespace say"""
     @property
     def text_parameters(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """from a command line: parsed by the declared type"""
@@ -89,6 +93,10 @@ class SubmitRequest(google.protobuf.message.Message):
     @property
     def root_artifacts(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """name → URI"""
+
+    @property
+    def refresh(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """paths of tasks and groups that run whatever the cache has, and whose results it gets"""
 
     def __init__(
         self,
@@ -108,9 +116,11 @@ class SubmitRequest(google.protobuf.message.Message):
         pipeline_root: builtins.str = ...,
         enable_cache: builtins.bool | None = ...,
         service_account: builtins.str = ...,
+        refresh: collections.abc.Iterable[builtins.str] | None = ...,
+        cache_max_age_s: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "filename", b"filename", "namespace", b"namespace", "package", b"package", "parameters_json", b"parameters_json", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "request_id", b"request_id", "root_artifacts", b"root_artifacts", "service_account", b"service_account", "spec_json", b"spec_json", "text_parameters", b"text_parameters"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "cache_max_age_s", b"cache_max_age_s", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "experiment_id", b"experiment_id", "filename", b"filename", "namespace", b"namespace", "package", b"package", "parameters_json", b"parameters_json", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "refresh", b"refresh", "request_id", b"request_id", "root_artifacts", b"root_artifacts", "service_account", b"service_account", "spec_json", b"spec_json", "text_parameters", b"text_parameters"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___SubmitRequest = SubmitRequest
@@ -400,6 +410,71 @@ class ReadArtifactResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["data", b"data"]) -> None: ...
 
 global___ReadArtifactResponse = ReadArtifactResponse
+
+@typing.final
+class ExplainCacheRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    """of a task that runs user code"""
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "run_id", b"run_id"]) -> None: ...
+
+global___ExplainCacheRequest = ExplainCacheRequest
+
+@typing.final
+class ExplainCacheResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    ORIGIN_CREATED_AT_US_FIELD_NUMBER: builtins.int
+    FIRST_DIFFERENCE_FIELD_NUMBER: builtins.int
+    OURS_FIELD_NUMBER: builtins.int
+    THEIRS_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    outcome: builtins.str
+    """hit | miss | off"""
+    reason: builtins.str
+    """a sentence"""
+    key: builtins.str
+    origin: builtins.str
+    """"run_id/path" of the entry that was taken, or of the nearest one"""
+    origin_created_at_us: builtins.int
+    first_difference: builtins.str
+    """of a miss: the first field that differed from the nearest entry"""
+    ours: builtins.str
+    theirs: builtins.str
+    @property
+    def fields(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """what the key was made of"""
+
+    def __init__(
+        self,
+        *,
+        outcome: builtins.str = ...,
+        reason: builtins.str = ...,
+        key: builtins.str = ...,
+        origin: builtins.str = ...,
+        origin_created_at_us: builtins.int = ...,
+        first_difference: builtins.str = ...,
+        ours: builtins.str = ...,
+        theirs: builtins.str = ...,
+        fields: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["fields", b"fields", "first_difference", b"first_difference", "key", b"key", "origin", b"origin", "origin_created_at_us", b"origin_created_at_us", "ours", b"ours", "outcome", b"outcome", "reason", b"reason", "theirs", b"theirs"]) -> None: ...
+
+global___ExplainCacheResponse = ExplainCacheResponse
 
 @typing.final
 class TerminateRunRequest(google.protobuf.message.Message):

@@ -100,6 +100,11 @@ class RunsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
                 _registered_method=True)
+        self.ExplainCache = channel.unary_unary(
+                '/headrace.v1.Runs/ExplainCache',
+                request_serializer=headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheResponse.FromString,
+                _registered_method=True)
         self.Terminate = channel.unary_unary(
                 '/headrace.v1.Runs/Terminate',
                 request_serializer=headrace__protos_dot_v1_dot_runs__pb2.TerminateRunRequest.SerializeToString,
@@ -215,6 +220,13 @@ class RunsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainCache(self, request, context):
+        """Why a task was a hit or a miss of the cache. Errors: NOT_FOUND, WRONG_STATE (it has not been looked up yet), UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Terminate(self, request, context):
         """Ends the run: CANCELING, then CANCELED; with run_exit_tasks, exit tasks of the groups that are open run first, and a second call
         without it ends those too. Errors: NOT_FOUND, WRONG_STATE (it has ended, or is being terminated already).
@@ -313,6 +325,11 @@ def add_RunsServicer_to_server(servicer, server):
                     servicer.Usage,
                     request_deserializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.SerializeToString,
+            ),
+            'ExplainCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainCache,
+                    request_deserializer=headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheResponse.SerializeToString,
             ),
             'Terminate': grpc.unary_unary_rpc_method_handler(
                     servicer.Terminate,
@@ -686,6 +703,33 @@ class Runs(object):
             '/headrace.v1.Runs/Usage',
             headrace__protos_dot_v1_dot_run__query__pb2.RunUsageRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__query__pb2.RunUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Runs/ExplainCache',
+            headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_runs__pb2.ExplainCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,54 +8,40 @@ from typing import Any, Final
 
 from headrace_protos.v1 import cache_pb2
 
-VERSION: Final = 1  # part of every key: a change of what a key means is a miss, never a false hit
+VERSION: Final = 2  # part of every key: a change of what a key means is a miss, never a false hit
+FIELDS: Final = (
+    *("version", "namespace", "pipeline", "component", "custom_key"),
+    *("image", "image_digest", "command", "args", "env", "parameters", "artifacts", "versions"),
+    *("output_parameters", "output_artifacts", "context"),
+)
+"""In the order in which differences are named; what is not there counts as empty."""
 
 
 def canonical(ingredients: cache_pb2.Ingredients) -> dict[str, Any]:
-    """The ingredients as plain values; with a custom key only what names the task's place counts."""
-    place = {
-        "version": VERSION,
-        "namespace": ingredients.namespace,
-        "pipeline": ingredients.pipeline_name,
-        "component": ingredients.component,
-    }
+    """The ingredients as plain values; with a custom key only what names the task's place counts. A component's name counts with
+    a custom key alone: what it does is in the other fields, and compilers number names by the order of a pipeline's tasks.
+    """
+    place = {"version": VERSION, "namespace": ingredients.namespace, "pipeline": ingredients.pipeline_name}
     if ingredients.custom_key:
-        return {**place, "custom_key": ingredients.custom_key}
-    context = {"context": dict(ingredients.context)} if ingredients.context else {}
-    return {
+        return {**place, "component": ingredients.component, "custom_key": ingredients.custom_key}
+    made = {
         **place,
-        **context,
         "image": ingredients.image,
+        "image_digest": ingredients.image_digest,
         "command": list(ingredients.command),
         "args": list(ingredients.args),
         "env": dict(ingredients.env),
         "parameters": dict(ingredients.parameters),
         "artifacts": {name: list(group.contents) for name, group in ingredients.artifacts.items()},
+        "versions": dict(ingredients.versions),
         "output_parameters": dict(ingredients.output_parameters),
         "output_artifacts": dict(ingredients.output_artifacts),
+        "context": dict(ingredients.context),
     }
+    return {name: value for name, value in made.items() if value or name in place}
 
 
 def fingerprint(ingredients: cache_pb2.Ingredients) -> str:
     """Lower-case hex SHA-256 of the canonical form."""
     text = json.dumps(canonical(ingredients), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def first_difference(ours: Any, theirs: Any, path: str = "") -> str:
-    """The path of the first field in which two canonical forms differ; "" = none."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for name in sorted(ours.keys() | theirs.keys()):
-            place = f"{path}.{name}" if path else name
-            if name not in ours or name not in theirs:
-                return place
-            deeper = first_difference(ours[name], theirs[name], place)
-            if deeper:
-                return deeper
-        return ""
-    return "" if ours == theirs else path
-
-
-def closeness(ours: Any, theirs: Any) -> int:
-    """How many top-level fields agree: the nearest entry has most."""
-    return sum(1 for name in ours if name in theirs and ours[name] == theirs[name])

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeAlias
 
 import grpc
 
-from headrace_cache.fingerprint import canonical, closeness, fingerprint, first_difference
+from headrace_cache.ages import Ages, too_old
+from headrace_cache.explaining import explained
+from headrace_cache.fingerprint import fingerprint
 from headrace_cache.store import CacheStore
 from headrace_protos.v1 import cache_pb2, cache_pb2_grpc, events_pb2
 
+logger = logging.getLogger(__name__)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class CacheService(cache_pb2_grpc.CacheServicer):
     """See cache.proto for what each call promises."""
 
-    def __init__(self, store: CacheStore) -> None:
+    def __init__(self, store: CacheStore, ages: Ages) -> None:
         self._store = store
+        self._ages = ages
 
     async def Lookup(self, request: cache_pb2.LookupRequest, context: Context) -> cache_pb2.LookupResponse:  # noqa: N802
         """Keys for all, entries for those that there are."""
         keys = [fingerprint(one) for one in request.ingredients]
         found = await self._store.lookup(keys)
         answer = cache_pb2.LookupResponse()
-        for key in keys:
+        asked = dict(enumerate(request.max_age_s))
+        for index, (key, ingredients) in enumerate(zip(keys, request.ingredients, strict=True)):
             hit = answer.hits.add(key=key)
             entry = found.get(key)
-            if entry is not None:
+            if entry is None:
+                continue
+            hit.why = too_old(entry.age_s, self._ages.limit(asked.get(index, 0.0), ingredients))
+            if not hit.why:
                 hit.found, hit.origin, hit.created_at_us = True, entry.origin, entry.created_at_us
                 hit.outputs.CopyFrom(events_pb2.Values.FromString(entry.outputs))
         return answer
@@ -50,8 +59,16 @@ class CacheService(cache_pb2_grpc.CacheServicer):
 
     async def Commit(self, request: cache_pb2.CommitRequest, context: Context) -> cache_pb2.CommitResponse:  # noqa: N802
         """Entries in, reservations out."""
-        if request.entries:
-            await self._store.commit(request.entries)
+        right = [one for one in request.entries if fingerprint(one.ingredients) == one.key]
+        wrong = [one for one in request.entries if fingerprint(one.ingredients) != one.key]
+        if right:
+            await self._store.commit(right)
+        if wrong:
+            origins = ", ".join(one.origin for one in wrong[:3])
+            logger.info(
+                "%d results are not kept, for what they were made of has changed meanwhile: %s", len(wrong), origins
+            )
+            await self._store.release([cache_pb2.Reservation(key=one.key, token=one.token) for one in wrong])
         return cache_pb2.CommitResponse()
 
     async def Release(self, request: cache_pb2.ReleaseRequest, context: Context) -> cache_pb2.ReleaseResponse:  # noqa: N802
@@ -64,17 +81,8 @@ class CacheService(cache_pb2_grpc.CacheServicer):
         self, request: cache_pb2.InvalidateRequest, context: Context
     ) -> cache_pb2.InvalidateResponse:
         """Entries out."""
-        dropped = await self._store.invalidate(request.keys, request.run_id, request.uri_prefix)
-        return cache_pb2.InvalidateResponse(dropped=dropped)
+        return cache_pb2.InvalidateResponse(dropped=await self._store.invalidate(request))
 
     async def Explain(self, request: cache_pb2.ExplainRequest, context: Context) -> cache_pb2.ExplainResponse:  # noqa: N802
-        """Beside the nearest entry of the same component."""
-        key = fingerprint(request.ingredients)
-        answer = cache_pb2.ExplainResponse(key=key, found=key in await self._store.lookup([key]))
-        ours = canonical(request.ingredients)
-        entries = await self._store.nearest(request.ingredients)
-        if entries:
-            nearest, origin, theirs = max(entries, key=lambda entry: closeness(ours, canonical(entry[2])))
-            answer.nearest_key, answer.nearest_origin = nearest, origin
-            answer.first_difference = first_difference(ours, canonical(theirs))
-        return answer
+        """Of ingredients as they are now, or of a task as it was."""
+        return await explained(self._store, request)

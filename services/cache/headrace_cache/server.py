@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from headrace_cache.ages import Ages, parse_ages
 from headrace_cache.handlers import CacheService
 from headrace_cache.store import MIGRATIONS, SCHEMA, CacheStore
 from headrace_protos.v1 import cache_pb2_grpc
@@ -14,7 +15,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.postgres import Database, migrate
 from headrace_servicekit.server import Served, serve
-from headrace_servicekit.settings import Settings
+from headrace_servicekit.settings import Settings, SettingsError
 from headrace_servicekit.telemetry import SpanSink
 
 
@@ -24,6 +25,16 @@ class CacheSettings(Settings):
 
     cache_connections: int = 2  # in its pool at most
     cache_max_age: float = 0.0  # seconds after which an entry is no longer used; 0: never
+    cache_max_ages: str = (
+        ""  # "NAMESPACE=7d NAMESPACE/PIPELINE=12h …": the same for some, where a lookup asks for nothing else
+    )
+
+    def ages(self) -> Ages:
+        """Both as one."""
+        try:
+            return parse_ages(self.cache_max_ages, self.cache_max_age)
+        except ValueError as wrong:
+            raise SettingsError(f"HEADRACE_CACHE_MAX_AGES: {wrong}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ async def running(
         database = await stack.enter_async_context(
             Database(settings.database_url, name="cache", max_size=settings.cache_connections)
         )
-        service = CacheService(CacheStore(database, settings.cache_max_age))
+        service = CacheService(CacheStore(database), settings.ages())
         served = [
             Served("headrace.v1.Cache", lambda server: cache_pb2_grpc.add_CacheServicer_to_server(service, server))
         ]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_servicekit.postgres import Database, Transaction
@@ -17,6 +17,7 @@ MIGRATIONS: Final = SQL / "migrations"
 SCHEMA: Final = "cache"
 QUERIES: Final = load_queries(SQL / "queries")
 RESERVATION_S: Final = 60.0
+MISSES_DAYS: Final = 30  # that people may ask why
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,27 @@ class Found:
     outputs: bytes
     origin: str
     created_at_us: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """An entry by what its key was made of."""
+
+    key: str
+    origin: str
+    created_at_us: int
+    ingredients: cache_pb2.Ingredients
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A task that was not found; `why` an entry of its key did not count, "" = there was none."""
+
+    key: str
+    why: str
+    ingredients: cache_pb2.Ingredients
+    asked_at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +60,27 @@ class Reserved:
 
 
 class CacheStore:
-    """Every method is one transaction or one read. Entries older than `max_age_s` are not found; 0: none is too old."""
+    """Every method is one transaction or one read."""
 
-    def __init__(self, database: Database, max_age_s: float) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._max_age_s = max_age_s
 
     async def lookup(self, keys: Sequence[str]) -> dict[str, Found]:
         """What there is, by key."""
-        rows = await self._database.read(QUERIES["lookup"], {"keys": list(keys), "max_age": self._max_age_s})
-        return {key: Found(bytes(outputs), origin, created) for key, outputs, origin, created in rows}
+        rows = await self._database.read(QUERIES["lookup"], {"keys": list(keys)})
+        return {key: Found(bytes(outputs), origin, created, age) for key, outputs, origin, created, age in rows}
 
     async def reserve(self, wanted: Sequence[cache_pb2.Reservation]) -> dict[str, Reserved]:
-        """Each key's outcome; of two requests for one key in the same call the first counts."""
-        first = {one.key: one for one in reversed(wanted)}
+        """Each key's outcome; of two requests for one key in the same call the first counts. What says of what its key is made
+        is remembered as a miss.
+        """
+        first = {one.key: one for one in reversed(wanted) if one.key}
+        misses = _misses([one for one in wanted if one.HasField("ingredients")])
         tokens = {key: one.token or str(uuid.uuid4()) for key, one in first.items()}
 
         async def work(t: Transaction) -> dict[str, Reserved]:
+            if misses["runs"]:
+                await t.execute(QUERIES["put_misses"], misses)
             granted: dict[str, str] = dict(
                 await t.fetch(
                     QUERIES["reserve"],
@@ -92,6 +118,8 @@ class CacheStore:
 
         async def work(t: Transaction) -> None:
             await t.execute(QUERIES["commit_entries"], params)
+            await t.execute(QUERIES["drop_entry_uris"], {"keys": params["keys"]})
+            await t.execute(QUERIES["put_entry_uris"], {"keys": params["keys"]})
             await t.execute(
                 QUERIES["release"], {"keys": [e.key for e in entries], "tokens": [e.token for e in entries]}
             )
@@ -104,25 +132,61 @@ class CacheStore:
         async def work(t: Transaction) -> None:
             await t.execute(QUERIES["release"], {"keys": [r.key for r in given], "tokens": [r.token for r in given]})
             await t.execute(QUERIES["drop_expired"])
+            await t.execute(QUERIES["drop_old_misses"], {"days": MISSES_DAYS})
 
         await self._database.transaction(work)
 
-    async def invalidate(self, keys: Sequence[str], run_id: str, uri_prefix: str) -> int:
+    async def invalidate(self, request: cache_pb2.InvalidateRequest) -> int:
         """How many entries were dropped."""
-        params = {"keys": list(keys), "run_id": run_id, "uri_prefix": uri_prefix}
+        prefixes = [request.uri_prefix] if request.uri_prefix else []
+        params = {
+            "keys": list(request.keys),
+            "run_id": request.run_id,
+            "prefixes": [*prefixes, *(f"{uri.rstrip('/')}/" for uri in request.uris)],
+            "uris": list(request.uris),
+        }
 
         async def work(t: Transaction) -> int:
+            if request.run_id:
+                await t.execute(QUERIES["drop_misses"], {"run_id": request.run_id})
             return await t.execute(QUERIES["drop_entries"], params)
 
         return await self._database.transaction(work)
 
-    async def nearest(self, of: cache_pb2.Ingredients) -> list[tuple[str, str, cache_pb2.Ingredients]]:
-        """The newest entries of the same component: key, origin, ingredients."""
-        rows = await self._database.read(
-            QUERIES["nearest"],
-            {"namespace": of.namespace, "pipeline_name": of.pipeline_name, "component": of.component},
-        )
-        return [(key, origin, cache_pb2.Ingredients.FromString(bytes(kept))) for key, origin, kept in rows]
+    async def nearest(self, of: cache_pb2.Ingredients, key: str, before_us: int) -> list[Near]:
+        """The newest other entries of the same component (else of the pipeline) that were there before; 0: that are there."""
+        told = {"namespace": of.namespace, "pipeline_name": of.pipeline_name, "key": key, "before_us": before_us}
+        rows = await self._database.read(QUERIES["nearest"], {**told, "component": of.component})
+        rows = rows or await self._database.read(QUERIES["nearest"], {**told, "component": ""})
+        return [
+            Near(found, origin, created, cache_pb2.Ingredients.FromString(bytes(kept)))
+            for found, origin, created, kept in rows
+        ]
+
+    async def entry(self, key: str) -> Near | None:
+        """The entry of a key."""
+        rows = await self._database.read(QUERIES["entry"], {"key": key})
+        made = [Near(key, origin, at, cache_pb2.Ingredients.FromString(bytes(kept))) for origin, at, kept in rows]
+        return made[0] if made else None
+
+    async def miss(self, run_id: str, path: str) -> Miss | None:
+        """How a task of a run was not found."""
+        rows = await self._database.read(QUERIES["miss"], {"run_id": run_id, "path": path})
+        made = [Miss(key, why, cache_pb2.Ingredients.FromString(bytes(kept)), at) for key, why, kept, at in rows]
+        return made[0] if made else None
+
+
+def _misses(told: Sequence[cache_pb2.Reservation]) -> dict[str, list[Any]]:
+    """As columns, each task once."""
+    last = {one.holder: one for one in told}
+    places = [holder.partition("/") for holder in last]
+    return {
+        "runs": [run for run, _, _ in places],
+        "paths": [path for _, _, path in places],
+        "keys": [one.key for one in last.values()],
+        "whys": [one.why for one in last.values()],
+        "ingredients": [one.ingredients.SerializeToString(deterministic=True) for one in last.values()],
+    }
 
 
 def uris_of(values: events_pb2.Values) -> list[str]:

@@ -30,6 +30,7 @@ from headrace_ir.model import (
     Spec,
     Task,
 )
+from headrace_ir.own_settings import PLATFORM
 
 Tree = Mapping[str, Any]
 
@@ -63,7 +64,7 @@ def load_spec(tree: Tree, deployment: Tree, platforms: Mapping[str, Tree], confi
         kubernetes=settings,
         pipeline_config=kubernetes.get("pipelineConfig", {}),
         pipeline_config_document=config_document,
-        other_platforms=tuple(name for name in platforms if name != "kubernetes"),
+        other_platforms=tuple(name for name in platforms if name not in ("kubernetes", PLATFORM)),
         ignored_platform_specs=tuple(
             f"components.{name}.singlePlatformSpecs"
             for name, entry in tree.get("components", {}).items()

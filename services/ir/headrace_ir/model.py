@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+from headrace_ir.own_settings import OwnSettings
+
 
 class Missing(Enum):
     """The absence of a value, where None is a value."""
@@ -248,5 +250,6 @@ class Spec:
     pipeline_config: Mapping[str, Any]
     """Read and in snake_case, for checks; `pipeline_config_document` is the same as written."""
     pipeline_config_document: Mapping[str, Any] = field(default_factory=dict)
+    own: OwnSettings = field(default_factory=OwnSettings)
     other_platforms: tuple[str, ...] = ()
     ignored_platform_specs: tuple[str, ...] = ()

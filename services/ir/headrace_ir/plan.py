@@ -173,7 +173,9 @@ def _task(work: _Compilation, task: Task, needed: Iterable[str], index: Mapping[
         made.iterator.CopyFrom(_iterator(task.loop, task.parallelism))
     if task.retry is not None:
         made.retry.CopyFrom(_retry(task.retry))
-    made.cache.CopyFrom(pb.CachePolicy(enabled=task.cache, key=task.cache_key))
+    ages = work.spec.own.cache_max_ages
+    label = work.spec.components[task.component].executor
+    made.cache.CopyFrom(pb.CachePolicy(enabled=task.cache, key=task.cache_key, max_age_s=ages.get(label, 0.0)))
     has_status = any(given.source is Source.FINAL_STATUS for given in task.parameters.values())
     made.is_exit_task = task.on_completion and has_status
     return made
@@ -355,4 +357,5 @@ def _config(spec: Spec) -> pb.PipelineConfig:
     return pb.PipelineConfig(
         active_deadline_seconds=settings.get("active_deadline_seconds", 0),
         platform_json=_settings(spec.pipeline_config_document),
+        cache_max_age_s=spec.own.cache_max_age,
     )

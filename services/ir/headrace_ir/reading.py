@@ -8,15 +8,18 @@ create run), the CLI's `validate`, and the conformance suite; the graph is judge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from headrace_ir.archives import extract
 from headrace_ir.documents import read_json, read_yaml
 from headrace_ir.loading import load_spec
 from headrace_ir.model import Spec
+from headrace_ir.own_settings import PLATFORM, read_own
 from headrace_ir.problems import Problem, SpecError, hint, nearest
 from headrace_ir.schema import describe, read_message, shape
+
+KNOWN: Final = ("kubernetes", PLATFORM)  # platforms whose settings have an effect
 
 SCHEMA_VERSION = "2.1.0"
 
@@ -131,6 +134,8 @@ def _assemble(pipeline: Any, platform: Any, problems: list[Problem]) -> Package:
         platforms = read_message(platform, "PlatformSpec", "", found).get("platforms", {})
         found.extend(_platform_problems(platforms))
     spec = load_spec(tree, deployment, platforms, _config_document(platform))
+    own = read_own(platforms.get(PLATFORM, {}), spec.executors, found)
+    spec = replace(spec, own=own)
     return Package(pipeline, platform, spec, tuple(found))
 
 
@@ -143,7 +148,11 @@ def _config_document(platform: Any) -> dict[str, Any]:
 
 def _platform_problems(platforms: dict[str, Any]) -> list[Problem]:
     """Other platforms are allowed and without effect; a misspelt name would lose all settings."""
-    if "kubernetes" in platforms:
-        return []
-    misspelt = [name for name in platforms if nearest(name, ["kubernetes"])]
-    return [Problem(f"platforms.{name}", f"unknown platform '{name}'; did you mean 'kubernetes'?") for name in misspelt]
+    meant = {
+        name: nearest(name, [one for one in KNOWN if one not in platforms]) for name in platforms if name not in KNOWN
+    }
+    return [
+        Problem(f"platforms.{name}", f"unknown platform '{name}'; did you mean '{one}'?")
+        for name, one in meant.items()
+        if one
+    ]

@@ -5,9 +5,9 @@ renews reservations, commits and releases. Called by dispatching.py; answers are
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Protocol
 
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler.engine.commands import AskCache, CommitCache, ReleaseCache
@@ -16,62 +16,112 @@ from headrace_servicekit.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 RENEW_EVERY_S = 20.0
-Exists = Callable[[Sequence[str]], Awaitable[Sequence[bool]]]
+REFRESH: Final = "a refresh was asked for"
 Asked = tuple[str, AskCache]  # run id, command
+Checks = Callable[[Sequence[events_pb2.Values]], Awaitable[Sequence[str]]]
+"""For each hit's outputs why they cannot be taken; "" = they can."""
+
+
+class Completes(Protocol):
+    """What identifying.Identifier does."""
+
+    async def complete(self, asked: Sequence[AskCache | CommitCache]) -> list[cache_pb2.Ingredients | str]: ...
 
 
 @dataclass(slots=True)
 class CacheClient:
-    """`stub` is a Cache stub, `exists` tells which artifact URIs are there."""
+    """`stub` is a Cache stub, `check` tells which results are still whole, `identify` what keys are made of.
+    `enabled`: HEADRACE_CACHE_ENABLED, the switch for the whole installation.
+    """
 
     stub: Any
-    exists: Exists
+    check: Checks
+    identify: Completes
+    enabled: bool = True
     _reserved: dict[str, tuple[str, str]] = field(default_factory=dict)  # key → token, holder
 
     async def ask(self, asked: Sequence[Asked]) -> list[tuple[str, CacheAnswered]]:
         """Answers in the order asked, each with its run id."""
+        none = [CacheAnswered(c.path, key="", unavailable=True) for _, c in asked]
+        if not self.enabled:
+            return [(run, fact) for (run, _), fact in zip(asked, none, strict=True)]
+        made = await self.identify.complete([c for _, c in asked])
+        known = [i for i, one in enumerate(made) if not isinstance(one, str)]
         try:
-            looked = await self.stub.Lookup(cache_pb2.LookupRequest(ingredients=[c.ingredients for _, c in asked]))
-            intact = await self._intact(looked.hits)
-            stale = [hit.key for hit, good in zip(looked.hits, intact, strict=True) if hit.found and not good]
-            if stale:
-                await self.stub.Invalidate(cache_pb2.InvalidateRequest(keys=stale))
-            misses = [i for i, good in enumerate(intact) if not good]
-            reserved = await self._reserve([(looked.hits[i].key, asked[i]) for i in misses])
+            found = await self._find([asked[i] for i in known], [one for one in made if not isinstance(one, str)])
+            await self._tell([(one, asked[i]) for i, one in enumerate(made) if isinstance(one, str)])
         except ServiceError as down:
             logger.warning("the cache does not answer, %d tasks run uncached: %s", len(asked), down)
-            return [(run, CacheAnswered(c.path, key="", unavailable=True)) for run, c in asked]
-        answers: list[tuple[str, CacheAnswered]] = []
-        for (run, command), hit, good in zip(asked, looked.hits, intact, strict=True):
-            if good:
+            found = []
+        facts = dict(zip(known, found, strict=True)) if found else {}
+        return [(run, facts.get(i, none[i])) for i, (run, _) in enumerate(asked)]
+
+    async def _find(self, asked: Sequence[Asked], made: Sequence[cache_pb2.Ingredients]) -> list[CacheAnswered]:
+        """Hits that can be taken, and reservations for the rest."""
+        if not asked:
+            return []
+        ages = [c.max_age_s for _, c in asked]
+        looked = await self.stub.Lookup(cache_pb2.LookupRequest(ingredients=made, max_age_s=ages))
+        why = await self._reasons(asked, looked.hits)
+        stale = [
+            hit.key for hit, reason in zip(looked.hits, why, strict=True) if hit.found and reason not in ("", REFRESH)
+        ]
+        if stale:
+            await self.stub.Invalidate(cache_pb2.InvalidateRequest(keys=stale))
+        misses = [i for i, hit in enumerate(looked.hits) if not hit.found or why[i]]
+        wanted = [
+            cache_pb2.Reservation(
+                key=looked.hits[i].key,
+                holder=f"{asked[i][0]}/{asked[i][1].path}",
+                ingredients=made[i],
+                why=why[i],
+            )
+            for i in misses
+        ]
+        reserved = dict(zip(misses, await self._reserve(wanted), strict=True))
+        facts = []
+        for i, ((_, command), hit) in enumerate(zip(asked, looked.hits, strict=True)):
+            one = reserved.get(i)
+            if one is None:
                 fact = CacheAnswered(command.path, hit.key, found=True, outputs=hit.outputs, origin=hit.origin)
             else:
-                one = next(reserved)
                 held_by = "" if one.granted else one.holder
                 fact = CacheAnswered(command.path, hit.key, token=one.token if one.granted else "", held_by=held_by)
-            answers.append((run, fact))
-        return answers
+            facts.append(fact)
+        return facts
 
-    async def _intact(self, hits: Iterable[cache_pb2.Hit]) -> list[bool]:
-        """Which hits are there with all their artifacts: a task downstream must never meet a missing one."""
-        uris = [(i, uri) for i, hit in enumerate(hits) if hit.found for uri in uris_of(hit.outputs)]
-        there = await self.exists([uri for _, uri in uris]) if uris else []
-        broken = {i for (i, _), good in zip(uris, there, strict=True) if not good}
-        return [hit.found and i not in broken for i, hit in enumerate(hits)]
+    async def _reasons(self, asked: Sequence[Asked], hits: Sequence[cache_pb2.Hit]) -> list[str]:
+        """Why a hit cannot be taken, or what the cache says of a miss."""
+        why = [REFRESH if c.refresh and hit.found else hit.why for (_, c), hit in zip(asked, hits, strict=True)]
+        for i, hit in enumerate(hits):
+            if hit.found and not why[i]:
+                why[i] = lacking(asked[i][1].ingredients, hit.outputs)
+        taken = [i for i, hit in enumerate(hits) if hit.found and not why[i]]
+        if taken:
+            for i, problem in zip(taken, await self.check([hits[i].outputs for i in taken]), strict=True):
+                why[i] = problem
+        return why
 
-    async def _reserve(self, wanted: Sequence[tuple[str, Asked]]) -> Any:
+    async def _reserve(self, wanted: Sequence[cache_pb2.Reservation]) -> list[cache_pb2.Reserved]:
         if not wanted:
-            return iter(())
-        request = cache_pb2.ReserveRequest()
-        for key, (run, command) in wanted:
-            holder = f"{run}/{command.path}"
-            token, owner = self._reserved.get(key, ("", ""))
-            request.reservations.add(key=key, token=token if owner == holder else "", holder=holder)
-        answer = await self.stub.Reserve(request)
-        for one, (key, (run, command)) in zip(answer.reserved, wanted, strict=True):
-            if one.granted:
-                self._reserved[key] = (one.token, f"{run}/{command.path}")
-        return iter(answer.reserved)
+            return []
+        for one in wanted:
+            token, owner = self._reserved.get(one.key, ("", ""))
+            one.token = token if owner == one.holder else ""
+        answer = await self.stub.Reserve(cache_pb2.ReserveRequest(reservations=wanted))
+        for one, reserved in zip(wanted, answer.reserved, strict=True):
+            if reserved.granted:
+                self._reserved[one.key] = (reserved.token, one.holder)
+        return list(answer.reserved)
+
+    async def _tell(self, unknown: Sequence[tuple[str, Asked]]) -> None:
+        """Why tasks have no key, for whoever asks later."""
+        if unknown:
+            told = [
+                cache_pb2.Reservation(holder=f"{run}/{c.path}", ingredients=c.ingredients, why=why)
+                for why, (run, c) in unknown
+            ]
+            await self.stub.Reserve(cache_pb2.ReserveRequest(reservations=told))
 
     async def renew(self) -> None:
         """Renew every reservation in one call; those that were lost meanwhile are forgotten."""
@@ -87,13 +137,21 @@ class CacheClient:
                 self._reserved.pop(one.key, None)
 
     async def commit(self, commands: Sequence[tuple[str, CommitCache]]) -> None:
-        """Store outputs; raises ServiceError where the cache is down: the caller asks again."""
+        """Store outputs; raises ServiceError where the cache is down: the caller asks again. What an input's URI or the image's
+        tag names may have changed while the task ran: its ingredients are completed again, and the cache compares.
+        """
+        made = await self.identify.complete([c for _, c in commands])
         request = cache_pb2.CommitRequest()
-        for run, c in commands:
-            request.entries.add(
-                key=c.key, token=c.token, origin=f"{run}/{c.path}", outputs=c.outputs, ingredients=c.ingredients
-            )
+        changed = cache_pb2.ReleaseRequest()
+        for (run, c), one in zip(commands, made, strict=True):
+            origin = f"{run}/{c.path}"
+            if isinstance(one, str):
+                changed.reservations.add(key=c.key, token=c.token, holder=origin)
+            else:
+                request.entries.add(key=c.key, token=c.token, origin=origin, outputs=c.outputs, ingredients=one)
         await self.stub.Commit(request)
+        if changed.reservations:
+            await self.stub.Release(changed)
         for _, c in commands:
             self._reserved.pop(c.key, None)
 
@@ -106,8 +164,21 @@ class CacheClient:
         await self.stub.Release(request)
 
 
-def uris_of(values: events_pb2.Values) -> list[str]:
-    """Everything that a hit needs in the store: artifacts that have content (metrics often are metadata alone), and values
-    that lie there."""
-    uris = [a.uri for group in values.artifacts.values() for a in group.artifacts if a.digest]
-    return [*uris, *(value.uri for value in values.parameters.values() if value.WhichOneof("kind") == "uri")]
+def lacking(wanted: cache_pb2.Ingredients, outputs: events_pb2.Values) -> str:
+    """What a hit's outputs lack of what the component declares now: with a key of its own it may have been another one."""
+    for name, kind in wanted.output_parameters.items():
+        if not kind.endswith(" optional") and name not in outputs.parameters:
+            return f"its results lack the output '{name}'"
+    for name, kind in wanted.output_artifacts.items():
+        if " optional" not in kind and name not in outputs.artifacts:
+            return f"its results lack the output '{name}'"
+    return ""
+
+
+def uris_of(values: events_pb2.Values) -> list[tuple[str, str]]:
+    """Everything that a hit needs in the store, with its digest: artifacts that have content (metrics often are metadata
+    alone), and values that lie there.
+    """
+    uris = [(a.uri, a.digest) for group in values.artifacts.values() for a in group.artifacts if a.digest]
+    stored = (value for value in values.parameters.values() if value.WhichOneof("kind") == "uri")
+    return [*uris, *((value.uri, value.digest) for value in stored)]

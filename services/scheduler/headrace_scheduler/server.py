@@ -30,9 +30,10 @@ from headrace_scheduler.executors.assignments import message_of
 from headrace_scheduler.executors.port import Executor, Launch
 from headrace_scheduler.executors.simulated import SimulatedExecutor
 from headrace_scheduler.handlers.access import Access
-from headrace_scheduler.handlers.artifacts import ArtifactService, exists
+from headrace_scheduler.handlers.artifacts import ArtifactService
 from headrace_scheduler.handlers.attempts import AttemptsService
 from headrace_scheduler.handlers.scheduling import SchedulerService
+from headrace_scheduler.identifying import Identifier
 from headrace_scheduler.importing import Importer
 from headrace_scheduler.looking_back import Origins
 from headrace_scheduler.owning import Ownership
@@ -44,6 +45,7 @@ from headrace_scheduler.stores.composite import Stores
 from headrace_scheduler.stores.configuring import make_stores
 from headrace_scheduler.stores.keeping import PUBLISHING_S, opened
 from headrace_scheduler.storing import Contents
+from headrace_scheduler.verifying import checks
 from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.policies import ATTEMPTS
 from headrace_servicekit.server import Served, channel, serve
@@ -137,7 +139,12 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     admission = Admission(executor.inventory(), settings.default_cpu)
     contents = Contents(artifacts)
     driver = Driver(Parts(stubs.store, session, receiver, executor, admission, settings, contents))
-    client = CacheClient(stubs.cache, lambda uris: exists(artifacts, uris))
+    client = CacheClient(
+        stubs.cache,
+        checks(artifacts, settings.cache_verify),
+        Identifier(artifacts, settings.remote(os.environ), executor.image_digest),
+        enabled=settings.cache_enabled,
+    )
     importer = Importer(stubs.query, local=settings.executor != "kubernetes")
     dispatcher = Dispatcher(client, importer, executor, contents, driver.tell)
     index = partial(

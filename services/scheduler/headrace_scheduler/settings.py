@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, Literal
 
-from headrace_companion.remote.fetching import Means
+from headrace_companion.remote.fetching import Fetcher, Means
 from headrace_companion.remote.rewriting import Rewrites
-from headrace_companion.remote.sources import Limits
+from headrace_companion.remote.sources import Ambient, Limits
 from headrace_ir.values import MAX_VALUE_BYTES
 from headrace_servicekit.settings import Settings, SettingsError
+
+VERSION_S: Final = 5.0  # for a place elsewhere to say which version it has, before a lookup in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,8 @@ class SchedulerSettings(Settings):
     queue_notice_s: float = 1.0  # a task that waits longer than this for its slots says so
     default_cpu: float = 0.5  # cores accounted to a task that asks for none
     max_value_bytes: int = MAX_VALUE_BYTES  # of one parameter as JSON text; more than this default is not read again
+    cache_enabled: bool = True  # the switch for the whole installation; off: every task runs
+    cache_verify: Literal["none", "exists", "digest"] = "exists"  # looked at of a hit's artifacts; digest reads them
     simulated_seconds: float = 0.0  # how long each attempt of the simulated executor runs
     advertise_address: str = ""  # where companions reach this very replica; "": where it listens
     grace_s: float = 30.0  # between SIGTERM and SIGKILL of user code in a Pod, where its task says nothing
@@ -51,6 +57,12 @@ class SchedulerSettings(Settings):
             raise SettingsError(f"HEADRACE_IMPORT_REWRITE: {wrong}") from None
         limits = Limits(most_bytes=self.import_max_bytes, silence_s=self.import_silence_s)
         return Means(limits, self.import_keep_bytes, rewrites)
+
+    def remote(self, environ: Mapping[str, str]) -> Fetcher:
+        """Asks other places for the version of what they hold; it fetches nothing."""
+        means = self.fetching()
+        quick = replace(means, limits=replace(means.limits, silence_s=VERSION_S, pauses=()))
+        return Fetcher(self.home / "imports", quick, Ambient(environ))
 
     def advertised(self) -> str:
         """The address that companions are sent to; "" where only this machine reaches it."""

@@ -124,6 +124,11 @@ async def test_a_foreign_token_releases_nothing(cache):
         (pb.InvalidateRequest(run_id="run-2"), 0),
         (pb.InvalidateRequest(uri_prefix="file:///a/"), 1),
         (pb.InvalidateRequest(uri_prefix="file:///b/"), 0),
+        (pb.InvalidateRequest(uris=["file:///a/b"]), 1),
+        (pb.InvalidateRequest(uris=["file:///a"]), 1),
+        (pb.InvalidateRequest(uris=["file:///a/"]), 1),
+        (pb.InvalidateRequest(uris=["file:///a/b/c", "file:///x"]), 0),
+        (pb.InvalidateRequest(uris=["file:///"]), 1),
         (pb.InvalidateRequest(), 0),
     ],
 )
@@ -140,6 +145,79 @@ async def test_explain_names_the_field_that_differs(cache):
     assert not answer.found
     assert (answer.nearest_key, answer.nearest_origin) == (key, "run-1/train")
     assert answer.first_difference == "parameters.lr"
+
+
+async def test_a_commit_of_what_makes_another_key_keeps_nothing_and_spends_the_token(cache):
+    key = await key_of(cache, ingredients())
+    reserved = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder="r1/a")]))
+    changed = ingredients("0.2")
+    entry = pb.Entry(key=key, token=reserved.reserved[0].token, origin="r1/a", outputs=outputs(), ingredients=changed)
+    await cache.Commit(pb.CommitRequest(entries=[entry]))
+    asked = await cache.Lookup(pb.LookupRequest(ingredients=[ingredients(), changed]))
+    assert [hit.found for hit in asked.hits] == [False, False]
+    other = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder="r2/a")]))
+    assert other.reserved[0].granted
+
+
+async def miss(cache, of: pb.Ingredients, holder: str, why: str = "", key: str | None = None) -> None:
+    key = await key_of(cache, of) if key is None else key
+    one = pb.Reservation(key=key, holder=holder, ingredients=of, why=why)
+    await cache.Reserve(pb.ReserveRequest(reservations=[one]))
+
+
+async def test_a_miss_is_explained_by_the_nearest_entry_of_its_time(cache):
+    await commit(cache, ingredients("0.1"))
+    await miss(cache, ingredients("0.2"), "run-2/train")
+    await commit(cache, ingredients("0.3"), origin="run-3/train")
+    await commit(cache, ingredients("0.2"), origin="run-2/train")
+    told = await cache.Explain(pb.ExplainRequest(run_id="run-2", path="train"))
+    assert (told.found, told.nearest_origin) == (False, "run-1/train")
+    assert (told.first_difference, told.ours, told.theirs) == ("parameters.lr", "0.2", "0.1")
+    assert list(told.fields) == ["namespace", "pipeline", "parameters"]
+
+
+async def test_a_miss_without_any_entry_before_it(cache):
+    await miss(cache, ingredients(), "run-1/train")
+    told = await cache.Explain(pb.ExplainRequest(run_id="run-1", path="train"))
+    assert (told.found, told.unknown, told.nearest_key, told.first_difference) == (False, False, "", "")
+
+
+async def test_a_miss_says_why_its_own_entry_did_not_count(cache):
+    await miss(cache, ingredients(), "run-2/train", "file:///a/b is not there any more")
+    told = await cache.Explain(pb.ExplainRequest(run_id="run-2", path="train"))
+    assert told.why == "file:///a/b is not there any more"
+
+
+async def test_what_has_no_key_says_why(cache):
+    await miss(cache, ingredients(), "run-2/train", "nobody knows", key="")
+    told = await cache.Explain(pb.ExplainRequest(run_id="run-2", path="train"))
+    assert (told.key, told.why, told.unknown) == ("", "nobody knows", False)
+
+
+async def test_a_hit_is_explained_by_what_its_key_is_made_of(cache):
+    key = await commit(cache, ingredients())
+    request = pb.ExplainRequest(run_id="run-2", path="train", key=key, cached_from="run-1/train")
+    told = await cache.Explain(request)
+    assert (told.found, told.nearest_origin, told.nearest_created_at_us > 0) == (True, "run-1/train", True)
+    assert list(told.fields) == ["namespace", "pipeline", "parameters"]
+
+
+async def test_a_task_that_nobody_asked_for_is_unknown_and_so_are_those_of_a_deleted_run(cache):
+    assert (await cache.Explain(pb.ExplainRequest(run_id="run-9", path="train"))).unknown
+    await miss(cache, ingredients(), "run-2/train")
+    await cache.Invalidate(pb.InvalidateRequest(run_id="run-2"))
+    assert (await cache.Explain(pb.ExplainRequest(run_id="run-2", path="train"))).unknown
+
+
+async def test_a_lookup_may_ask_for_young_entries_alone(cache, database_url):
+    key = await commit(cache, ingredients())
+    async with Database(database_url, name="test", max_size=1) as database:
+        aged = "UPDATE cache.entries SET created_at = created_at - interval '2 hours' WHERE key = %(key)s"
+        await database.transaction(lambda t: t.execute(aged, {"key": key}))
+    for limit, found in ((60.0, False), (10_000.0, True), (0.0, True)):
+        hit = (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()], max_age_s=[limit]))).hits[0]
+        assert hit.found == found
+        assert bool(hit.why) != found
 
 
 async def test_every_query_prepares(cache, database_url):

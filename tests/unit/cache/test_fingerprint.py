@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_cache.fingerprint import canonical, fingerprint, first_difference
+from headrace_cache.fingerprint import FIELDS, canonical, fingerprint
 from headrace_protos.v1 import cache_pb2
 
 
@@ -38,7 +38,6 @@ def ingredients(**changes) -> cache_pb2.Ingredients:
         {"namespace": "other"},
         {"context": {"env PASSWORD": "secret login password"}},
         {"pipeline_name": "q"},
-        {"component": "comp-test"},
         {"image": "python:3.12"},
         {"command": ["more"]},
         {"args": ["more"]},
@@ -48,6 +47,8 @@ def ingredients(**changes) -> cache_pb2.Ingredients:
         {"output_parameters": {"Output": "LIST"}},
         {"output_artifacts": {"model": "system.Model@0.0.1"}},
         {"custom_key": "mine"},
+        {"image_digest": "sha256:1"},
+        {"versions": {"file:///data.csv": "sha256:1"}},
     ],
 )
 def test_each_ingredient_counts(changes):
@@ -73,7 +74,14 @@ def test_with_a_custom_key_only_the_place_counts():
     assert fingerprint(one) != fingerprint(ingredients(custom_key="k", namespace="other"))
 
 
-def test_first_difference_names_the_field():
-    ours = canonical(ingredients(parameters={"lr": "0.2"}))
-    assert first_difference(ours, canonical(ingredients())) == "parameters.lr"
-    assert first_difference(ours, ours) == ""
+def test_the_name_of_a_component_counts_with_a_key_of_ones_own_alone():
+    assert fingerprint(ingredients(component="comp-train-2")) == fingerprint(ingredients())
+    one, two = (ingredients(custom_key="k", component=name) for name in ("comp-train", "comp-train-2"))
+    assert fingerprint(one) != fingerprint(two)
+
+
+def test_every_field_has_its_place_in_comparisons():
+    assert set(canonical(ingredients(output_artifacts={"m": "x"}, context={"a": "b"}, versions={"u": "v"}))) <= set(
+        FIELDS
+    )
+    assert set(canonical(ingredients(custom_key="k"))) <= set(FIELDS)

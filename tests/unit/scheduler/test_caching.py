@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from headrace_protos.v1 import cache_pb2, events_pb2
-from headrace_scheduler.caching import CacheClient
+from headrace_scheduler.caching import REFRESH, CacheClient, uris_of
 from headrace_scheduler.engine.commands import AskCache
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -20,6 +20,7 @@ class Cache:
     held_by: str = ""
     down: bool = False
     dropped: list[str] = field(default_factory=list)
+    reserved: list[cache_pb2.Reservation] = field(default_factory=list)
 
     async def Lookup(self, request: cache_pb2.LookupRequest) -> cache_pb2.LookupResponse:  # noqa: N802
         if self.down:
@@ -32,6 +33,7 @@ class Cache:
         return cache_pb2.InvalidateResponse()
 
     async def Reserve(self, request: cache_pb2.ReserveRequest) -> cache_pb2.ReserveResponse:  # noqa: N802
+        self.reserved.extend(request.reservations)
         one = cache_pb2.Reserved(
             key="k", granted=not self.held_by, token="" if self.held_by else "t", holder=self.held_by
         )
@@ -44,12 +46,23 @@ def outputs(digest: str) -> events_pb2.Values:
     return values
 
 
-async def answer(cache: Cache, *, there: bool):
-    async def exists(uris):
-        return [there for _ in uris]
+class Known:
+    """What lies elsewhere is known, but for what `unknown` says."""
 
-    asked = [("r", AskCache("a", cache_pb2.Ingredients()))]
-    return (await CacheClient(cache, exists).ask(asked))[0][1]
+    def __init__(self, unknown: str = "") -> None:
+        self.unknown = unknown
+
+    async def complete(self, asked):
+        return [self.unknown or one.ingredients for one in asked]
+
+
+async def answer(cache: Cache, *, there: bool, known: Known | None = None, enabled: bool = True, **asked):
+    async def check(hits):
+        return ["" if there or not uris_of(one) else "file:///store/metrics is not there any more" for one in hits]
+
+    client = CacheClient(cache, check, known or Known(), enabled)
+    command = AskCache("a", asked.pop("ingredients", cache_pb2.Ingredients()), **asked)
+    return (await client.ask([("r", command)]))[0][1]
 
 
 async def test_a_hit_whose_content_is_there():
@@ -76,4 +89,42 @@ async def test_a_key_that_is_held_names_its_holder():
 @pytest.mark.parametrize("there", [True, False])
 async def test_a_cache_that_is_down_is_a_miss(there):
     fact = await answer(Cache(outputs("sha256:1"), down=True), there=there)
+    assert (fact.found, fact.unavailable) == (False, True)
+
+
+async def test_a_hit_that_is_gone_is_told_to_the_cache_with_its_reason():
+    cache = Cache(outputs("sha256:1"))
+    await answer(cache, there=False)
+    assert [(one.key, one.holder, one.why) for one in cache.reserved] == [
+        ("k", "r/a", "file:///store/metrics is not there any more")
+    ]
+
+
+async def test_a_refresh_runs_whatever_there_is_and_keeps_the_entry_until_it_has_another():
+    cache = Cache(outputs("sha256:1"))
+    fact = await answer(cache, there=True, refresh=True)
+    assert (fact.found, fact.token) == (False, "t")
+    assert cache.dropped == []
+    assert [one.why for one in cache.reserved] == [REFRESH]
+
+
+async def test_a_hit_without_an_output_that_is_declared_now_is_a_miss():
+    wanted = cache_pb2.Ingredients(output_parameters={"score": "STRING", "more": "STRING optional"})
+    held = events_pb2.Values()
+    assert not (await answer(Cache(held), there=True, ingredients=wanted)).found
+    held.parameters["score"].json = "1"
+    assert (await answer(Cache(held), there=True, ingredients=wanted)).found
+    wanted.output_artifacts["model"] = "system.Model@0.0.1"
+    assert not (await answer(Cache(held), there=True, ingredients=wanted)).found
+
+
+async def test_a_task_whose_input_cannot_be_told_apart_runs_uncached_and_says_why():
+    cache = Cache(outputs("sha256:1"))
+    fact = await answer(cache, there=True, known=Known("nobody knows what lies there"))
+    assert (fact.found, fact.unavailable, fact.key) == (False, True, "")
+    assert [(one.key, one.holder, one.why) for one in cache.reserved] == [("", "r/a", "nobody knows what lies there")]
+
+
+async def test_a_cache_that_is_switched_off_is_not_asked():
+    fact = await answer(Cache(outputs("sha256:1")), there=True, enabled=False)
     assert (fact.found, fact.unavailable) == (False, True)

@@ -78,6 +78,13 @@ class Fetcher:
             raise FetchFailed(f"{shown(uri)} cannot be fetched: the server says that nothing changed since never")
         return kept
 
+    def version(self, uri: str, stop: threading.Event) -> str:
+        """What changes with the content that lies there, without fetching it; "" where its place cannot tell. Raises as fetch."""
+        at = self.location(uri)
+        return Download(at, self._limits, stop, lambda *_: None).patiently(
+            lambda: self._source(scheme_of(at)).version(at)
+        )
+
     def share(self, kept: Kept) -> Kept:
         """The same content for another one, who releases it too."""
         return self._kept.pin(kept)

@@ -60,6 +60,13 @@ class HttpSource:
         one = _Page(self, uri, version, int(size) if size.isdigit() else None, answer)
         return Found(version, is_folder=False, objects=[one])
 
+    def version(self, uri: str) -> str:
+        answer = self._get(uri, {})
+        answer.close()  # of its body nothing is read
+        tag = answer.headers.get("ETag", "")
+        changed = answer.headers.get("Last-Modified", "")
+        return tag or (f"{changed} {answer.headers.get('Content-Length', '')}" if changed else "")
+
     def _get(self, uri: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
         """The answer that is no redirect: 200, 206 or 304."""
         at = uri

@@ -50,6 +50,10 @@ class ObjectSource:
             raise self.why(error, uri) from error
         return found.version if found.version in known else found
 
+    def version(self, uri: str) -> str:
+        found = self.find(uri, ())
+        return found if isinstance(found, str) else found.version
+
     def _one(self, client: Minio, uri: str, bucket: str, key: str) -> Found | None:
         if not key or key.endswith("/"):
             return None

@@ -73,6 +73,9 @@ class Source(Protocol):
     def find(self, uri: str, known: Sequence[str]) -> Found | str:
         """What is there, or which of the `known` versions it still is. Raises Broken, FetchFailed, NothingThere."""
 
+    def version(self, uri: str) -> str:
+        """What is there by its version alone. Raises the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ambient:

@@ -25,7 +25,7 @@ from headrace_scheduler.engine.resolving import (
     runtime_artifacts,
     taken,
 )
-from headrace_scheduler.engine.resuming import asked_again, linked
+from headrace_scheduler.engine.resuming import linked
 from headrace_scheduler.engine.rows import GROUPS, Row, Stage
 from headrace_scheduler.engine.state import RunState
 from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS
@@ -149,7 +149,7 @@ def _open(draft: Draft, row: Row, inputs: Bag) -> None:
     if not of_this_run and _is_linked(draft, row, prepared.inputs):
         return
     override = draft.state.header.enable_cache
-    cached = (spec.cache if override is None else override) and not asked_again(draft.state, row)
+    cached = spec.cache if override is None else override
     draft.enter(own, Stage.CACHE if cached and prepared.image not in CLAIM_OPERATIONS else Stage.ADMISSION)
 
 

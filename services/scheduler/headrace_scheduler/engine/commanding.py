@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from headrace_scheduler.engine import commands as c
 from headrace_scheduler.engine.beginning import prepared_of
 from headrace_scheduler.engine.indexing import PlanIndex
-from headrace_scheduler.engine.launching import ingredients, launch
+from headrace_scheduler.engine.ingredients import ingredients, unmeasured
+from headrace_scheduler.engine.launching import launch
+from headrace_scheduler.engine.resuming import asked_again
 from headrace_scheduler.engine.rows import Row, Stage
 from headrace_scheduler.engine.settling import settlement
 from headrace_scheduler.engine.state import RunState
@@ -20,7 +22,7 @@ def commands_of(state: RunState, row: Row) -> tuple[c.Command, ...]:
     """What one execution asks for; nothing that is not durable once the step's events are."""
     match row.stage:
         case Stage.CACHE:
-            return (c.AskCache(row.path, ingredients(state, row, prepared_of(state, row))),)
+            return (_lookup(state, row),)
         case Stage.ADMISSION:
             return (c.Admit(row.path, prepared_of(state, row).request),)
         case Stage.IMPORT:
@@ -74,6 +76,18 @@ def launch_of(state: RunState, path: str, number: int) -> tuple[Launch, str] | N
     if row is None or row.attempts != number or not row.in_flight or row.spec is None:
         return None
     return launch(state, row, prepared_of(state, row)), row.handle
+
+
+def _lookup(state: RunState, row: Row) -> c.AskCache:
+    prepared = prepared_of(state, row)
+    return c.AskCache(
+        row.path,
+        ingredients(state, row, prepared),
+        unmeasured(prepared),
+        prepared.settings.pull_secrets,
+        row.task.cache_max_age_s or state.header.cache_max_age_s or state.plan.cache_max_age_s,
+        refresh=asked_again(state, row),
+    )
 
 
 def _import(state: RunState, row: Row) -> c.Import:

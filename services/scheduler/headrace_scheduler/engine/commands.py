@@ -16,11 +16,16 @@ from headrace_scheduler.executors.port import Launch, Request
 
 @dataclass(frozen=True, slots=True)
 class AskCache:
-    """Look the task up and, if it is a miss, reserve the key. Answer: CacheAnswered."""
+    """Look the task up and, if it is a miss, reserve the key. Answer: CacheAnswered. `unmeasured`: URIs of inputs whose content
+    is part of the key and not known to the engine; `secrets` are for asking about the image. `max_age_s` 0: as the cache says.
+    """
 
     path: str
     ingredients: cache_pb2.Ingredients
-    artifact_uris: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    max_age_s: float = 0.0
+    refresh: bool = False  # whatever there is: it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class CommitCache:
     token: str
     outputs: events_pb2.Values
     ingredients: cache_pb2.Ingredients
+    unmeasured: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class TaskSpec:
     retry: plan_pb2.RetryPolicy | None
     cache: bool
     cache_key: str
+    cache_max_age_s: float  # 0: not said
     passthroughs: Mapping[str, bool]  # settings that its TASK_CONFIG input gets → whether they apply to itself as well
     dependents: Sequence[int] = ()
     flat_outputs: frozenset[str] = frozenset()  # of its body: values that are lists of iterations already
@@ -136,6 +137,7 @@ class PlanIndex:
 
     __slots__ = (
         "_workspaces",
+        "cache_max_age_s",
         "dags",
         "deadline_us",
         "default_root",
@@ -158,6 +160,7 @@ class PlanIndex:
         self.max_value_bytes = max_value_bytes
         self.pipeline_name: str = plan.pipeline_name
         self.default_root: str = plan.default_pipeline_root or default_root
+        self.cache_max_age_s: float = plan.config.cache_max_age_s
         self.deadline_us: int = plan.config.active_deadline_seconds * 1_000_000
         self.workspace_spec = workspace_spec(plan.config.platform_json)
         self._workspaces = workspaces
@@ -310,6 +313,7 @@ class _Reader:
             items=_items(task, condition) if task.HasField("iterator") else None,
             retry=task.retry if task.HasField("retry") else None,
             cache=task.cache.enabled,
+            cache_max_age_s=task.cache.max_age_s,
             cache_key=task.cache.key,
             passthroughs={one.field: one.apply_to_task for one in task.task_config_passthroughs},
             dependents=dependents,

@@ -1,10 +1,11 @@
-"""Preparing a task that runs user code: templates filled, resources parsed, the cache's ingredients; and one attempt's
-Launch. Pure; everything here is a function of plan, recorded inputs and run, so that it is made again after a load.
+"""Preparing a task that runs user code: templates filled, resources parsed; and one attempt's Launch.
+
+Pure; everything here is a function of plan, recorded inputs and run, so that it is made again after a load. What the cache
+makes a key of is in ingredients.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,8 +14,7 @@ from urllib.parse import quote
 from headrace_ir.references import Held, ValueRef
 from headrace_ir.values import ParameterType, Value, ValueProblem, decode, encode
 from headrace_protos.lifecycle import child_path, parent_path, span_id, trace_id
-from headrace_protos.v1 import cache_pb2, plan_pb2
-from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.indexing import TaskSpec
 from headrace_scheduler.engine.placeholders import (
@@ -33,7 +33,7 @@ from headrace_scheduler.engine.quantities import kubernetes_resources, quantity
 from headrace_scheduler.engine.resolving import platform, resource_name, run_root, runtime_artifacts, scope_parameter
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
-from headrace_scheduler.engine.task_config import PERSISTENT, pass_through
+from headrace_scheduler.engine.task_config import pass_through
 from headrace_scheduler.executors.accelerators import ANNOTATION
 from headrace_scheduler.executors.port import AttemptId, Launch, Request, Template
 from headrace_scheduler.executors.task_settings import CLAIM_OPERATIONS, WORKSPACE, TaskSettings
@@ -183,57 +183,6 @@ def folder(path: str) -> str:
 @lru_cache(maxsize=4096)
 def _quoted(key: str) -> str:
     return quote(key, safe="")
-
-
-def ingredients(state: RunState, row: Row, prepared: Prepared) -> cache_pb2.Ingredients:
-    """What the cache makes the task's key of."""
-    spec = row.task
-    container = spec.template.container
-    made = cache_pb2.Ingredients(
-        namespace=state.namespace,
-        pipeline_name=state.plan.pipeline_name,
-        component=spec.component,
-        custom_key=spec.cache_key,
-        image=prepared.image,
-        command=container.command,
-        args=container.args,
-        env={one.name: one.value for one in container.env},
-        parameters={**prepared.parameters, **{name: one.digest for name, one in prepared.references.items()}},
-        output_parameters={
-            name: plan_pb2.ParameterType.Name(plan_pb2.ParameterType.ValueType(kind))
-            for name, kind in spec.output_types.items()
-        },
-        output_artifacts={
-            one.name: f"{one.schema_title or one.instance_schema or one.schema_uri}@{one.schema_version}"
-            for one in spec.output_artifacts
-        },
-    )
-    for name, group in prepared.inputs.artifacts.items():
-        made.artifacts[name].contents.extend(_content(one) for one in group.artifacts)
-    made.context.update(_context(state, row, prepared))
-    return made
-
-
-def _context(state: RunState, row: Row, prepared: Prepared) -> dict[str, str]:
-    """What else a task's results may depend on: names of the run that its templates mention, and its secrets and mounts."""
-    container = row.task.template.container
-    templates = "".join((*container.command, *container.args, *(one.value for one in container.env)))
-    used = {name: text for name, text in platform(state, row).items() if f"{{{{$.{name}}}}}" in templates}
-    settings = prepared.settings
-    for one in settings.env:
-        used[f"env {one.name}"] = f"{one.kind} {one.source} {one.key}"
-    for mount in settings.mounts:
-        if mount.kind in PERSISTENT:
-            used[f"mount {mount.path}"] = f"{mount.kind} {mount.source} {mount.sub_path}"
-    if settings.workspace_claim:
-        used["workspace"] = settings.workspace_claim
-    return used
-
-
-def _content(one: ev.Artifact) -> str:
-    """What an artifact is, whoever made it: its content where that is known, else where it lies; its type and metadata."""
-    kind = f"{one.schema_title}@{one.schema_version}{one.instance_schema}{one.schema_uri}"
-    return f"{one.digest or one.uri}\n{json.dumps(kind)}\n{one.metadata_json}"
 
 
 def _scope(state: RunState, row: Row, spec: TaskSpec, inputs: Bag) -> Scope:

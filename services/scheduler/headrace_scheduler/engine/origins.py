@@ -48,14 +48,7 @@ class Origin:
 
     def runs_again(self, path: str) -> bool:
         """Whether the task is named, or is inside something that is."""
-        if not self._again:
-            return False
-        at = path
-        while at:
-            if at in self._again or place(at) in self._again:
-                return True
-            at = parent_path(at)
-        return False
+        return names(self._again, path)
 
     def spec(self, path: str) -> TaskSpec | None:
         """The origin's task at a path."""
@@ -102,6 +95,16 @@ class Origin:
             keys = [task.key for task in ours.tasks] == [task.key for task in body.tasks]
             self._same[pair] = keys and ours.outputs == body.outputs
         return self._same[pair]
+
+
+def names(named: frozenset[str], path: str) -> bool:
+    """Whether a task is among the NAMED paths, or is inside something that is; one without indexes means every iteration."""
+    at = path if named else ""
+    while at:
+        if at in named or place(at) in named:
+            return True
+        at = parent_path(at)
+    return False
 
 
 def place(path: str) -> str:

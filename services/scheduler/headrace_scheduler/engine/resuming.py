@@ -15,7 +15,7 @@ from headrace_protos.lifecycle import child_path
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.indexing import TaskSpec
-from headrace_scheduler.engine.origins import Done, Origin
+from headrace_scheduler.engine.origins import Done, Origin, names
 from headrace_scheduler.engine.rows import Row
 from headrace_scheduler.engine.state import RunState
 
@@ -42,7 +42,7 @@ def linked(state: RunState, row: Row, inputs: Bag) -> ev.TaskFinished | None:
 def asked_again(state: RunState, row: Row) -> bool:
     """Whether a user wants the task to run, whatever the origin or the cache has of it."""
     origin = state.header.origin
-    return origin is not None and origin.runs_again(row.path)
+    return names(state.header.refresh, row.path) or (origin is not None and origin.runs_again(row.path))
 
 
 def group_origin(state: RunState, row: Row) -> str:

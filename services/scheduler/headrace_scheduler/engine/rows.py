@@ -167,6 +167,8 @@ class Header:
     started_at_us: int = 0
     retried_at_us: int = 0
     origin: Origin | None = None  # the run that this one resumes
+    refresh: frozenset[str] = frozenset()  # tasks and groups that run whatever the cache has
+    cache_max_age_s: float = 0.0  # of entries that tasks take which say nothing; 0: not said
     exit_tasks: bool = False  # it is being terminated, and exit tasks of open groups run before its end
     resetting: bool = False  # a retry of which not all resets are there: nothing else happens until they are
     resets: list[Reset] | None = None  # what is left of them, once that is known; volatile

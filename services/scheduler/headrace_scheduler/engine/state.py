@@ -271,6 +271,8 @@ class RunState:
             started_at_us=snapshot.started_at_us,
             retried_at_us=snapshot.retried_at_us,
             origin=origin,
+            refresh=frozenset(snapshot.caching.refresh),
+            cache_max_age_s=snapshot.caching.max_age_s,
             exit_tasks=snapshot.run_exit_tasks,
             resetting=snapshot.resetting,
         )

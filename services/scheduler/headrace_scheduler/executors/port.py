@@ -211,6 +211,9 @@ class Executor(Protocol):
         """What a companion reports of an attempt, with the times that only its executor knows; Finished follows. None: the
         attempt is not followed here, and nothing follows."""
 
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
+        """What the image's name stands for now, `sha256:…`; "" where nobody knows. SECRETS: for pulling it. Answers soon."""
+
     async def shards(self, held: frozenset[int]) -> None:
         """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what
         outlives a replica is not ended by one that has left it, nor by a late `cancel`."""

@@ -1,9 +1,8 @@
 -- name: lookup
--- The entries of the keys that there are, and that are not too old (0: none is). A later commit of the key makes it young.
-SELECT key, outputs, origin, (extract(epoch FROM created_at) * 1000000)::bigint
+-- The entries of the keys that there are, and how old each is. A later commit of the key makes it young.
+SELECT key, outputs, origin, (extract(epoch FROM created_at) * 1000000)::bigint, extract(epoch FROM now() - created_at)::float8
 FROM cache.entries
-WHERE key = ANY(%(keys)s)
-  AND (%(max_age)s::float8 = 0 OR created_at > now() - make_interval(secs => %(max_age)s::float8));
+WHERE key = ANY(%(keys)s);
 
 -- name: commit_entries
 -- Store outputs under their keys; a later commit of the same key wins, a repeated one changes nothing that matters.
@@ -23,18 +22,43 @@ ON CONFLICT (key) DO UPDATE SET
     created_at = now(),
     used_at = now();
 
+-- name: drop_entry_uris
+-- Before those of a later commit are put.
+DELETE FROM cache.entry_uris WHERE key = ANY(%(keys)s);
+
+-- name: put_entry_uris
+-- Where the artifacts of entries lie.
+INSERT INTO cache.entry_uris (uri, key)
+SELECT DISTINCT left(uri, 1000), e.key FROM cache.entries e, unnest(e.uris) AS uri WHERE e.key = ANY(%(keys)s)
+ON CONFLICT DO NOTHING;
+
 -- name: drop_entries
--- Drop by key, by the run that made them, or where an artifact lies below a prefix; empty means "none of these".
+-- Drop by key, by the run that made them, or where an artifact lies at a URI or begins with a prefix; empty means "none of these".
 DELETE FROM cache.entries
 WHERE key = ANY(%(keys)s)
    OR (%(run_id)s::text <> '' AND run_id = %(run_id)s)
-   OR (%(uri_prefix)s::text <> ''
-       AND EXISTS (SELECT 1 FROM unnest(uris) AS uri WHERE starts_with(uri, %(uri_prefix)s)));
+   OR key IN (
+       SELECT u.key FROM unnest(%(prefixes)s::text[]) AS p (prefix)
+       JOIN cache.entry_uris u ON u.uri >= left(p.prefix, 1000) COLLATE "C"
+           AND u.uri <= (left(p.prefix, 1000) || chr(1114111)) COLLATE "C"
+       JOIN cache.entries e ON e.key = u.key AND EXISTS (SELECT FROM unnest(e.uris) AS uri WHERE starts_with(uri, p.prefix))
+   )
+   OR key IN (
+       SELECT u.key FROM cache.entry_uris u
+       JOIN cache.entries e ON e.key = u.key AND e.uris && %(uris)s::text[]
+       WHERE u.uri = ANY (ARRAY(SELECT left(uri, 1000) FROM unnest(%(uris)s::text[]) AS uri))
+   );
+
+-- name: entry
+-- One entry, to explain a hit by.
+SELECT origin, (extract(epoch FROM created_at) * 1000000)::bigint, ingredients FROM cache.entries WHERE key = %(key)s;
 
 -- name: nearest
--- The newest entry of the same component, to explain a miss by.
-SELECT key, origin, ingredients
+-- The newest entries of the same component that were there at a time, or of the whole pipeline, to explain a miss by.
+SELECT key, origin, (extract(epoch FROM created_at) * 1000000)::bigint, ingredients
 FROM cache.entries
-WHERE namespace = %(namespace)s AND pipeline_name = %(pipeline_name)s AND component = %(component)s
+WHERE namespace = %(namespace)s AND pipeline_name = %(pipeline_name)s AND key <> %(key)s
+  AND (%(component)s::text = '' OR component = %(component)s)
+  AND (%(before_us)s::bigint = 0 OR created_at < to_timestamp(%(before_us)s::bigint / 1000000.0))
 ORDER BY created_at DESC
-LIMIT 20;
+LIMIT 50;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +37,8 @@ class EntryPoints:
         """The words before the task's own; () where the component has a command. Raises Refused, and Away in the end."""
         if launch.command:
             return ()
-        secrets = await self._secrets(launch, options)
+        names = (*launch.settings.pull_secrets, *options.defaults.pull_secrets)
+        secrets = await pull_secrets(self.api, options.namespace, names)
 
         def logins(registry: str) -> list[Login]:
             return [login for secret in secrets for login in image_names.logins(secret, registry)]
@@ -55,11 +56,13 @@ class EntryPoints:
             await asyncio.sleep(pause)
             waited, pause = waited + pause, min(pause * 2, LONGEST_PAUSE_S)
 
-    async def _secrets(self, launch: port.Launch, options: PodOptions) -> list[Json]:
-        found = []
-        for name in dict.fromkeys((*launch.settings.pull_secrets, *options.defaults.pull_secrets)):
-            try:
-                found.append(await self.api.get(path_of(options.namespace, "secrets", name)))
-            except (ApiError, Unreachable) as refused:
-                logger.info("the pull secret %s/%s is not read: %s", options.namespace, name, refused)
-        return found
+
+async def pull_secrets(api: KubernetesApi, namespace: str, names: Iterable[str]) -> list[Json]:
+    """Those that may be read."""
+    found = []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(await api.get(path_of(namespace, "secrets", name)))
+        except (ApiError, Unreachable) as refused:
+            logger.info("the pull secret %s/%s is not read: %s", namespace, name, refused)
+    return found

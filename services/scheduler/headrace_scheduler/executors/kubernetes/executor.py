@@ -25,6 +25,7 @@ from headrace_scheduler.executors.kubernetes.creating import Created, Creator
 from headrace_scheduler.executors.kubernetes.entry_points import EntryPoints
 from headrace_scheduler.executors.kubernetes.explaining import Explainer
 from headrace_scheduler.executors.kubernetes.following import Following, Handle, Judgement, judge, unexplained
+from headrace_scheduler.executors.kubernetes.image_digests import ImageDigests
 from headrace_scheduler.executors.kubernetes.images import Images
 from headrace_scheduler.executors.kubernetes.inventory import Stock
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
@@ -87,6 +88,7 @@ class KubernetesExecutor:
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
         self._claims = Claims(api, creator)
         self._images = Images(limits.registries, clock)
+        self._digests = ImageDigests(api, self._images, options.defaults.pull_secrets, clock)
         self._explainer = Explainer(
             api, self._register, self._stock, limits.unstartable_s, clock, self._spawn, self._give_up
         )
@@ -174,6 +176,9 @@ class KubernetesExecutor:
         full = ended.with_times(judged, of.created_us, of.scheduled_us, of.image_ready_us)
         self._register.end(of, full)
         return full
+
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
+        return await self._digests.digest(image, self._namespaces.of_run(namespace), secrets)
 
     async def shards(self, held: frozenset[int]) -> None:
         if held == self._held:

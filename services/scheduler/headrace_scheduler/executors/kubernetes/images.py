@@ -25,6 +25,7 @@ TIME_S: Final = 20.0
 MOST_BYTES: Final = 4 << 20  # of a manifest or configuration
 KEPT: Final = 1_000
 TAG_S: Final = 300.0
+DIGEST_S: Final = 5.0
 DEPTH: Final = 3  # indexes of indexes
 ACCEPT: Final = ", ".join(sorted(image_names.MANIFESTS | image_names.INDEXES))
 INSTEAD: Final = "give the component a command"
@@ -89,6 +90,18 @@ class Images:
             self._kept.popitem(last=False)
         return found
 
+    async def digest(self, image: str, logins: Callable[[str], Sequence[Login]]) -> str:
+        """What the image's name stands for now; "" where its registry does not say so at once. Raises ValueError, Away."""
+        name = image_names.parse_name(image)
+        registry = _Registry(self._client(), self._base(name.registry), name.repository, list(logins(name.registry)))
+        try:
+            async with asyncio.timeout(DIGEST_S):
+                return await registry.digest(name.reference)
+        except _NotGiven:
+            return ""
+        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+            raise Away(f"the registry '{name.registry}' of the image '{image}' does not answer: {problem}") from None
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
@@ -128,15 +141,20 @@ class _Registry:
     async def blob(self, digest: str) -> dict[str, Any]:
         return await self._get(f"{self._base}/v2/{self._repository}/blobs/{digest}")
 
-    async def _get(self, url: str) -> dict[str, Any]:
-        status, header, found = await self._once(url, self._authorization)
+    async def digest(self, reference: str) -> str:
+        """The digest of a manifest or index as the registry tells it, without reading it."""
+        found = await self._get(f"{self._base}/v2/{self._repository}/manifests/{reference}", "HEAD")
+        return str(found.get("digest", ""))
+
+    async def _get(self, url: str, method: str = "GET") -> dict[str, Any]:
+        status, header, found = await self._once(url, self._authorization, method)
         asked = image_names.challenge(header) if status == 401 else None
         for login in self._logins if asked is not None else ():
             assert asked is not None, "only a challenge is answered"
             authorization = await self._authorize(asked, login)
             if not authorization:
                 continue
-            status, _, found = await self._once(url, authorization)
+            status, _, found = await self._once(url, authorization, method)
             if found is not None:
                 self._authorization = authorization
                 break
@@ -144,14 +162,16 @@ class _Registry:
             raise _NotGiven(status)
         return found
 
-    async def _once(self, url: str, authorization: str) -> tuple[int, str, dict[str, Any] | None]:
+    async def _once(self, url: str, authorization: str, method: str) -> tuple[int, str, dict[str, Any] | None]:
         """The status, its challenge and, of a success, the document. A redirect to another host loses the authorization."""
         headers = {"Accept": f"{ACCEPT}, */*"} | ({"Authorization": authorization} if authorization else {})
-        async with self._session.get(url, headers=headers) as answer:
+        async with self._session.request(method, url, headers=headers, allow_redirects=True) as answer:
             if answer.status >= 500 or answer.status == 429:
                 raise aiohttp.ClientError(f"HTTP {answer.status}")
             if answer.status != 200:
                 return answer.status, answer.headers.get("WWW-Authenticate", ""), None
+            if method == "HEAD":
+                return 200, "", {"digest": answer.headers.get("Docker-Content-Digest", "")}
             return 200, "", await _document(answer)
 
     async def _authorize(self, asked: Challenge, login: Login | None) -> str:

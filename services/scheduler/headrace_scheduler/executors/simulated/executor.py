@@ -105,6 +105,9 @@ class SimulatedExecutor:
     def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> None:
         """Nothing is reported here."""
 
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
+        return ""
+
     async def shards(self, held: frozenset[int]) -> None:
         """Attempts do not outlive this replica."""
 

@@ -1,0 +1,80 @@
+"""What only the world knows of a key: contents of folders and places elsewhere, and what an image's tag names."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from headrace_companion.machine_store import MachineStore
+from headrace_companion.remote.fetching import AS_IT_IS, Fetcher
+from headrace_companion.remote.sources import Ambient
+from headrace_protos.v1 import cache_pb2
+from headrace_scheduler.engine.commands import AskCache
+from headrace_scheduler.identifying import NOTHING, Identifier
+
+
+@pytest.fixture
+def identifier(tmp_path):
+    async def image_digest(image, namespace, secrets):
+        return f"sha256:{image}/{namespace}/{','.join(secrets)}"
+
+    remote = Fetcher(tmp_path / "imports", AS_IT_IS, Ambient())
+    return Identifier(MachineStore(tmp_path / "store"), remote, image_digest)
+
+
+def asking(*uris: str, image: str = "python:3.11", **ingredients) -> AskCache:
+    return AskCache("a", cache_pb2.Ingredients(image=image, namespace="team", **ingredients), uris, ("pull",))
+
+
+async def version(identifier, uri: str) -> str:
+    (made,) = await identifier.complete([asking(uri)])
+    return made if isinstance(made, str) else made.versions[uri]
+
+
+async def test_a_file_is_what_is_in_it(identifier, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("one")
+    first = await version(identifier, data.as_uri())
+    os.utime(data, ns=(1, 1))
+    assert await version(identifier, data.as_uri()) == first
+    data.write_text("two")
+    assert await version(identifier, data.as_uri()) != first
+    data.write_text("one")
+    assert await version(identifier, data.as_uri()) == first
+
+
+async def test_a_folder_is_all_that_is_in_it(identifier, tmp_path):
+    folder = tmp_path / "data"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a").write_text("one")
+    first = await version(identifier, folder.as_uri())
+    (folder / "b").write_text("")
+    assert await version(identifier, folder.as_uri()) != first
+
+
+async def test_where_nothing_lies_is_a_version_too(identifier, tmp_path):
+    assert await version(identifier, (tmp_path / "nothing").as_uri()) == NOTHING
+
+
+@pytest.mark.parametrize("uri", ["hf://datasets/iris", "oci://registry/model:latest"])
+async def test_what_nobody_can_tell_apart_has_no_key_and_says_what_to_do(identifier, uri):
+    told = await version(identifier, uri)
+    assert told == f"what lies at {uri} cannot be told apart from what was there before: give a cache key"
+
+
+async def test_an_image_that_names_its_digest_is_that_digest(identifier):
+    uri = "oci://registry/model@sha256:abc"
+    assert await version(identifier, uri) == "sha256:abc"
+    (made,) = await identifier.complete([asking(image="python@sha256:123")])
+    assert made.image_digest == "sha256:123"
+
+
+async def test_a_tag_is_asked_for_with_the_secrets_of_its_task(identifier):
+    (made,) = await identifier.complete([asking()])
+    assert made.image_digest == "sha256:python:3.11/team/pull"
+
+
+async def test_a_key_of_ones_own_needs_nothing(identifier):
+    (made,) = await identifier.complete([asking("hf://datasets/iris", custom_key="mine")])
+    assert made == asking(custom_key="mine").ingredients
