@@ -83,6 +83,23 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheAnswer:
+    """Why a task took results from before (`outcome` hit), did not find any (miss), or was not looked up (off). `origin`:
+    "run_id/path" of what was taken, or of the nearest. `ours` and `theirs`: the first field that differed.
+    """
+
+    outcome: str
+    reason: str
+    key: str = ""
+    origin: str = ""
+    origin_created_at: datetime | None = None
+    first_difference: str = ""
+    ours: str = ""
+    theirs: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactFile:
     """One file of an artifact; `name` is its path in the folder, "" where the artifact is this one file."""
 

@@ -7,7 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headrace.errors import Problem
-from headrace.models import Artifact, Attempt, Failure, Run, Span, Task, Trace, Validation, ValueReference, WaitingOn
+from headrace.models import (
+    Artifact,
+    Attempt,
+    CacheAnswer,
+    Failure,
+    Run,
+    Span,
+    Task,
+    Trace,
+    Validation,
+    ValueReference,
+    WaitingOn,
+)
 from headrace_protos.v1 import events_pb2, run_query_pb2, run_store_pb2, runs_pb2
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -88,6 +100,20 @@ def outputs(values: events_pb2.Values) -> dict[str, Any]:
         name: [one.uri for one in many.artifacts] for name, many in sorted(values.artifacts.items())
     }
     return {**parameters(values), **{name: many[0] if len(many) == 1 else many for name, many in uris.items()}}
+
+
+def cache_answer(message: runs_pb2.ExplainCacheResponse) -> CacheAnswer:
+    return CacheAnswer(
+        outcome=message.outcome,
+        reason=message.reason,
+        key=message.key,
+        origin=message.origin,
+        origin_created_at=time(message.origin_created_at_us),
+        first_difference=message.first_difference,
+        ours=message.ours,
+        theirs=message.theirs,
+        fields=tuple(message.fields),
+    )
 
 
 def run(message: run_query_pb2.Run) -> Run:

@@ -22,6 +22,7 @@ from headrace.models import (
     RUN_STATES,
     Artifact,
     ArtifactFile,
+    CacheAnswer,
     NamespaceUsage,
     Node,
     Progress,
@@ -77,9 +78,12 @@ class Calls:
         pipeline_version_id: str = "",
         pipeline_root: str = "",
         request_id: str = "",
+        refresh: Sequence[str] = (),
+        cache_max_age: float = 0.0,
     ) -> Run:
         """Create a run of PACKAGE: a pipeline function, a path, a file's bytes or a spec. TEXT_PARAMETERS are parsed by their
-        declared types.
+        declared types. What REFRESH names (`train`, `for-loop-1`) runs whatever the cache has; other tasks take results that
+        are at most CACHE_MAX_AGE seconds old, where they say nothing themselves (0: of any age).
         """
         from headrace_protos.v1 import runs_pb2
 
@@ -93,6 +97,8 @@ class Calls:
             root_artifacts=dict(root_artifacts or {}),
             pipeline_root=pipeline_root,
             request_id=request_id,
+            refresh=refresh,
+            cache_max_age_s=cache_max_age,
         )
         return await self._create("Submit", request, await fields_of(package, filename), parameters, enable_cache)
 
@@ -221,6 +227,14 @@ class Calls:
         from headrace_protos.v1 import run_query_pb2
 
         return reading.trace(await self.call("Trace", run_query_pb2.GetTraceRequest(run_id=run_id)))
+
+    async def explain_cache(self, run_id: str, task: str) -> CacheAnswer:
+        """Why a task took a result from before, or did not."""
+        from headrace import reading
+        from headrace_protos.v1 import runs_pb2
+
+        request = runs_pb2.ExplainCacheRequest(run_id=run_id, path=task)
+        return reading.cache_answer(await self.call("ExplainCache", request))
 
     async def usage(self, run_id: str) -> Usage:
         """The run's accelerator time."""

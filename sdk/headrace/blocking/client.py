@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,12 +75,15 @@ class Client(Face[AsyncClient]):
         enable_cache: bool | None = None,
         pipeline_root: str = "",
         request_id: str = "",
+        refresh: Sequence[str] = (),
+        cache_max_age: float = 0.0,
         **arguments: Any,
     ) -> Run:
         """Create a run of PIPELINE: a pipeline function or component, a file's path or bytes, a spec, or a stored pipeline or
         version. Its arguments are given by name, or in PARAMETERS where a name is one of the options here. An artifact is given
         by its URI or as another run's artifact; EXPERIMENT by its name, and is created where there is none. The same REQUEST_ID
-        creates one run.
+        creates one run. Tasks and groups that REFRESH names run whatever the cache has; others take results that are at most
+        CACHE_MAX_AGE seconds old, where they say nothing themselves (0: of any age).
 
         InvalidParameters and InvalidSpec have every problem, and nothing is created then.
         """
@@ -93,6 +96,8 @@ class Client(Face[AsyncClient]):
             enable_cache=enable_cache,
             pipeline_root=pipeline_root,
             request_id=request_id,
+            refresh=refresh,
+            cache_max_age=cache_max_age,
             **(inner_values(arguments) or {}),
         )
         return Run(self._runner.run(work), self._runner)

@@ -116,6 +116,10 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
 
     if options.verb in ("nodes", "usage"):
         return verbs.perform({"nodes": usage.nodes, "usage": usage.namespace_usage}[options.verb], options)
+    if options.verb == "cache":
+        from headrace.cli import caching
+
+        return verbs.perform(caching.explain, options)
     if options.verb == "trace":
         return verbs.perform(verbs.trace, options)
     actions = {

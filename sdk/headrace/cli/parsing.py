@@ -17,7 +17,7 @@ _PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or ta
 
 SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
 OWN_VERBS = (
-    *("run", "runs", "resume", *VERBS, "trace", "nodes", "usage"),
+    *("run", "runs", "resume", *VERBS, "cache", "trace", "nodes", "usage"),
     *("validate", "compile", "diff", "components", "completion"),
 )
 
@@ -43,6 +43,7 @@ def parser(
     _runs(verbs)
     _resume(verbs)
     add_verbs(verbs, _connection, _python_file, _limit, _PIPELINE)
+    _cache(verbs)
     trace = verbs.add_parser("trace", help="show a run's waterfall")
     _about_run(trace)
     _connection(verbs.add_parser("nodes", help="what runs tasks: nodes, their accelerators, and what is in use"))
@@ -57,6 +58,18 @@ def parser(
         parents = [below[name]] if below and name in below else []  # which have their own --help
         verbs.add_parser(name, help=text, add_help=False, parents=parents)
     return top
+
+
+def _cache(verbs: Any) -> None:
+    actions = verbs.add_parser("cache", help="say why results from before were taken, or not").add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    explain = actions.add_parser(
+        "explain", help="what matched, or the first thing that differed from the nearest result"
+    )
+    explain.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
+    explain.add_argument("task", metavar="TASK", help="its path, such as train or for-loop-1[3]/train")
+    _connection(explain)
 
 
 def _usage(verbs: Any) -> None:
@@ -127,6 +140,20 @@ def _as_kfp(verb: argparse.ArgumentParser) -> None:
 def _run(verbs: Any) -> None:
     run = verbs.add_parser("run", help="run a pipeline and wait for its end")
     run.add_argument("file", metavar="FILE", help=_PIPELINE)
+    run.add_argument(
+        "--refresh",
+        metavar="TASK",
+        action="append",
+        default=[],
+        help="run this task (or all that is in this group) whatever the cache has, and keep what comes out; can be repeated",
+    )
+    run.add_argument(
+        "--cache-max-age",
+        metavar="AGE",
+        type=_age,
+        default=0.0,
+        help="take results from before that are at most so old, such as 12h or 7d, where a task says nothing itself",
+    )
     _new_run(run)
 
 
@@ -226,6 +253,17 @@ def _runs(verbs: Any) -> None:
         ("delete", "end and delete a run"),
     ):
         _about_run(runs.add_parser(name, help=text))
+
+
+def _age(text: str) -> float:
+    number, unit = text[:-1], {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}.get(text[-1:])
+    try:
+        age = float(number) * (unit or 0)
+    except ValueError:
+        age = 0.0
+    if not 0 < age < 1e11:
+        raise argparse.ArgumentTypeError(f"{text} is no age; give a number and a unit, such as 30m, 12h or 7d")
+    return age
 
 
 def _limit(text: str) -> int:

@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
     async def submit(client: Calls) -> Run:
         experiment = await experiment_id(client, options.experiment)
-        return await client.submit(data, filename=name, experiment_id=experiment, **asked)
+        caching = {"refresh": options.refresh, "cache_max_age": options.cache_max_age}
+        return await client.submit(data, filename=name, experiment_id=experiment, **caching, **asked)
 
     return _somewhere(submit, (data, name), options)
 

@@ -20,6 +20,8 @@ class PlatformDocument:
         self._platforms: Json = {}
         if pipeline := pipeline_config(config):
             self._platforms["kubernetes"] = {"pipelineConfig": pipeline}
+        if config is not None and config.cache_max_age_seconds:
+            self._platforms["headrace"] = {"config": {"cacheMaxAge": f"{config.cache_max_age_seconds}s"}}
 
     def add(self, platform: str, label: str, settings: Mapping[str, Any]) -> None:
         """The executor LABEL has SETTINGS on PLATFORM; later keys win."""

@@ -63,7 +63,9 @@ class WorkspaceConfig:
 
 
 class PipelineConfig:
-    """A workspace; how long finished runs are kept, in seconds; and how long a run may take. None: not said."""
+    """A workspace; how long finished runs are kept, in seconds; how long a run may take; and how old results from before may be
+    that its tasks take (for Headrace alone). None: not said.
+    """
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class PipelineConfig:
         ttl_seconds_after_success: int | None = None,
         ttl_seconds_after_failure: int | None = None,
         active_deadline_seconds: int | None = None,
+        cache_max_age_seconds: int | None = None,
     ) -> None:
         if workspace is not None and not isinstance(workspace, WorkspaceConfig):
             raise mistake(f"PipelineConfig(workspace=...) takes a dsl.WorkspaceConfig, not {workspace!r}.")
@@ -80,6 +83,7 @@ class PipelineConfig:
         self.ttl_seconds_after_success = _seconds("ttl_seconds_after_success", ttl_seconds_after_success)
         self.ttl_seconds_after_failure = _seconds("ttl_seconds_after_failure", ttl_seconds_after_failure)
         self.active_deadline_seconds = _seconds("active_deadline_seconds", active_deadline_seconds)
+        self.cache_max_age_seconds = _seconds("cache_max_age_seconds", cache_max_age_seconds)
 
 
 def _seconds(name: str, value: Any) -> int | None:

@@ -99,6 +99,4 @@ def duration(task: PipelineTask, name: str, value: Any) -> str:
         unit = UNITS.get(written[2] or "s") if written else None
         if written and unit:
             return f"{int(written[1]) * SECONDS[unit]}s"
-    raise mistake(
-        f"set_retry({name}=...) of {task.name!r} takes a duration such as '30s', '5m' or '1h', not {value!r}."
-    )
+    raise mistake(f"{name} of {task.name!r} takes a duration such as '30s', '5m' or '1h', not {value!r}.")

@@ -211,6 +211,12 @@ class PipelineTask:
         self.settings.cache_key = "" if cache_key is None else take.fixed(self, "set_caching_options", cache_key)
         return self
 
+    def set_cache_max_age(self, max_age: str | int) -> PipelineTask:
+        """How old a result from before may be that is taken, such as `'12h'` or `'7d'`. For Headrace alone."""
+        age = take.duration(self, "set_cache_max_age()", max_age)
+        self.platform_config.setdefault("headrace", {})["cacheMaxAge"] = age
+        return self
+
     def set_retry(
         self,
         num_retries: int,
@@ -226,9 +232,9 @@ class PipelineTask:
             raise mistake(f"set_retry(backoff_factor=...) of {self.name!r} takes a number, 0 or more, not {factor!r}.")
         self.settings.retry = Retry(
             num_retries,
-            take.duration(self, "backoff_duration", backoff_duration or "0s"),
+            take.duration(self, "set_retry(backoff_duration=...)", backoff_duration or "0s"),
             float(factor or 2.0),
-            take.duration(self, "backoff_max_duration", backoff_max_duration or "3600s"),
+            take.duration(self, "set_retry(backoff_max_duration=...)", backoff_max_duration or "3600s"),
         )
         return self
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from headrace_protos.v1.cache_pb2_grpc import CacheStub
 from headrace_protos.v1.catalog_pb2_grpc import CatalogStub
 from headrace_protos.v1.run_query_pb2_grpc import RunQueryStub
 from headrace_protos.v1.run_store_pb2_grpc import RunStoreStub
@@ -14,16 +15,17 @@ from headrace_protos.v1.scheduler_pb2_grpc import ArtifactAccessStub, SchedulerS
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Stubs on two channels: persistence and scheduler."""
+    """Stubs on three channels: persistence, scheduler, and the cache, which is only asked why."""
 
     run_store: RunStoreStub
     run_query: RunQueryStub
     catalog: CatalogStub
     scheduler: SchedulerStub
     artifacts: ArtifactAccessStub
+    cache: CacheStub
 
 
-def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel) -> Backends:
+def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel, cache: grpc.aio.Channel) -> Backends:
     """The stubs on these channels."""
     return Backends(
         run_store=RunStoreStub(persistence),
@@ -31,4 +33,5 @@ def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel) -> Back
         catalog=CatalogStub(persistence),
         scheduler=SchedulerStub(scheduler),
         artifacts=ArtifactAccessStub(scheduler),
+        cache=CacheStub(cache),
     )

@@ -135,8 +135,8 @@ async def _check_tasks(backends: Backends, run_id: str, plan: plan_pb2.Plan, pat
         raise ServiceError(Reason.INVALID_INPUT, "\n".join(problems), details=[("from_tasks", one) for one in problems])
 
 
-def unknown_task(plan: plan_pb2.Plan, path: str) -> str:
-    """What is wrong with a path by the pipeline alone; "" = nothing."""
+def unknown_task(plan: plan_pb2.Plan, path: str, asked: str = "from") -> str:
+    """What is wrong with a path by the pipeline alone; "" = nothing. ASKED: the word for what is wanted of it."""
     dag: plan_pb2.DagTemplate | None = plan.dags[0]
     done = ""
     for step in path.split("/"):
@@ -144,26 +144,26 @@ def unknown_task(plan: plan_pb2.Plan, path: str) -> str:
         key, index = match.groups() if match else ("", None)
         tasks: dict[str, Any] = {task.key: task for task in dag.tasks} if dag is not None else {}
         if key not in tasks:
-            return _no_task(path, done, key, tasks)
+            return f"{asked} task '{path}': {_no_task(done, key, tasks)}"
         task = tasks[key]
         if index is not None and not task.HasField("iterator"):
-            return f"from task '{path}': '{lifecycle.child_path(done, key)}' is no loop, it has no item {index}"
+            return f"{asked} task '{path}': '{lifecycle.child_path(done, key)}' is no loop, it has no item {index}"
         done = lifecycle.child_path(done, step)
         dag = plan.dags[task.dag] if task.WhichOneof("target") == "dag" else None
     return ""
 
 
-def _no_task(path: str, inside: str, key: str, tasks: Mapping[str, Any]) -> str:
+def _no_task(inside: str, key: str, tasks: Mapping[str, Any]) -> str:
     meant = nearest(key, tasks)
     where = f"in '{inside}'" if inside else "in the pipeline"
     if not tasks:
-        return f"from task '{path}': there are no tasks {where}"
+        return f"there are no tasks {where}"
     end = (
         f"did you mean '{lifecycle.child_path(inside, meant)}'?"
         if meant
         else f"there are {', '.join(sorted(tasks)[:10])}"
     )
-    return f"from task '{path}': there is no task '{key}' {where}; {end}"
+    return f"there is no task '{key}' {where}; {end}"
 
 
 def indexes(path: str) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Starts the apiserver: gRPC and REST on one set of handler objects, over channels to persistence and scheduler.
+"""Starts the apiserver: gRPC and REST on one set of handler objects, over channels to persistence, scheduler and cache.
 
 Called by `headrace serve apiserver` and by the embedded composition root. It holds nothing durable.
 """
@@ -120,7 +120,8 @@ async def running(
     async with AsyncExitStack() as stack:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
-        reached = backends(persistence, scheduler)
+        cache = await stack.enter_async_context(channel(settings.address_of("cache"), network))
+        reached = backends(persistence, scheduler, cache)
         forwarder = Forwarder(persistence)
         made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots())
         listening = await stack.enter_async_context(

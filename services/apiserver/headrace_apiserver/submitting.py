@@ -49,6 +49,7 @@ class Submission:
     source: str = "api"
     request_id: str = ""
     resume: run_store_pb2.Resume | None = None
+    caching: run_store_pb2.Caching | None = None
 
 
 class Submitter:
@@ -92,6 +93,7 @@ class Submitter:
             scheduled_at_us=submission.scheduled_at_us,
             source=submission.source,
             resume=submission.resume,
+            caching=submission.caching,
         )
         request_id = submission.request_id or run_id
         request = run_store_pb2.DeliverRequest(key=delivery_key("create", request_id), run_id=run_id, create=new)

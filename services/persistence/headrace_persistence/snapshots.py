@@ -15,7 +15,7 @@ Row = Sequence[Any]
 def run_snapshot(row: Row) -> rs.RunSnapshot:
     """A run, without its tasks."""
     run_id, run, namespace, revision, state, plan, inputs, name, root, cache, created, scheduled, started = row[:13]
-    retried, exit_tasks, resetting, resume = row[13:]
+    retried, exit_tasks, resetting, resume, caching = row[13:]
     snapshot = rs.RunSnapshot(
         run_id=run_id,
         id=run,
@@ -35,6 +35,8 @@ def run_snapshot(row: Row) -> rs.RunSnapshot:
     )
     if resume:
         snapshot.resume.ParseFromString(resume)
+    if caching:
+        snapshot.caching.ParseFromString(caching)
     snapshot.inputs.ParseFromString(inputs)
     snapshot.inputs.SetInParent()
     if cache is not None:

@@ -155,6 +155,20 @@ class CacheClient:
         for _, c in commands:
             self._reserved.pop(c.key, None)
 
+    async def forget_artifacts(self, uris: Sequence[str]) -> None:
+        """They are deleted: results that need them are no hits any more. A cache that is down finds out at the next lookup."""
+        await self._invalidate(cache_pb2.InvalidateRequest(uris=uris))
+
+    async def forget_run(self, run_id: str) -> None:
+        """It is deleted, and with it what it has put into the cache."""
+        await self._invalidate(cache_pb2.InvalidateRequest(run_id=run_id))
+
+    async def _invalidate(self, request: cache_pb2.InvalidateRequest) -> None:
+        try:
+            await self.stub.Invalidate(request)
+        except ServiceError as down:
+            logger.warning("the cache was not told of a deletion: %s", down)
+
     async def release(self, commands: Sequence[tuple[str, ReleaseCache]]) -> None:
         """Give reservations back; raises ServiceError where the cache is down: they expire then."""
         request = cache_pb2.ReleaseRequest()

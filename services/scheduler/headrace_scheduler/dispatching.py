@@ -101,6 +101,10 @@ class Dispatcher:
             case _:
                 raise TypeError(f"not a command of the dispatcher: {command!r}")
 
+    async def forget_run(self, run_id: str) -> None:
+        """A run was deleted."""
+        await self._cache.forget_run(run_id)
+
     async def _asking(self) -> None:
         while True:
             asked = await _batch(self._asks)

@@ -128,8 +128,7 @@ class Driver:
         """An inbox item for a loaded run; the next append of the run consumes it."""
         drive = self._drives[item.request.run_id]
         drive.deliver(item.inbox_id, fact)
-        if item.request.WhichOneof("item") == "delete":
-            drive.deleting = True
+        drive.deleting |= item.request.WhichOneof("item") == "delete"
         self._touch(item.request.run_id)
 
     def adopt(self, drive: Drive, commands: Iterable[Command]) -> None:
@@ -375,6 +374,8 @@ class Driver:
         request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, delete=True)
         await self._until_stored(request)
         self.drop(drive)
+        if self._dispatcher is not None:
+            await self._dispatcher.forget_run(drive.run_id)
 
     async def _refused(self, steps: Sequence[tuple[Drive, Advance]], result: rs.RunAppended) -> None:
         drive = steps[0][0]

@@ -86,7 +86,7 @@ async def running(
         granting = Access(artifacts)
         stack.callback(granting.close)
         attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed, granting)
-        access = ArtifactService(artifacts, driver.writes)
+        access = ArtifactService(artifacts, driver.writes, parts.cache.forget_artifacts)
         served = [
             Served(
                 "headrace.v1.Scheduler",
@@ -129,6 +129,7 @@ class Assembled:
     receiver: Receiver
     admission: Admission
     ownership: Ownership
+    cache: CacheClient
 
 
 def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: Stores) -> Assembled:
@@ -156,7 +157,7 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     origins = Origins(stubs.query, index)
     replica = Replica(stubs.store, session, receiver, executor, driver, dispatcher, index, origins)
     ownership = Ownership(stubs.store, session, driver)
-    return Assembled(replica, dispatcher, driver, receiver, admission, ownership)
+    return Assembled(replica, dispatcher, driver, receiver, admission, ownership, client)
 
 
 def index_of(plan: plan_pb2.Plan, namespace: str, store: Stores, **settings: Any) -> PlanIndex:

@@ -226,12 +226,16 @@ def test_a_folder_of_very_many_files_is_staged_in_steps(
     assert asking.calls == 2
 
 
+async def nobody(uris: object) -> None:
+    """Told of deletions."""
+
+
 async def test_a_pods_log_is_followed_through_the_scheduler(attempt: Companion, behind: S3Store) -> None:
     store, _, known = attempt
     assert known.launch is not None
     running = asyncio.Event()
     running.set()
-    service = ArtifactService(Stores(behind, [], Areas([Area(behind.root)])), lambda _: running.is_set())
+    service = ArtifactService(Stores(behind, [], Areas([Area(behind.root)])), lambda _: running.is_set(), nobody)
     request = scheduler_pb2.ReadRequest(uri=f"{known.launch.task_root}/executor-logs", follow=True)
     log = await asyncio.to_thread(store.open_log, "1/executor-logs")
     growing = store._logs.get("1/executor-logs")

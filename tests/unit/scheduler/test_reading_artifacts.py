@@ -26,9 +26,13 @@ def store(tmp_path):
     return made
 
 
+async def nobody(uris):
+    """Told of deletions."""
+
+
 @pytest.fixture
 def service(store):
-    return ArtifactService(store, lambda uri: False)
+    return ArtifactService(store, lambda uri: False, nobody)
 
 
 async def names(service, uri):

@@ -12,6 +12,7 @@ from typing import Any
 
 from headrace_apiserver.artifacts import bytes_of, files_of
 from headrace_apiserver.backends import Backends
+from headrace_apiserver.caching import caching_of, explain
 from headrace_apiserver.following import follow_log
 from headrace_apiserver.names import NAMESPACE, RUN_NAME, check_id, check_name, check_text
 from headrace_apiserver.resuming import submission_of
@@ -52,6 +53,7 @@ class HeadraceRuns(RunsServicer):
             service_account=check_text("service_account", request.service_account),
             enable_cache=request.enable_cache if request.HasField("enable_cache") else None,
             request_id=request.request_id,
+            caching=caching_of(compiled.plan, request.refresh, request.cache_max_age_s),
         )
         return await self._get(await self._submitter.create(submission))
 
@@ -149,6 +151,11 @@ class HeadraceRuns(RunsServicer):
         request.run_id = check_id("Run", request.run_id)
         found: run_query_pb2.RunUsageResponse = await self._query.RunUsage(request)
         return found
+
+    async def ExplainCache(self, request: runs_pb2.ExplainCacheRequest, context: Any) -> runs_pb2.ExplainCacheResponse:
+        """Why a task was a hit or a miss."""
+        request.run_id = check_id("Run", request.run_id)
+        return await explain(self._backends, request)
 
     async def Terminate(self, request: runs_pb2.TerminateRunRequest, context: Any) -> run_query_pb2.Run:
         """CANCELING at once."""

@@ -101,6 +101,7 @@ CREATE TABLE platform.runs (
     resetting boolean NOT NULL DEFAULT false,          -- a retry of which not all resets are here
     resume bytea NOT NULL DEFAULT '',                  -- a Resume: the run that this one goes on from
     retry_pending boolean NOT NULL DEFAULT false,      -- delivered, not yet applied
+    caching bytea NOT NULL DEFAULT '',                 -- a Caching: what the run wants of the cache
     shown_state smallint NOT NULL GENERATED ALWAYS AS (
         CASE WHEN terminate_pending AND (state IN (1, 2) OR retry_pending AND state IN (5, 6)) THEN 3
             WHEN retry_pending AND state IN (5, 6) THEN 2 ELSE state END

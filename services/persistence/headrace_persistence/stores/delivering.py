@@ -233,6 +233,7 @@ def _row_of(new: rs.NewRun, shard: int, now_us: int) -> dict[str, Any]:
         "created_at_us": now_us,
         "scheduled_at_us": new.scheduled_at_us or now_us,
         "resume": new.resume.SerializeToString() if new.HasField("resume") else b"",
+        "caching": new.caching.SerializeToString(),
     }
 
 

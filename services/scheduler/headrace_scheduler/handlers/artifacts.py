@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar
@@ -17,6 +17,7 @@ from headrace_scheduler.stores.composite import Stores
 from headrace_servicekit.errors import Reason, ServiceError
 
 T = TypeVar("T")
+Deleted = Callable[[Sequence[str]], Awaitable[None]]
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 CHUNK = 256 * 1024
 PAGE = 1_000  # files in one answer of a listing
@@ -25,11 +26,12 @@ LOOKERS = 16
 
 
 class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
-    """`growing(uri)` tells whether an attempt in flight may still add to the object."""
+    """`growing(uri)` tells whether an attempt in flight may still add to the object; `deleted(uris)` follows a deletion."""
 
-    def __init__(self, store: Stores, growing: Callable[[str], bool]) -> None:
+    def __init__(self, store: Stores, growing: Callable[[str], bool], deleted: Deleted) -> None:
         self._store = store
         self._growing = growing
+        self._deleted = deleted
 
     async def Read(self, request: pb.ReadRequest, context: Context) -> AsyncIterator[pb.ReadResponse]:  # noqa: N802
         """Chunks from `offset`; with `follow` until the attempt that writes it has ended."""
@@ -68,10 +70,11 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
         return pb.ExistsResponse(exists=await exists(self._store, request.uris))
 
     async def Delete(self, request: pb.DeleteObjectsRequest, context: Context) -> pb.DeleteObjectsResponse:  # noqa: N802
-        """Delete each, and what lies below it."""
+        """Delete each, and what lies below it; cached results that need it are forgotten."""
         for uri in request.uris:
             key = self._own_key(uri.rstrip("/"))
             await self._refusing(key, partial(self._store.delete, key))
+        await self._deleted(request.uris)
         return pb.DeleteObjectsResponse()
 
     async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:

@@ -8,12 +8,12 @@ FROM (SELECT 1) AS always LEFT JOIN (platform.inbox i JOIN platform.runs r ON r.
 INSERT INTO platform.runs (
     run_id, namespace, shard, day, experiment_id, display_name, description, pipeline_id, pipeline_version_id, pipeline_name,
     pipeline_root, service_account, source, recurring_run_id, enable_cache, parameters_json, state, revision, inputs, history,
-    created_at_us, scheduled_at_us, resume
+    created_at_us, scheduled_at_us, resume, caching
 ) VALUES (
     %(run_id)s, %(namespace)s, %(shard)s, %(day)s, %(experiment_id)s, %(display_name)s, %(description)s, %(pipeline_id)s,
     %(pipeline_version_id)s, %(pipeline_name)s, %(pipeline_root)s, %(service_account)s, %(source)s, %(recurring_run_id)s,
     %(enable_cache)s, %(parameters_json)s, %(state)s, 1, %(inputs)s, %(history)s, %(created_at_us)s, %(scheduled_at_us)s,
-    %(resume)s
+    %(resume)s, %(caching)s
 )
 ON CONFLICT (run_id) DO NOTHING
 RETURNING id;

@@ -17,7 +17,8 @@ ORDER BY r.id;
 -- name: load_runs
 -- What the engine needs of runs.
 SELECT r.run_id, r.id, r.namespace, r.revision, r.state, p.plan, r.inputs, r.display_name, r.pipeline_root, r.enable_cache,
-    r.created_at_us, r.scheduled_at_us, r.started_at_us, r.retried_at_us, r.run_exit_tasks, r.resetting, r.resume
+    r.created_at_us, r.scheduled_at_us, r.started_at_us, r.retried_at_us, r.run_exit_tasks, r.resetting, r.resume,
+    r.caching
 FROM platform.runs r JOIN platform.run_specs p ON p.run = r.id
 WHERE r.id = ANY(%(runs)s::bigint[])
 ORDER BY r.id;
