@@ -26,6 +26,7 @@ from headrace_apiserver.gateway.logs import RunLog
 from headrace_apiserver.gateway.uploads import Uploads
 from headrace_apiserver.handlers import not_built
 from headrace_apiserver.handlers.experiments import Experiments
+from headrace_apiserver.handlers.headrace_artifacts import HeadraceArtifacts
 from headrace_apiserver.handlers.headrace_cluster import HeadraceCluster
 from headrace_apiserver.handlers.headrace_pipelines import HeadracePipelines
 from headrace_apiserver.handlers.headrace_runs import HeadraceRuns
@@ -37,7 +38,8 @@ from headrace_protos.kfp.v2beta1 import experiment_pb2, pipeline_pb2, run_pb2
 from headrace_protos.kfp.v2beta1.experiment_pb2_grpc import add_ExperimentServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.pipeline_pb2_grpc import add_PipelineServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.run_pb2_grpc import add_RunServiceServicer_to_server
-from headrace_protos.v1 import cluster_pb2, runs_pb2
+from headrace_protos.v1 import artifacts_pb2, cluster_pb2, runs_pb2
+from headrace_protos.v1.artifacts_pb2_grpc import add_ArtifactsServicer_to_server
 from headrace_protos.v1.cluster_pb2_grpc import add_ClusterServicer_to_server
 from headrace_protos.v1.pipelines_pb2_grpc import add_PipelinesServicer_to_server
 from headrace_protos.v1.runs_pb2_grpc import add_RunsServicer_to_server
@@ -63,6 +65,7 @@ class Handlers:
     headrace_runs: HeadraceRuns
     headrace_pipelines: HeadracePipelines
     headrace_cluster: HeadraceCluster
+    headrace_artifacts: HeadraceArtifacts
 
     def bound(self) -> list[Bound]:
         """For the gateway, with what is declared and not built."""
@@ -72,6 +75,7 @@ class Handlers:
             Bound(run_pb2.DESCRIPTOR.services_by_name["RunService"], self.runs),
             Bound(runs_pb2.DESCRIPTOR.services_by_name["Runs"], self.headrace_runs),
             Bound(cluster_pb2.DESCRIPTOR.services_by_name["Cluster"], self.headrace_cluster),
+            Bound(artifacts_pb2.DESCRIPTOR.services_by_name["Artifacts"], self.headrace_artifacts),
             *(Bound(descriptor, not_built.NotBuilt(descriptor.name)) for descriptor in not_built.DESCRIPTORS),
         ]
 
@@ -82,6 +86,7 @@ class Handlers:
             f"{KFP}.PipelineService": partial(add_PipelineServiceServicer_to_server, self.pipelines),
             f"{KFP}.RunService": partial(add_RunServiceServicer_to_server, self.runs),
             "headrace.v1.Runs": partial(add_RunsServicer_to_server, self.headrace_runs),
+            "headrace.v1.Artifacts": partial(add_ArtifactsServicer_to_server, self.headrace_artifacts),
             "headrace.v1.Cluster": partial(add_ClusterServicer_to_server, self.headrace_cluster),
             "headrace.v1.Pipelines": partial(add_PipelinesServicer_to_server, self.headrace_pipelines),
         }
@@ -99,6 +104,7 @@ def handlers(reached: Backends, *, fixed: bool = False, roots: Sequence[str] = (
         headrace_runs=HeadraceRuns(reached, submitter),
         headrace_pipelines=HeadracePipelines(pipelines),
         headrace_cluster=HeadraceCluster(reached),
+        headrace_artifacts=HeadraceArtifacts(reached),
     )
 
 

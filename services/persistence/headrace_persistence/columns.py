@@ -160,6 +160,7 @@ def artifacts(changes: Sequence[RunChange]) -> Columns:
         "type_name": [type_name(artifact) for _, _, artifact in rows],
         "uri": [artifact.uri.replace("\0", "") for _, _, artifact in rows],
         "name": [artifact.name.replace("\0", "") for _, _, artifact in rows],
+        "digest": [artifact.digest.replace("\0", "") for _, _, artifact in rows],
     }
 
 

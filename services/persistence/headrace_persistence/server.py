@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace_persistence.handlers.catalog import Catalog
+from headrace_persistence.handlers.lineage import Lineage
 from headrace_persistence.handlers.metadata import MetadataStore
 from headrace_persistence.handlers.run_query import RunQuery
 from headrace_persistence.handlers.run_store import RunStore
 from headrace_persistence.housekeeping import Housekeeper
+from headrace_persistence.lineage.finding import Records
+from headrace_persistence.lineage.walking import Walker
 from headrace_persistence.metadata.finding import Finder
 from headrace_persistence.metadata.putting import Writer
 from headrace_persistence.notifying import Hub
@@ -30,7 +33,7 @@ from headrace_persistence.stores.sessions import Sessions
 from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.exporting import Projector
 from headrace_protos.ml_metadata.metadata_store_service_pb2_grpc import add_MetadataStoreServiceServicer_to_server
-from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
+from headrace_protos.v1 import catalog_pb2_grpc, lineage_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
@@ -102,11 +105,13 @@ def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
     )
     query = RunQuery(runs=Runs(database), hub=hub, usage=Usage(database))
     catalog = Catalog(experiments=Experiments(database), pipelines=Pipelines(database))
+    lineage = Lineage(records=Records(database), walker=Walker(database))
     metadata = MetadataStore(finder=Finder(database), writer=Writer(database))
     return [
         server.Served(
             "ml_metadata.MetadataStoreService", lambda on: add_MetadataStoreServiceServicer_to_server(metadata, on)
         ),
+        server.Served("headrace.v1.Lineage", lambda on: lineage_pb2_grpc.add_LineageServicer_to_server(lineage, on)),
         server.Served("headrace.v1.RunStore", lambda on: run_store_pb2_grpc.add_RunStoreServicer_to_server(store, on)),
         server.Served("headrace.v1.RunQuery", lambda on: run_query_pb2_grpc.add_RunQueryServicer_to_server(query, on)),
         server.Served("headrace.v1.Catalog", lambda on: catalog_pb2_grpc.add_CatalogServicer_to_server(catalog, on)),

@@ -235,8 +235,10 @@ CREATE TABLE platform.artifacts (
     place bytea NOT NULL DEFAULT '',    -- a digest of type and URI, by which importers find it again
     type_name text COLLATE "C" NOT NULL DEFAULT 'system.Artifact',  -- as ML Metadata has it
     uri text COLLATE "C" NOT NULL DEFAULT '',
-    name text COLLATE "C" NOT NULL DEFAULT ''   -- its display name
+    name text COLLATE "C" NOT NULL DEFAULT '',  -- its display name
+    digest text COLLATE "C" NOT NULL DEFAULT ''     -- of the content, '' = not known
 );
+CREATE INDEX artifacts_digest ON platform.artifacts (digest, id) WHERE digest <> '';
 CREATE INDEX artifacts_place ON platform.artifacts (place, id);
 CREATE INDEX artifacts_uri ON platform.artifacts USING hash (uri);
 CREATE INDEX artifacts_type ON platform.artifacts (type_name, id);

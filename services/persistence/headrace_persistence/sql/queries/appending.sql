@@ -162,10 +162,10 @@ ON CONFLICT (namespace, day, accelerator) DO UPDATE SET
 
 -- name: insert_artifacts
 -- Artifacts not seen before, in the order of their ids, so that two appends cannot wait for each other.
-INSERT INTO platform.artifacts (artifact_id, created_at_us, payload, place, type_name, uri, name)
+INSERT INTO platform.artifacts (artifact_id, created_at_us, payload, place, type_name, uri, name, digest)
 SELECT * FROM unnest(
     %(artifact_id)s::text[], %(created_at_us)s::bigint[], %(payload)s::bytea[], %(place)s::bytea[], %(type_name)s::text[],
-    %(uri)s::text[], %(name)s::text[]
+    %(uri)s::text[], %(name)s::text[], %(digest)s::text[]
 )
 ON CONFLICT (artifact_id) DO NOTHING;
 

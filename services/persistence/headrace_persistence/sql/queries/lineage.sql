@@ -1,0 +1,109 @@
+-- name: find_artifact
+-- The number of an artifact by its UUID or number, where a task of a run that is not deleted reads or writes it.
+SELECT a.id FROM platform.artifacts a
+WHERE (a.artifact_id = %(artifact_id)s OR a.id = %(id)s)
+    AND EXISTS (
+        SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+        WHERE l.artifact = a.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    );
+
+-- name: list_artifact_records
+-- A page of artifacts, newest first; the marked place is filled by lineage/finding.py from its table of filters.
+SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a
+WHERE a.id < %(before)s AND EXISTS (
+    SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+    WHERE l.artifact = a.id /*link*/
+) /*where*/
+ORDER BY a.id DESC LIMIT %(limit)s;
+
+-- name: artifact_records
+-- Artifacts by number.
+SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a WHERE a.id = ANY(%(ids)s::bigint[]) ORDER BY a.id;
+
+-- name: artifact_makers
+-- Of each artifact the task that put it out first: not one that took it from the cache or another run, where there is another.
+SELECT DISTINCT ON (l.artifact) l.artifact, t.id, r.run_id, t.path, l.name, l.position, true, r.namespace, r.pipeline_name
+FROM platform.links l
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+WHERE l.artifact = ANY(%(ids)s::bigint[]) AND l.direction = 2
+ORDER BY l.artifact, (t.cached_from <> '' OR t.linked_from <> ''), t.id;
+
+-- name: artifact_uses
+-- The tasks that read and wrote an artifact; groups only pass it on.
+SELECT l.artifact, t.id, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name
+FROM platform.links l
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+WHERE l.artifact = %(id)s AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+ORDER BY t.id, l.direction, l.name, l.position LIMIT 1000;
+
+-- name: lineage_steps
+-- From artifacts to the tasks that wrote (2) or read (1) them. `copied`: it took its results from the cache or another run.
+SELECT l.artifact, t.id, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name, t.run, t.kind,
+    t.cached_from <> '' OR t.linked_from <> '' AS copied
+FROM platform.links l
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+WHERE l.artifact = ANY(%(ids)s::bigint[]) AND l.direction = %(direction)s
+    AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+ORDER BY t.id, l.name, l.position LIMIT %(limit)s;
+
+-- name: lineage_links
+-- From tasks to what they read (1) or wrote (2).
+SELECT l.artifact, l.task, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name
+FROM unnest(%(runs)s::bigint[], %(tasks)s::bigint[]) AS c (run, task)
+JOIN platform.links l ON l.run = c.run AND l.task = c.task AND l.direction = %(direction)s
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task
+JOIN platform.runs r ON r.id = l.run
+ORDER BY l.task, l.name, l.position LIMIT %(limit)s;
+
+-- name: lineage_earlier
+-- For artifacts that nobody's code made here (imported, given to a run): the record of what a task had put at the same place before.
+SELECT a.id, b.id
+FROM platform.artifacts a
+CROSS JOIN LATERAL (
+    SELECT b.id FROM platform.artifacts b
+    WHERE b.uri = a.uri AND b.id < a.id AND EXISTS (
+        SELECT FROM platform.links l JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
+        JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+        WHERE l.artifact = b.id AND l.direction = 2
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    )
+    ORDER BY b.id DESC LIMIT 1
+) AS b
+WHERE a.id = ANY(%(ids)s::bigint[]) AND a.uri <> '';
+
+-- name: lineage_later
+-- The records of the same place that nobody's code made: who imported it from there, or gave it to a run.
+SELECT b.id, a.id
+FROM platform.artifacts a
+CROSS JOIN LATERAL (
+    SELECT b.id FROM platform.artifacts b
+    WHERE b.uri = a.uri AND b.id > a.id AND EXISTS (
+        SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+        WHERE l.artifact = b.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    ) AND NOT EXISTS (
+        SELECT FROM platform.links l JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
+        WHERE l.artifact = b.id AND l.direction = 2
+    )
+    ORDER BY b.id LIMIT %(limit)s
+) AS b
+WHERE a.id = ANY(%(ids)s::bigint[]) AND a.uri <> '';
+
+-- name: lineage_tasks
+-- Tasks with what they ran with; of their attempts the last one that was launched.
+SELECT t.id, r.run_id, t.path, t.kind, t.state, r.namespace, r.pipeline_name, r.display_name, t.definition, t.inputs, t.cached_from,
+    t.linked_from, t.started_at_us, t.finished_at_us, r.pipeline_version_id, t.run, coalesce(a.launched, '')
+FROM unnest(%(runs)s::bigint[], %(tasks)s::bigint[]) AS c (run, task)
+JOIN platform.tasks t ON t.run = c.run AND t.id = c.task
+JOIN platform.runs r ON r.id = t.run
+LEFT JOIN LATERAL (
+    SELECT a.launched FROM platform.attempts a
+    WHERE a.run = t.run AND a.path = t.path AND a.launched <> '' ORDER BY a.number DESC LIMIT 1
+) AS a ON true
+ORDER BY t.id;
+
+-- name: lineage_plans
+-- The plans of runs.
+SELECT run, plan FROM platform.run_specs WHERE run = ANY(%(runs)s::bigint[]);
