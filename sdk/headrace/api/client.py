@@ -19,6 +19,7 @@ from headrace.api.catalog import Catalog
 from headrace.api.connection import Connection
 from headrace.api.experiments import AsyncExperiment, AsyncExperiments, experiment_id_of
 from headrace.api.pipelines import AsyncPipelines
+from headrace.api.provenance import AsyncArtifacts
 from headrace.api.raw import Raw, opened
 from headrace.api.runs import AsyncRun, AsyncRuns
 from headrace.api.sources import Source
@@ -35,6 +36,7 @@ class AsyncClient:
     runs: AsyncRuns
     experiments: AsyncExperiments
     pipelines: AsyncPipelines
+    artifacts: AsyncArtifacts
 
     def __init__(
         self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
@@ -45,6 +47,7 @@ class AsyncClient:
         self.runs = AsyncRuns(self._calls)
         self.experiments = AsyncExperiments(catalog)
         self.pipelines = AsyncPipelines(catalog)
+        self.artifacts = AsyncArtifacts(self._connection)
 
     @property
     def namespace(self) -> str:

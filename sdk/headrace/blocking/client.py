@@ -14,6 +14,7 @@ from headrace.api.runner import SHARED
 from headrace.api.sources import Source
 from headrace.blocking.experiments import Experiment, Experiments
 from headrace.blocking.pipelines import Pipelines, Submittable
+from headrace.blocking.provenance import Artifacts
 from headrace.blocking.runs import Run, Runs
 from headrace.models import Validation
 
@@ -27,6 +28,7 @@ class Client(Face[AsyncClient]):
     runs: Runs
     experiments: Experiments
     pipelines: Pipelines
+    artifacts: Artifacts
 
     def __init__(
         self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
@@ -36,6 +38,7 @@ class Client(Face[AsyncClient]):
         self.runs = Runs(client.runs, self._runner)
         self.experiments = Experiments(client.experiments, self._runner)
         self.pipelines = Pipelines(client.pipelines, self._runner)
+        self.artifacts = Artifacts(client.artifacts, self._runner)
         self._open = True
 
     def __enter__(self) -> Client:

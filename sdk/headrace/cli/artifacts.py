@@ -1,4 +1,4 @@
-"""`headrace artifacts`: what a run's tasks put out, listed and downloaded. Called by cli.main."""
+"""`headrace artifacts`: what a run's tasks put out, listed and downloaded; of all runs by provenance.py. Called by cli.main."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
-from headrace.cli import results
+from headrace.api.provenance import AsyncArtifacts
+from headrace.cli import provenance, results
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
@@ -20,19 +21,25 @@ from headrace.models import Artifact
 
 async def artifacts(client: Calls, options: argparse.Namespace) -> int:
     """What the action says."""
-    run = await find_run(client, options.run)
-    found = await client.artifacts(run.run_id)
+    if options.action == "diff":
+        return await provenance.diff(client, options)
     if options.action == "list":
-        return _list(found, options)
-    one = _named(options.artifact, found, run.run_id)
+        return await _listed(client, options)
+    run_id, one = await _one(client, options)
+    if options.action == "lineage":
+        return await provenance.lineage(client, options, one.artifact_id)
+    if options.action == "download" and not options.to:
+        options.to = file_name(one)
     if options.to == "-":
-        return await _copy(AsyncArtifact(client, run.run_id, one), options)
+        return await _copy(AsyncArtifact(client, run_id, one), options)
     if options.to:
-        made = await AsyncArtifact(client, run.run_id, one).download(options.to)
+        made = await AsyncArtifact(client, run_id, one).download(options.to)
         told = {**artifact_object(one), "path": str(made)}
         print(f"{made}" if options.output == "text" else results.printed(told, options.output))
         return 0
-    files = await client.artifact_files(run.run_id, one)
+    if not options.artifact:
+        return await provenance.shown(client, options, one.artifact_id)
+    files = await client.artifact_files(run_id, one)
     told = {**artifact_object(one), "files": [{"name": file.name, "size": file.size} for file in files]}
     if options.output != "text":
         print(results.printed(told, options.output))
@@ -41,6 +48,36 @@ async def artifacts(client: Calls, options: argparse.Namespace) -> int:
     for file in files:
         print(f"  {file.size:>12,}  {one_line(file.name)}".rstrip())
     return 0
+
+
+async def _listed(client: Calls, options: argparse.Namespace) -> int:
+    """Of one run, as it has them; with anything to look for, or without a run, as records of their own."""
+    wanted = (options.uri, options.type, options.digest, options.metadata, options.pipeline)
+    run = await find_run(client, options.run) if options.run else None
+    if run is None or any(wanted):
+        return await provenance.listed(client, options, run.run_id if run is not None else "")
+    return _list(await client.artifacts(run.run_id), options)
+
+
+async def _one(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
+    """The artifact that is named by RUN TASK/NAME, or by itself; with the run of the task that made it."""
+    if options.artifact:
+        run = await find_run(client, options.run)
+        return run.run_id, _named(options.artifact, await client.artifacts(run.run_id), run.run_id)
+    record = await AsyncArtifacts(client.connection).get(options.run)
+    if record.made_by is None:
+        if options.action == "download" or options.to:
+            raise NotFound(
+                f"no run that is still there made {options.run}; read it where it lies: {record.artifact.uri}"
+            )
+        return "", record.artifact
+    return record.made_by.run_id, record.artifact
+
+
+def file_name(one: Artifact) -> str:
+    """Where a download goes without --to: beside the others in this folder, under its own name."""
+    name = one.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return name if name not in ("", ".", "..") and "\0" not in name else one.name or "artifact"
 
 
 async def _copy(artifact: AsyncArtifact, options: argparse.Namespace) -> int:

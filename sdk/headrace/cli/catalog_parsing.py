@@ -14,7 +14,7 @@ def add_verbs(verbs: Any, connection: Add, python_file: Add, limit: Callable[[st
     """The options that these verbs share with others come from `parsing`; PACKAGE is what it says of a pipeline's file."""
     _experiments(verbs, connection, limit)
     _pipelines(verbs, connection, python_file, limit, package)
-    _artifacts(verbs, connection)
+    _artifacts(verbs, connection, limit)
 
 
 def _actions(verbs: Any, name: str, text: str) -> Any:
@@ -73,20 +73,61 @@ def _pipelines(verbs: Any, connection: Add, python_file: Add, limit: Callable[[s
     connection(delete)
 
 
-def _artifacts(verbs: Any, connection: Add) -> None:
-    actions = _actions(verbs, "artifacts", "list and download what a run's tasks put out")
-    listing = actions.add_parser("list", help="all of a run")
-    _run(listing)
+def _artifacts(verbs: Any, connection: Add, limit: Callable[[str], int]) -> None:
+    actions = _actions(
+        verbs, "artifacts", "find, show, compare and download what tasks put out, and say where it comes from"
+    )
+    listing = _list(actions, "all of a run; or of all runs the newest, those alone that all of this is true of", limit)
+    listing.add_argument(
+        "run", metavar="RUN", nargs="?", default="", help="a run's id, a unique beginning of it, or `latest`"
+    )
+    listing.add_argument("--uri", default="", help="that lie exactly there")
+    listing.add_argument("--type", default="", help="such as system.Model")
+    listing.add_argument("--digest", default="", help="of this content: sha256:…")
+    listing.add_argument("--pipeline", metavar="NAME", default="", help="that runs of this pipeline read or write")
+    listing.add_argument(
+        "--metadata",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="with this in its metadata; can be repeated",
+    )
     connection(listing)
-    get = actions.add_parser("get", help="download one, or show where it is")
-    _run(get)
-    get.add_argument("artifact", metavar="TASK/NAME", help="as the list shows it, such as train/model")
-    get.add_argument("--to", metavar="PATH", default="", help="the file or folder to make; - for standard output")
-    connection(get)
-
-
-def _run(one: argparse.ArgumentParser) -> None:
-    one.add_argument("run", metavar="RUN", help="a run's id, a unique beginning of it, or `latest`")
+    for name, text in (
+        ("get", "show one: where it is, who reads and writes it; or download it"),
+        ("download", "download one"),
+        ("lineage", "what one was made of and what was made of it, across runs: data, code, images, parameters"),
+    ):
+        one = actions.add_parser(name, help=text)
+        one.add_argument(
+            "run",
+            metavar="ARTIFACT",
+            help="its id, number, digest or URI (the newest of several); or a RUN, and then TASK/NAME",
+        )
+        one.add_argument(
+            "artifact",
+            metavar="TASK/NAME",
+            nargs="?",
+            default="",
+            help="as the run's list shows it, such as train/model",
+        )
+        if name == "lineage":
+            ways = one.add_mutually_exclusive_group()
+            ways.add_argument("--up", action="store_true", help="what it was made of alone")
+            ways.add_argument("--down", action="store_true", help="what was made of it alone")
+            one.add_argument("--hops", type=int, default=0, help="how many tasks away (default 5)")
+            one.set_defaults(to="")
+        else:
+            one.add_argument(
+                "--to", metavar="PATH", default="", help="the file or folder to make; - for standard output"
+            )
+        connection(one)
+    diff = actions.add_parser(
+        "diff", help="in what two differ: themselves, and what they were made of; 1 where they do"
+    )
+    diff.add_argument("first", metavar="A", help="an artifact's id, number, digest or URI")
+    diff.add_argument("second", metavar="B", help="the same")
+    connection(diff)
 
 
 def _archived(one: argparse.ArgumentParser) -> None:

@@ -316,6 +316,17 @@ def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:
     return texts, values
 
 
+def metadata(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` → values as they are written."""
+    found: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--metadata {one}: expected name=value")
+        found[name] = _sendable("--metadata", name, value)
+    return found
+
+
 def artifacts(given: Sequence[str]) -> dict[str, str]:
     """`name=uri` → URIs."""
     uris: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""Lineage: artifacts across runs, what they were made of and what was made of them. Reading alone but for indexing.py."""
+"""Lineage: artifacts across runs, what they were made of and what was made of them. Reads alone."""

@@ -77,7 +77,9 @@ def _property(number: int, given: str) -> tuple[LiteralString, dict[str, Any]]:
     held = rendered(value)  # as ML Metadata has it, whose properties are asked
     column = held.WhichOneof("value") if held is not None else None
     if held is None or column not in COLUMNS or len(held.string_value) > LONGEST:
-        raise _invalid(f"metadata {name}: artifacts are found by numbers, truth values and texts of up to {LONGEST} characters")
+        raise _invalid(
+            f"metadata {name}: artifacts are found by numbers, truth values and texts of up to {LONGEST} characters"
+        )
     key, of = f"n{number}", f"v{number}"
     condition: LiteralString = PROPERTY
     for mark, word in (("{name}", key), ("{value}", of), ("{column}", column), ("{type}", COLUMNS[column])):

@@ -1,0 +1,101 @@
+"""What can be asked of a platform about artifacts of all runs: `client.artifacts` and the CLI. asyncio, on plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from headrace.errors import NotFound
+
+if TYPE_CHECKING:
+    from headrace.api.connection import Connection
+    from headrace.provenance import ArtifactRecord, Difference, Direction, Lineage
+
+PAGE: Final = 500
+
+
+class AsyncArtifacts:
+    """Artifacts are named by their id, their number, a digest (`sha256:…`) or a URI: of several the newest that code made."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def find(
+        self,
+        *,
+        uri: str = "",
+        kind: str = "",
+        digest: str = "",
+        pipeline: str = "",
+        run_id: str = "",
+        metadata: Mapping[str, str] | None = None,
+        limit: int = 50,
+    ) -> list[ArtifactRecord]:
+        """Those that all of this is true of, the newest first; LIMIT 0 = all. KIND: such as system.Model;
+        PIPELINE: the name of one whose runs read or write them; RUN_ID: the run that writes them; METADATA: values as JSON
+        texts, or as they are.
+        """
+        from headrace import provenance
+        from headrace_protos.v1 import lineage_pb2
+
+        request = lineage_pb2.FindArtifactRecordsRequest(
+            uri=uri,
+            type=kind,
+            digest=digest,
+            pipeline_name=pipeline,
+            run_id=run_id,
+            metadata=[f"{name}={value}" for name, value in (metadata or {}).items()],
+            page_size=min(limit or PAGE, PAGE),
+        )
+        found: list[ArtifactRecord] = []
+        while True:
+            page = await self._connection.call("Artifacts", "List", request)
+            found += [provenance.record(one) for one in page.artifacts]
+            if not page.next_before_id or (limit and len(found) >= limit):
+                return found[: limit or None]
+            request.before_id = page.next_before_id
+
+    async def get(self, artifact: str) -> ArtifactRecord:
+        """One with the tasks that read and wrote it."""
+        from headrace import provenance
+        from headrace_protos.v1 import lineage_pb2
+
+        request = lineage_pb2.GetArtifactRecordRequest(artifact_id=await self._id(artifact))
+        return provenance.record(await self._connection.call("Artifacts", "Get", request))
+
+    async def lineage(self, artifact: str, *, direction: Direction = "both", hops: int = 0, most: int = 0) -> Lineage:
+        """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5); at most MOST
+        artifacts and tasks (0: 1000).
+        """
+        from headrace import provenance
+        from headrace_protos.v1 import lineage_pb2
+
+        ways = {"up": lineage_pb2.UPSTREAM_OF, "down": lineage_pb2.DOWNSTREAM_OF}
+        request = lineage_pb2.GetLineageRequest(
+            artifact_id=await self._id(artifact),
+            direction=ways.get(direction, lineage_pb2.LINEAGE_DIRECTION_UNSPECIFIED),
+            hops=hops,
+            most=most,
+        )
+        return provenance.lineage(await self._connection.call("Artifacts", "Lineage", request))
+
+    async def diff(self, first: str, second: str) -> list[Difference]:
+        """In what two differ: themselves, and what they were made of. Empty: they are the same."""
+        from headrace import provenance
+        from headrace_protos.v1 import artifacts_pb2
+
+        request = artifacts_pb2.DiffArtifactsRequest(first=await self._id(first), second=await self._id(second))
+        return provenance.differences(await self._connection.call("Artifacts", "Diff", request))
+
+    async def _id(self, artifact: str) -> str:
+        """What the platform takes for a name."""
+        if artifact.startswith("sha256:"):
+            found = await self.find(digest=artifact, limit=1)
+        elif "://" in artifact:
+            found = await self.find(uri=artifact, limit=PAGE)
+            found.sort(key=lambda one: not one.artifact.digest)  # what code made, not who imported it from there
+        else:
+            return artifact
+        if not found:
+            raise NotFound(f"there is no artifact {artifact}; `headrace artifacts list` shows the newest")
+        return str(found[0].number)

@@ -1,0 +1,225 @@
+"""`headrace artifacts list, get, lineage, diff` about artifacts of all runs. Called by cli.artifacts; what is printed is pure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from headrace.api.calls import Calls
+from headrace.api.provenance import AsyncArtifacts
+from headrace.cli import parsing, results
+from headrace.display.screen import say, style_of
+from headrace.display.texts import Style, fit, one_line
+from headrace.models import Artifact
+from headrace.provenance import ArtifactRecord, ArtifactUse, Difference, Direction, Lineage, LineageTask
+
+SHOWN = 60  # characters of a parameter
+DIGITS = 19  # of a digest: sha256: and twelve more
+
+
+async def listed(client: Calls, options: argparse.Namespace, run_id: str) -> int:
+    """Artifacts by what they are."""
+    found = await AsyncArtifacts(client.connection).find(
+        uri=options.uri,
+        kind=options.type,
+        digest=options.digest,
+        pipeline=options.pipeline,
+        run_id=run_id,
+        metadata=parsing.metadata(options.metadata),
+        limit=options.limit,
+    )
+    if options.output != "text":
+        print(results.printed([record_object(one) for one in found], options.output))
+        return 0
+    for one in found:
+        print(record_line(one))
+    if not found:
+        say("there are no such artifacts")
+    return 0
+
+
+async def shown(client: Calls, options: argparse.Namespace, named: str) -> int:
+    """One, with who reads and writes it."""
+    one = await AsyncArtifacts(client.connection).get(named)
+    if options.output != "text":
+        uses = [use_object(use) for use in one.uses]
+        print(results.printed({**record_object(one), "uses": uses}, options.output))
+        return 0
+    print(record_line(one))
+    for name, value in one.artifact.metadata.items():
+        print(f"  {one_line(name)} = {fit(one_line(str(value)), SHOWN)}")
+    for use in one.uses:
+        print(f"  {'written' if use.output else 'read'} by {use_line(use)}")
+    return 0
+
+
+async def lineage(client: Calls, options: argparse.Namespace, named: str) -> int:
+    """A tree up, and one down."""
+    direction: Direction = "up" if options.up else "down" if options.down else "both"
+    graph = await AsyncArtifacts(client.connection).lineage(named, direction=direction, hops=options.hops)
+    if options.output != "text":
+        print(results.printed(lineage_object(graph), options.output))
+        return 0
+    print("\n".join(lineage_lines(graph, direction, style_of(sys.stdout))))
+    if graph.truncated:
+        say("there is more: ask with fewer --hops, or for one way alone")
+    return 0
+
+
+async def diff(client: Calls, options: argparse.Namespace) -> int:
+    """Exit code 1 where they differ, as diff's."""
+    found = await AsyncArtifacts(client.connection).diff(options.first, options.second)
+    if options.output != "text":
+        told = [{"field": one.field, "first": one.first, "second": one.second} for one in found]
+        print(results.printed(told, options.output))
+    else:
+        for one in found:
+            print("\n".join(difference_lines(one)))
+    return 1 if found else 0
+
+
+# ---- objects
+
+
+def record_object(one: ArtifactRecord) -> dict[str, Any]:
+    """The object of `-o json`."""
+    return {
+        "number": one.number,
+        "artifact_id": one.artifact.artifact_id,
+        "type": one.artifact.type,
+        "uri": one.artifact.uri,
+        "size": one.artifact.size,
+        "digest": one.artifact.digest,
+        "metadata": dict(one.artifact.metadata),
+        "created_at": results.rfc3339(one.created_at),
+        "made_by": use_object(one.made_by) if one.made_by is not None else None,
+    }
+
+
+def use_object(one: ArtifactUse) -> dict[str, Any]:
+    return {
+        "run_id": one.run_id,
+        "task": one.path,
+        "name": one.name,
+        "index": one.index,
+        "output": one.output,
+        "pipeline_name": one.pipeline_name,
+    }
+
+
+def lineage_object(graph: Lineage) -> dict[str, Any]:
+    return {
+        "root": graph.root,
+        "artifacts": [record_object(one) for one in graph.artifacts.values()],
+        "tasks": [task_object(one) for one in graph.tasks.values()],
+        "edges": [
+            {"artifact": one.artifact, "task": one.task, "output": one.output, "name": one.name, "index": one.index}
+            for one in graph.edges
+        ],
+        "same": [{"artifact": later, "earlier": earlier} for later, earlier in graph.same],
+        "truncated": graph.truncated,
+    }
+
+
+def task_object(one: LineageTask) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "run_id": one.run_id,
+        "task": one.path,
+        "kind": one.kind,
+        "state": one.state,
+        "pipeline_name": one.pipeline_name,
+        "run_name": one.run_name,
+        "component": one.component,
+        "code_digest": one.code_digest,
+        "image": one.image,
+        "image_digest": one.image_digest,
+        "parameters": dict(one.parameters),
+        "cached_from": one.cached_from,
+        "linked_from": one.linked_from,
+        "started_at": results.rfc3339(one.started_at),
+        "finished_at": results.rfc3339(one.finished_at),
+    }
+
+
+# ---- lines
+
+
+def record_line(one: ArtifactRecord) -> str:
+    return f"{one.number}  {_kind(one.artifact)}  {one_line(one.artifact.uri)}" + _short(one.artifact.digest)
+
+
+def use_line(one: ArtifactUse) -> str:
+    place = f"#{one.index}" if one.index else ""
+    return one_line(f"{one.run_id}/{one.path} ({one.pipeline_name}) as {one.name}{place}")
+
+
+def difference_lines(one: Difference) -> Iterator[str]:
+    yield one_line(one.field)
+    yield f"  - {one_line(one.first) or '(nothing)'}"
+    yield f"  + {one_line(one.second) or '(nothing)'}"
+
+
+def lineage_lines(graph: Lineage, direction: Direction, style: Style) -> list[str]:
+    """Trees of artifacts and the tasks between them; what was shown above is not shown again."""
+    lines = [record_line(graph.artifacts[graph.root])]
+    if direction != "down":
+        lines += _tree(graph, graph.root, {graph.root}, "  ", style, up=True) or ["  nothing is known of what made it"]
+    if direction != "up":
+        below = _tree(graph, graph.root, {graph.root}, "  ", style, up=False)
+        lines += ["used by" if direction == "both" else "", *below] if below else ["nothing was made of it"]
+    return [line for line in lines if line]
+
+
+def _tree(graph: Lineage, number: int, seen: set[int], indent: str, style: Style, *, up: bool) -> list[str]:
+    lines: list[str] = []
+    for edge in _unique([one for one in graph.edges if one.artifact == number and one.output == up]):
+        task = graph.tasks[edge.task]
+        lines.append(f"{indent}{'made by' if up else 'read by'} {task_line(task, style)}")
+        beyond = [one for one in graph.edges if one.task == edge.task and one.output != up]
+        for one in sorted(beyond, key=lambda one: (one.name, one.index)):
+            lines += _below(graph, one.artifact, f"{indent}  {one_line(one.name)}: ", seen, indent + "  ", style, up=up)
+    for later, earlier in graph.same:
+        if number == (later if up else earlier):
+            other = earlier if up else later
+            words = "put there as" if up else "taken from there as"
+            lines += _below(graph, other, f"{indent}{words} ", seen, indent, style, up=up)
+    return lines
+
+
+def _below(
+    graph: Lineage, number: int, before: str, seen: set[int], indent: str, style: Style, *, up: bool
+) -> list[str]:
+    line = before + record_line(graph.artifacts[number])
+    if number in seen:
+        return [f"{line} (above)"]
+    seen.add(number)
+    return [line, *_tree(graph, number, seen, indent + "  ", style, up=up)]
+
+
+def task_line(one: LineageTask, style: Style) -> str:
+    words = [style.paint(one_line(one.path), "bold"), f"of run {one.run_id} ({one_line(one.pipeline_name)})"]
+    if one.code_digest:
+        words.append(f"code {one.code_digest[:DIGITS]}")
+    if one.image:
+        pinned = f"@{one.image_digest[:DIGITS]}" if one.image_digest and "@" not in one.image else ""
+        words.append(f"image {one_line(one.image)}{pinned}")
+    words += [f"{one_line(name)}={fit(one_line(str(value)), SHOWN)}" for name, value in one.parameters.items()]
+    if one.cached_from or one.linked_from:
+        words.append(f"(results of {one_line(one.cached_from or one.linked_from)})")
+    return "  ".join(words)
+
+
+def _unique(edges: Sequence[ArtifactUse]) -> list[ArtifactUse]:
+    """One for each task, which may have read an artifact under two names."""
+    return list({edge.task: edge for edge in edges}.values())
+
+
+def _kind(one: Artifact) -> str:
+    return one_line(one.type.removeprefix("system.") or "Artifact")
+
+
+def _short(digest: str) -> str:
+    return f"  {digest[:DIGITS]}" if digest else ""
