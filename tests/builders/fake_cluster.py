@@ -19,6 +19,8 @@ from typing import Any
 from headrace_companion import pod_layout
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Change, Expired, Json, Page, Query, Unreachable
 
+IMAGE_DIGEST = "sha256:" + "1" * 64
+IMAGE_ID = f"docker.io/library/python@{IMAGE_DIGEST}"
 Work = Callable[[Json], Awaitable[int]]  # what a Pod's main does: its exit code
 
 
@@ -178,7 +180,9 @@ class FakeCluster:
 
     def main(self, path: str, phase: str, **state: Any) -> None:
         """The Pod's phase, and the state of its main."""
-        self.status(path, phase=phase, containerStatuses=[{"name": pod_layout.MAIN, "state": state}])
+        self.status(
+            path, phase=phase, containerStatuses=[{"name": pod_layout.MAIN, "state": state, "imageID": IMAGE_ID}]
+        )
 
     def schedule(self, path: str, node: str = "") -> None:
         """A node takes it."""

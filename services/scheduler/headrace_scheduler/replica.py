@@ -222,7 +222,8 @@ def _engine_fact(fact: ExecutorFact) -> Fact:
     path, number = fact.attempt.path, fact.attempt.number
     match fact:
         case Launched():
-            return AttemptLaunched(path, number, fact.handle, fact.node, fact.warnings, fact.log_uri, fact.accelerator)
+            more = (fact.warnings, fact.log_uri, fact.accelerator, fact.image_digest)
+            return AttemptLaunched(path, number, fact.handle, fact.node, *more)
         case Held():
             return AttemptHeld(path, number, fact.detail)
         case Finished():

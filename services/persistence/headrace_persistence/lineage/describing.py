@@ -41,7 +41,6 @@ def task_of(row: Row, plan: plan_pb2.Plan | None) -> pb.LineageTask:
         namespace=namespace,
         pipeline_name=pipeline_name,
         run_name=run_name,
-        image_digest=ev.AttemptLaunched.FromString(bytes(row[16])).image_digest,
         cached_from=cached_from,
         linked_from=linked_from,
         started_at_us=started,
@@ -52,6 +51,7 @@ def task_of(row: Row, plan: plan_pb2.Plan | None) -> pb.LineageTask:
         made.parameters[name].CopyFrom(short(value))
     if plan is not None:
         _say_code(made, plan, ev.TaskCreated.FromString(bytes(definition)))
+    made.image_digest = ev.AttemptLaunched.FromString(bytes(row[16])).image_digest or made.image.partition("@")[2]
     return made
 
 

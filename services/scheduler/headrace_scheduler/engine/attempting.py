@@ -40,6 +40,7 @@ def launched(draft: Draft, fact: AttemptLaunched) -> None:
         warnings=fact.warnings,
         log_uri=fact.log_uri,
         accelerator=fact.accelerator,
+        image_digest=fact.image_digest,
     )
     draft.emit(fact.path, fact.number, attempt_launched=event)
 

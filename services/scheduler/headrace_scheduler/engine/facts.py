@@ -90,6 +90,7 @@ class AttemptLaunched:
     warnings: tuple[str, ...] = ()
     log_uri: str = ""
     accelerator: str = ""
+    image_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Launched:
     accelerator: str = (
         ""  # the product that it got, where it asked for accelerators and that is known, or NO_ACCELERATOR
     )
+    image_digest: str = ""  # sha256:… of the image that runs, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from builders.fake_cluster import FakeCluster, now
+from builders.fake_cluster import IMAGE_DIGEST, FakeCluster, now
 from builders.kubernetes_executors import OPTIONS, no_runs
 from builders.launches import Watched, launch, store_in, succeeded, watching
 from builders.registries import Registry, serving
@@ -258,13 +258,13 @@ async def test_an_exit_code_of_nought_without_a_report_is_no_success(tmp_path, q
         assert "did not report" in result.error.message
 
 
-async def test_user_code_that_runs_is_told_with_its_node(tmp_path, quick):
+async def test_user_code_that_runs_is_told_with_its_node_and_image(tmp_path, quick):
     async with world(tmp_path) as one:
         path = await one.created(launch(one.store, "true"))
         one.cluster.schedule(path, "node-7")
         one.cluster.main(path, "Running", running={"startedAt": now()})
         launched = await one.told(port.Launched, lambda fact: fact.node)
-        assert launched.node == "node-7"
+        assert (launched.node, launched.image_digest) == ("node-7", IMAGE_DIGEST)
 
 
 async def test_an_attempt_is_followed_by_the_next_replica(tmp_path):

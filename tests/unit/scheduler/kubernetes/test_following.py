@@ -98,3 +98,19 @@ def test_a_pod_without_labels_of_ours_is_nobodys():
 )
 def test_times_of_kubernetes(text, expected):
     assert time_us(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("image_id", "digest"),
+    [
+        ("docker.io/library/python@sha256:12", "sha256:12"),
+        ("docker-pullable://python@sha256:12", "sha256:12"),
+        ("sha256:12", ""),  # of its configuration: no registry knows it by that
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_the_image_that_runs_is_known_by_its_registrys_digest(image_id: str | None, digest: str) -> None:
+    statuses = [{"name": "companion", "imageID": "x@sha256:0"}, {"name": "main", "imageID": image_id}]
+    metadata = {"namespace": "ns", "name": "task-1", "uid": "uid"}
+    assert read({"metadata": metadata, "status": {"containerStatuses": statuses}}).image_digest == digest

@@ -61,7 +61,8 @@ class Register:
             return
         of.running, of.held = True, ""
         handle, node = str(of.handle), of.pod.node
-        self._tell_launched(of, port.Launched(of.attempt, handle, node, of.warnings, of.log_uri, of.accelerator))
+        more = (of.warnings, of.log_uri, of.accelerator, of.pod.image_digest)
+        self._tell_launched(of, port.Launched(of.attempt, handle, node, *more))
 
     def _tell_launched(self, of: Following, fact: port.Launched) -> None:
         of.launched = fact

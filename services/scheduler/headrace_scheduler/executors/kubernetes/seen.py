@@ -44,6 +44,7 @@ class SeenPod:
     scheduled_us: int
     started_us: int
     ended_us: int
+    image_digest: str = ""  # of main's image, where the kubelet tells one that its registry knows
 
 
 def read(pod: dict[str, Any]) -> SeenPod:
@@ -66,6 +67,7 @@ def read(pod: dict[str, Any]) -> SeenPod:
         scheduled_us=_scheduled(status),
         started_us=started,
         ended_us=ended,
+        image_digest=_image_digest(status),
     )
 
 
@@ -81,6 +83,15 @@ def _main(status: dict[str, Any]) -> tuple[Main, int, int, int | None]:
         if "running" in state:
             return Main.RUNNING, time_us(state["running"].get("startedAt")), 0, None
     return Main.WAITING, 0, 0, None
+
+
+def _image_digest(status: dict[str, Any]) -> str:
+    """`docker.io/library/python@sha256:…` → the digest; an id without a repository names no image of a registry."""
+    for one in status.get("containerStatuses") or ():
+        if one.get("name") == pod_layout.MAIN:
+            found = str(one.get("imageID") or "").partition("@")[2]
+            return found if found.startswith("sha256:") else ""
+    return ""
 
 
 def _scheduled(status: dict[str, Any]) -> int:
