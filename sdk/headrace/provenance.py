@@ -91,6 +91,55 @@ class Difference:
     second: str
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a task wrote into the metadata of an artifact, under a name."""
+
+    path: str
+    output: str
+    name: str
+    value: float | str
+    artifact: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """A run with the figures of its tasks, for a comparison."""
+
+    run_id: str
+    display_name: str
+    pipeline_name: str
+    state: str
+    created_at: datetime | None
+    parameters: Mapping[str, Any]
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A confusion matrix (rows: what it was; columns: what it was taken for) and a ROC curve (threshold, false positive rate,
+    true positive rate); empty where there is none.
+    """
+
+    categories: tuple[str, ...] = ()
+    matrix: tuple[tuple[float, ...], ...] = ()
+    roc_curve: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What an artifact's metadata says as data. `preview`: the beginning of a page or text, "" = it is none."""
+
+    type: str
+    numbers: Mapping[str, float]
+    texts: Mapping[str, str]
+    whole: Classification
+    slices: Mapping[str, Classification]
+    preview: str = ""
+    media_type: str = ""
+    truncated: bool = False
+
+
 def record(message: lineage_pb2.ArtifactRecord) -> ArtifactRecord:
     made_by = _use(message.made_by) if message.HasField("made_by") else None
     path, name, index = (made_by.path, made_by.name, made_by.index) if made_by else ("", "", 0)
@@ -154,3 +203,43 @@ def _value(message: events_pb2.Value) -> Any:
 
 def differences(message: artifacts_pb2.DiffArtifactsResponse) -> list[Difference]:
     return [Difference(one.field, one.first, one.second) for one in message.differences]
+
+
+def run_figures(message: lineage_pb2.RunFigures) -> RunFigures:
+    return RunFigures(
+        run_id=message.run_id,
+        display_name=message.display_name,
+        pipeline_name=message.pipeline_name,
+        state=reading.run_state(message.state),
+        created_at=reading.time(message.created_at_us),
+        parameters=json.loads(message.parameters_json or "{}"),
+        figures=tuple(_figure(one) for one in message.figures),
+    )
+
+
+def _figure(message: lineage_pb2.Figure) -> Figure:
+    value: float | str = message.text if message.WhichOneof("value") == "text" else message.number
+    return Figure(message.path, message.output, message.name, value, message.artifact)
+
+
+def figures(message: artifacts_pb2.GetFiguresResponse) -> Figures:
+    return Figures(
+        type=message.type,
+        numbers=dict(sorted(message.numbers.items())),
+        texts=dict(sorted(message.texts.items())),
+        whole=_classification(message),
+        slices={one.slice: _classification(one) for one in message.slices},
+        preview=message.preview.text,
+        media_type=message.preview.media_type,
+        truncated=message.preview.truncated,
+    )
+
+
+def _classification(message: artifacts_pb2.GetFiguresResponse | artifacts_pb2.SliceFigures) -> Classification:
+    return Classification(
+        categories=tuple(message.confusion_matrix.categories),
+        matrix=tuple(tuple(row.cells) for row in message.confusion_matrix.rows),
+        roc_curve=tuple(
+            (one.threshold, one.false_positive_rate, one.true_positive_rate) for one in message.roc_curve.points
+        ),
+    )

@@ -129,3 +129,38 @@ def test_the_client_answers_the_same_and_rest_too(platform: Platform, story: Sto
     assert {task["path"] for task in answer["tasks"]} == {"train"}
     listed = platform.get("/apis/headrace.v1/artifacts?type=system.Model&metadata=rows=1")
     assert listed.get("artifacts", []) == []
+
+
+MATRIX = {"annotationSpecs": [{"displayName": "a"}, {"displayName": "b"}], "rows": [{"row": [1, 2]}, {"row": [3, 4]}]}
+
+
+def test_runs_are_compared_by_figures_and_figures_are_data(platform: Platform, client: Records, tmp_path: Path) -> None:
+    metadata = {"metadata": {"acc": "ACC", "confusionMatrix": MATRIX}}
+    told = json.dumps({"artifacts": {"metrics": {"artifacts": [metadata]}}}).replace('"ACC"', "ACC")
+    (tmp_path / "told.json").write_text(told)
+    script = f'sed s/ACC/$1/ {tmp_path}/told.json > "$0"; printf \'<b>hi</b>\' > "$2"'
+    page = "{{$.outputs.artifacts['page'].path}}"
+    step = container(["sh", "-ec", script, "{{$.outputs.output_file}}", "{{$.inputs.parameters['acc']}}", page])
+    step.input("acc", "NUMBER_DOUBLE").output_artifact("metrics", "system.ClassificationMetrics")
+    step.output_artifact("page", "system.HTML")
+    flow = pipeline("scores").input("acc", "NUMBER_DOUBLE").task("score", step, {"acc": dag_input("acc")})
+    runs = [client.submit(flow.build(), {"acc": acc}).run_id for acc in (0.25, 0.75)]
+    for run_id in runs:
+        ended = client.wait(run_id, timeout=60)
+        assert ended.state == "SUCCEEDED", ended.error
+    answer = driving.command("runs", "compare", *runs, "--sort", "acc", "--endpoint", platform.url)
+    assert [line.split() for line in answer.stdout.splitlines()] == [
+        ["run", "state", "acc", "score.acc"],
+        [runs[1], "SUCCEEDED", "0.75", "0.75"],
+        [runs[0], "SUCCEEDED", "0.25", "0.25"],
+    ]
+    with Client(platform.url) as whole:
+        (metrics,) = whole.artifacts.find(run_id=runs[1], kind="system.ClassificationMetrics")
+        figures = whole.artifacts.figures(str(metrics.number))
+        assert figures.numbers == {"acc": 0.75}
+        assert (figures.whole.categories, figures.whole.matrix) == (("a", "b"), ((1.0, 2.0), (3.0, 4.0)))
+        (html,) = whole.artifacts.find(run_id=runs[1], kind="system.HTML")
+        shown = whole.artifacts.figures(str(html.number))
+        assert (shown.preview, shown.media_type, shown.truncated) == ("<b>hi</b>", "text/html", False)
+        best = whole.artifacts.compare_runs(pipeline="scores", sort_by="acc", limit=1)
+        assert [one.run_id for one in best] == [runs[1]]

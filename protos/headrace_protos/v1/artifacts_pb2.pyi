@@ -13,6 +13,247 @@ import typing
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
+class GetFiguresRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARTIFACT_ID_FIELD_NUMBER: builtins.int
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    PREVIEW_BYTES_FIELD_NUMBER: builtins.int
+    artifact_id: builtins.str
+    """UUID, or the number"""
+    namespace: builtins.str
+    """"" = any"""
+    preview_bytes: builtins.int
+    """of a page or text; 0 = 65,536, at most 1 MiB"""
+    def __init__(
+        self,
+        *,
+        artifact_id: builtins.str = ...,
+        namespace: builtins.str = ...,
+        preview_bytes: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["artifact_id", b"artifact_id", "namespace", b"namespace", "preview_bytes", b"preview_bytes"]) -> None: ...
+
+global___GetFiguresRequest = GetFiguresRequest
+
+@typing.final
+class GetFiguresResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class NumbersEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    @typing.final
+    class TextsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    TYPE_FIELD_NUMBER: builtins.int
+    NUMBERS_FIELD_NUMBER: builtins.int
+    TEXTS_FIELD_NUMBER: builtins.int
+    CONFUSION_MATRIX_FIELD_NUMBER: builtins.int
+    ROC_CURVE_FIELD_NUMBER: builtins.int
+    SLICES_FIELD_NUMBER: builtins.int
+    PREVIEW_FIELD_NUMBER: builtins.int
+    type: builtins.str
+    @property
+    def numbers(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
+    @property
+    def texts(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def confusion_matrix(self) -> global___ConfusionMatrix:
+        """absent = it has none"""
+
+    @property
+    def roc_curve(self) -> global___RocCurve: ...
+    @property
+    def slices(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SliceFigures]: ...
+    @property
+    def preview(self) -> global___Preview:
+        """of HTML and Markdown whose content is in the platform's store"""
+
+    def __init__(
+        self,
+        *,
+        type: builtins.str = ...,
+        numbers: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        texts: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        confusion_matrix: global___ConfusionMatrix | None = ...,
+        roc_curve: global___RocCurve | None = ...,
+        slices: collections.abc.Iterable[global___SliceFigures] | None = ...,
+        preview: global___Preview | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "preview", b"preview", "roc_curve", b"roc_curve"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "numbers", b"numbers", "preview", b"preview", "roc_curve", b"roc_curve", "slices", b"slices", "texts", b"texts", "type", b"type"]) -> None: ...
+
+global___GetFiguresResponse = GetFiguresResponse
+
+@typing.final
+class ConfusionMatrix(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CATEGORIES_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    @property
+    def categories(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MatrixRow]:
+        """what it was; columns: what it was taken for"""
+
+    def __init__(
+        self,
+        *,
+        categories: collections.abc.Iterable[builtins.str] | None = ...,
+        rows: collections.abc.Iterable[global___MatrixRow] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["categories", b"categories", "rows", b"rows"]) -> None: ...
+
+global___ConfusionMatrix = ConfusionMatrix
+
+@typing.final
+class MatrixRow(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: builtins.int
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]: ...
+    def __init__(
+        self,
+        *,
+        cells: collections.abc.Iterable[builtins.float] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells"]) -> None: ...
+
+global___MatrixRow = MatrixRow
+
+@typing.final
+class RocCurve(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: builtins.int
+    @property
+    def points(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___RocPoint]: ...
+    def __init__(
+        self,
+        *,
+        points: collections.abc.Iterable[global___RocPoint] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["points", b"points"]) -> None: ...
+
+global___RocCurve = RocCurve
+
+@typing.final
+class RocPoint(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    FALSE_POSITIVE_RATE_FIELD_NUMBER: builtins.int
+    TRUE_POSITIVE_RATE_FIELD_NUMBER: builtins.int
+    threshold: builtins.float
+    false_positive_rate: builtins.float
+    true_positive_rate: builtins.float
+    def __init__(
+        self,
+        *,
+        threshold: builtins.float = ...,
+        false_positive_rate: builtins.float = ...,
+        true_positive_rate: builtins.float = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["false_positive_rate", b"false_positive_rate", "threshold", b"threshold", "true_positive_rate", b"true_positive_rate"]) -> None: ...
+
+global___RocPoint = RocPoint
+
+@typing.final
+class SliceFigures(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class NumbersEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.float
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.float = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    SLICE_FIELD_NUMBER: builtins.int
+    NUMBERS_FIELD_NUMBER: builtins.int
+    CONFUSION_MATRIX_FIELD_NUMBER: builtins.int
+    ROC_CURVE_FIELD_NUMBER: builtins.int
+    slice: builtins.str
+    @property
+    def numbers(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
+    @property
+    def confusion_matrix(self) -> global___ConfusionMatrix: ...
+    @property
+    def roc_curve(self) -> global___RocCurve: ...
+    def __init__(
+        self,
+        *,
+        slice: builtins.str = ...,
+        numbers: collections.abc.Mapping[builtins.str, builtins.float] | None = ...,
+        confusion_matrix: global___ConfusionMatrix | None = ...,
+        roc_curve: global___RocCurve | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "roc_curve", b"roc_curve"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "numbers", b"numbers", "roc_curve", b"roc_curve", "slice", b"slice"]) -> None: ...
+
+global___SliceFigures = SliceFigures
+
+@typing.final
+class Preview(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    TRUNCATED_FIELD_NUMBER: builtins.int
+    media_type: builtins.str
+    """text/html, text/markdown"""
+    text: builtins.str
+    truncated: builtins.bool
+    def __init__(
+        self,
+        *,
+        media_type: builtins.str = ...,
+        text: builtins.str = ...,
+        truncated: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["media_type", b"media_type", "text", b"text", "truncated", b"truncated"]) -> None: ...
+
+global___Preview = Preview
+
+@typing.final
 class DiffArtifactsRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

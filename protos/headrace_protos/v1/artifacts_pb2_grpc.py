@@ -50,6 +50,16 @@ class ArtifactsStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_lineage__pb2.GetLineageRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.LineageGraph.FromString,
                 _registered_method=True)
+        self.Figures = channel.unary_unary(
+                '/headrace.v1.Artifacts/Figures',
+                request_serializer=headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
+        self.CompareRuns = channel.unary_unary(
+                '/headrace.v1.Artifacts/CompareRuns',
+                request_serializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.FromString,
+                _registered_method=True)
         self.Diff = channel.unary_unary(
                 '/headrace.v1.Artifacts/Diff',
                 request_serializer=headrace__protos_dot_v1_dot_artifacts__pb2.DiffArtifactsRequest.SerializeToString,
@@ -81,6 +91,21 @@ class ArtifactsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Figures(self, request, context):
+        """What an artifact's metadata says as data: numbers, a confusion matrix, a ROC curve, slices; and the beginning of a page or text.
+        Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareRuns(self, request, context):
+        """Runs side by side by any of their figures, in one query; the best by one of them. Errors: INVALID_INPUT (a bound).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Diff(self, request, context):
         """In what two artifacts differ: themselves, and what they were made of directly. Errors: NOT_FOUND.
         """
@@ -105,6 +130,16 @@ def add_ArtifactsServicer_to_server(servicer, server):
                     servicer.Lineage,
                     request_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.GetLineageRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_lineage__pb2.LineageGraph.SerializeToString,
+            ),
+            'Figures': grpc.unary_unary_rpc_method_handler(
+                    servicer.Figures,
+                    request_deserializer=headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresResponse.SerializeToString,
+            ),
+            'CompareRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareRuns,
+                    request_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.SerializeToString,
             ),
             'Diff': grpc.unary_unary_rpc_method_handler(
                     servicer.Diff,
@@ -193,6 +228,60 @@ class Artifacts(object):
             '/headrace.v1.Artifacts/Lineage',
             headrace__protos_dot_v1_dot_lineage__pb2.GetLineageRequest.SerializeToString,
             headrace__protos_dot_v1_dot_lineage__pb2.LineageGraph.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Figures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Artifacts/Figures',
+            headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_artifacts__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Artifacts/CompareRuns',
+            headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

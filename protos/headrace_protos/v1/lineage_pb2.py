@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from headrace_protos.v1 import events_pb2 as headrace__protos_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headrace_protos/v1/lineage.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/events.proto\"\xb9\x01\n\x1a\x46indArtifactRecordsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x15\n\rpipeline_name\x18\x05 \x01(\t\x12\x0e\n\x06run_id\x18\x06 \x01(\t\x12\x10\n\x08metadata\x18\x07 \x03(\t\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x11\n\tbefore_id\x18\t \x01(\x03\"e\n\x1b\x46indArtifactRecordsResponse\x12.\n\tartifacts\x18\x01 \x03(\x0b\x32\x1b.headrace.v1.ArtifactRecord\x12\x16\n\x0enext_before_id\x18\x02 \x01(\x03\"B\n\x18GetArtifactRecordRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\"\xa3\x01\n\x0e\x41rtifactRecord\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.headrace.v1.Artifact\x12\x15\n\rcreated_at_us\x18\x02 \x01(\x03\x12)\n\x07made_by\x18\x03 \x01(\x0b\x32\x18.headrace.v1.ArtifactUse\x12&\n\x04uses\x18\x04 \x03(\x0b\x32\x18.headrace.v1.ArtifactUse\"\xa2\x01\n\x0b\x41rtifactUse\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x03\x12\x0c\n\x04task\x18\x02 \x01(\x03\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\r\n\x05index\x18\x06 \x01(\x05\x12\x0e\n\x06output\x18\x07 \x01(\x08\x12\x11\n\tnamespace\x18\x08 \x01(\t\x12\x15\n\rpipeline_name\x18\t \x01(\t\"\x89\x01\n\x11GetLineageRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x30\n\tdirection\x18\x03 \x01(\x0e\x32\x1d.headrace.v1.LineageDirection\x12\x0c\n\x04hops\x18\x04 \x01(\x05\x12\x0c\n\x04most\x18\x05 \x01(\x05\"\xd7\x01\n\x0cLineageGraph\x12\x0c\n\x04root\x18\x01 \x01(\x03\x12.\n\tartifacts\x18\x02 \x03(\x0b\x32\x1b.headrace.v1.ArtifactRecord\x12\'\n\x05tasks\x18\x03 \x03(\x0b\x32\x18.headrace.v1.LineageTask\x12\'\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x18.headrace.v1.ArtifactUse\x12$\n\x04same\x18\x05 \x03(\x0b\x32\x16.headrace.v1.SamePlace\x12\x11\n\ttruncated\x18\x06 \x01(\x08\".\n\tSamePlace\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x03\x12\x0f\n\x07\x65\x61rlier\x18\x02 \x01(\x03\"\x87\x04\n\x0bLineageTask\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.headrace.v1.TaskKind\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.headrace.v1.TaskState\x12\x11\n\tnamespace\x18\x06 \x01(\t\x12\x15\n\rpipeline_name\x18\x07 \x01(\t\x12\x10\n\x08run_name\x18\x08 \x01(\t\x12\x11\n\tcomponent\x18\t \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\n \x01(\t\x12\r\n\x05image\x18\x0b \x01(\t\x12\x14\n\x0cimage_digest\x18\x0c \x01(\t\x12<\n\nparameters\x18\r \x03(\x0b\x32(.headrace.v1.LineageTask.ParametersEntry\x12\x13\n\x0b\x63\x61\x63hed_from\x18\x0e \x01(\t\x12\x13\n\x0blinked_from\x18\x0f \x01(\t\x12\x15\n\rstarted_at_us\x18\x10 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x11 \x01(\x03\x12\x1b\n\x13pipeline_version_id\x18\x12 \x01(\t\x1a\x45\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.headrace.v1.Value:\x02\x38\x01*Y\n\x10LineageDirection\x12!\n\x1dLINEAGE_DIRECTION_UNSPECIFIED\x10\x00\x12\x0f\n\x0bUPSTREAM_OF\x10\x01\x12\x11\n\rDOWNSTREAM_OF\x10\x02\x32\x95\x02\n\x07Lineage\x12h\n\x13\x46indArtifactRecords\x12\'.headrace.v1.FindArtifactRecordsRequest\x1a(.headrace.v1.FindArtifactRecordsResponse\x12W\n\x11GetArtifactRecord\x12%.headrace.v1.GetArtifactRecordRequest\x1a\x1b.headrace.v1.ArtifactRecord\x12G\n\nGetLineage\x12\x1e.headrace.v1.GetLineageRequest\x1a\x19.headrace.v1.LineageGraphb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n headrace_protos/v1/lineage.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/events.proto\"\xb9\x01\n\x1a\x46indArtifactRecordsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03uri\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x15\n\rpipeline_name\x18\x05 \x01(\t\x12\x0e\n\x06run_id\x18\x06 \x01(\t\x12\x10\n\x08metadata\x18\x07 \x03(\t\x12\x11\n\tpage_size\x18\x08 \x01(\x05\x12\x11\n\tbefore_id\x18\t \x01(\x03\"e\n\x1b\x46indArtifactRecordsResponse\x12.\n\tartifacts\x18\x01 \x03(\x0b\x32\x1b.headrace.v1.ArtifactRecord\x12\x16\n\x0enext_before_id\x18\x02 \x01(\x03\"B\n\x18GetArtifactRecordRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\"\xa3\x01\n\x0e\x41rtifactRecord\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.headrace.v1.Artifact\x12\x15\n\rcreated_at_us\x18\x02 \x01(\x03\x12)\n\x07made_by\x18\x03 \x01(\x0b\x32\x18.headrace.v1.ArtifactUse\x12&\n\x04uses\x18\x04 \x03(\x0b\x32\x18.headrace.v1.ArtifactUse\"\xa9\x01\n\x12\x43ompareRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x15\n\rpipeline_name\x18\x03 \x01(\t\x12\x15\n\rexperiment_id\x18\x04 \x01(\t\x12\x0f\n\x07metrics\x18\x05 \x03(\t\x12\x0f\n\x07sort_by\x18\x06 \x01(\t\x12\x11\n\tascending\x18\x07 \x01(\x08\x12\x0c\n\x04most\x18\x08 \x01(\x05\"<\n\x13\x43ompareRunsResponse\x12%\n\x04runs\x18\x01 \x03(\x0b\x32\x17.headrace.v1.RunFigures\"\xc5\x01\n\nRunFigures\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x15\n\rpipeline_name\x18\x03 \x01(\t\x12$\n\x05state\x18\x04 \x01(\x0e\x32\x15.headrace.v1.RunState\x12\x15\n\rcreated_at_us\x18\x05 \x01(\x03\x12\x17\n\x0fparameters_json\x18\x06 \x01(\t\x12$\n\x07\x66igures\x18\x07 \x03(\x0b\x32\x13.headrace.v1.Figure\"q\n\x06\x46igure\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06output\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x06number\x18\x04 \x01(\x01H\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12\x10\n\x08\x61rtifact\x18\x06 \x01(\x03\x42\x07\n\x05value\"\xa2\x01\n\x0b\x41rtifactUse\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x03\x12\x0c\n\x04task\x18\x02 \x01(\x03\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\r\n\x05index\x18\x06 \x01(\x05\x12\x0e\n\x06output\x18\x07 \x01(\x08\x12\x11\n\tnamespace\x18\x08 \x01(\t\x12\x15\n\rpipeline_name\x18\t \x01(\t\"\x89\x01\n\x11GetLineageRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x30\n\tdirection\x18\x03 \x01(\x0e\x32\x1d.headrace.v1.LineageDirection\x12\x0c\n\x04hops\x18\x04 \x01(\x05\x12\x0c\n\x04most\x18\x05 \x01(\x05\"\xd7\x01\n\x0cLineageGraph\x12\x0c\n\x04root\x18\x01 \x01(\x03\x12.\n\tartifacts\x18\x02 \x03(\x0b\x32\x1b.headrace.v1.ArtifactRecord\x12\'\n\x05tasks\x18\x03 \x03(\x0b\x32\x18.headrace.v1.LineageTask\x12\'\n\x05\x65\x64ges\x18\x04 \x03(\x0b\x32\x18.headrace.v1.ArtifactUse\x12$\n\x04same\x18\x05 \x03(\x0b\x32\x16.headrace.v1.SamePlace\x12\x11\n\ttruncated\x18\x06 \x01(\x08\".\n\tSamePlace\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x03\x12\x0f\n\x07\x65\x61rlier\x18\x02 \x01(\x03\"\x87\x04\n\x0bLineageTask\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.headrace.v1.TaskKind\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.headrace.v1.TaskState\x12\x11\n\tnamespace\x18\x06 \x01(\t\x12\x15\n\rpipeline_name\x18\x07 \x01(\t\x12\x10\n\x08run_name\x18\x08 \x01(\t\x12\x11\n\tcomponent\x18\t \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\n \x01(\t\x12\r\n\x05image\x18\x0b \x01(\t\x12\x14\n\x0cimage_digest\x18\x0c \x01(\t\x12<\n\nparameters\x18\r \x03(\x0b\x32(.headrace.v1.LineageTask.ParametersEntry\x12\x13\n\x0b\x63\x61\x63hed_from\x18\x0e \x01(\t\x12\x13\n\x0blinked_from\x18\x0f \x01(\t\x12\x15\n\rstarted_at_us\x18\x10 \x01(\x03\x12\x16\n\x0e\x66inished_at_us\x18\x11 \x01(\x03\x12\x1b\n\x13pipeline_version_id\x18\x12 \x01(\t\x1a\x45\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.headrace.v1.Value:\x02\x38\x01*Y\n\x10LineageDirection\x12!\n\x1dLINEAGE_DIRECTION_UNSPECIFIED\x10\x00\x12\x0f\n\x0bUPSTREAM_OF\x10\x01\x12\x11\n\rDOWNSTREAM_OF\x10\x02\x32\xe7\x02\n\x07Lineage\x12h\n\x13\x46indArtifactRecords\x12\'.headrace.v1.FindArtifactRecordsRequest\x1a(.headrace.v1.FindArtifactRecordsResponse\x12W\n\x11GetArtifactRecord\x12%.headrace.v1.GetArtifactRecordRequest\x1a\x1b.headrace.v1.ArtifactRecord\x12P\n\x0b\x43ompareRuns\x12\x1f.headrace.v1.CompareRunsRequest\x1a .headrace.v1.CompareRunsResponse\x12G\n\nGetLineage\x12\x1e.headrace.v1.GetLineageRequest\x1a\x19.headrace.v1.LineageGraphb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINEAGETASK_PARAMETERSENTRY']._loaded_options = None
   _globals['_LINEAGETASK_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_LINEAGEDIRECTION']._serialized_start=1700
-  _globals['_LINEAGEDIRECTION']._serialized_end=1789
+  _globals['_LINEAGEDIRECTION']._serialized_start=2249
+  _globals['_LINEAGEDIRECTION']._serialized_end=2338
   _globals['_FINDARTIFACTRECORDSREQUEST']._serialized_start=83
   _globals['_FINDARTIFACTRECORDSREQUEST']._serialized_end=268
   _globals['_FINDARTIFACTRECORDSRESPONSE']._serialized_start=270
@@ -44,18 +44,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETARTIFACTRECORDREQUEST']._serialized_end=439
   _globals['_ARTIFACTRECORD']._serialized_start=442
   _globals['_ARTIFACTRECORD']._serialized_end=605
-  _globals['_ARTIFACTUSE']._serialized_start=608
-  _globals['_ARTIFACTUSE']._serialized_end=770
-  _globals['_GETLINEAGEREQUEST']._serialized_start=773
-  _globals['_GETLINEAGEREQUEST']._serialized_end=910
-  _globals['_LINEAGEGRAPH']._serialized_start=913
-  _globals['_LINEAGEGRAPH']._serialized_end=1128
-  _globals['_SAMEPLACE']._serialized_start=1130
-  _globals['_SAMEPLACE']._serialized_end=1176
-  _globals['_LINEAGETASK']._serialized_start=1179
-  _globals['_LINEAGETASK']._serialized_end=1698
-  _globals['_LINEAGETASK_PARAMETERSENTRY']._serialized_start=1629
-  _globals['_LINEAGETASK_PARAMETERSENTRY']._serialized_end=1698
-  _globals['_LINEAGE']._serialized_start=1792
-  _globals['_LINEAGE']._serialized_end=2069
+  _globals['_COMPARERUNSREQUEST']._serialized_start=608
+  _globals['_COMPARERUNSREQUEST']._serialized_end=777
+  _globals['_COMPARERUNSRESPONSE']._serialized_start=779
+  _globals['_COMPARERUNSRESPONSE']._serialized_end=839
+  _globals['_RUNFIGURES']._serialized_start=842
+  _globals['_RUNFIGURES']._serialized_end=1039
+  _globals['_FIGURE']._serialized_start=1041
+  _globals['_FIGURE']._serialized_end=1154
+  _globals['_ARTIFACTUSE']._serialized_start=1157
+  _globals['_ARTIFACTUSE']._serialized_end=1319
+  _globals['_GETLINEAGEREQUEST']._serialized_start=1322
+  _globals['_GETLINEAGEREQUEST']._serialized_end=1459
+  _globals['_LINEAGEGRAPH']._serialized_start=1462
+  _globals['_LINEAGEGRAPH']._serialized_end=1677
+  _globals['_SAMEPLACE']._serialized_start=1679
+  _globals['_SAMEPLACE']._serialized_end=1725
+  _globals['_LINEAGETASK']._serialized_start=1728
+  _globals['_LINEAGETASK']._serialized_end=2247
+  _globals['_LINEAGETASK_PARAMETERSENTRY']._serialized_start=2178
+  _globals['_LINEAGETASK_PARAMETERSENTRY']._serialized_end=2247
+  _globals['_LINEAGE']._serialized_start=2341
+  _globals['_LINEAGE']._serialized_end=2700
 # @@protoc_insertion_point(module_scope)

@@ -169,6 +169,139 @@ class ArtifactRecord(google.protobuf.message.Message):
 global___ArtifactRecord = ArtifactRecord
 
 @typing.final
+class CompareRunsRequest(google.protobuf.message.Message):
+    """Runs by id, else the newest (with sort_by the best) that all else is true of."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    RUN_IDS_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: builtins.int
+    METRICS_FIELD_NUMBER: builtins.int
+    SORT_BY_FIELD_NUMBER: builtins.int
+    ASCENDING_FIELD_NUMBER: builtins.int
+    MOST_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    """"" = any"""
+    pipeline_name: builtins.str
+    experiment_id: builtins.str
+    sort_by: builtins.str
+    """a figure, of which a run's best counts; "" = newest first"""
+    ascending: builtins.bool
+    """the smallest is the best"""
+    most: builtins.int
+    """0 = 20, at most 1000"""
+    @property
+    def run_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """at most 1000"""
+
+    @property
+    def metrics(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """names of figures, which may be texts too; none = all numbers"""
+
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        run_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        pipeline_name: builtins.str = ...,
+        experiment_id: builtins.str = ...,
+        metrics: collections.abc.Iterable[builtins.str] | None = ...,
+        sort_by: builtins.str = ...,
+        ascending: builtins.bool = ...,
+        most: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ascending", b"ascending", "experiment_id", b"experiment_id", "metrics", b"metrics", "most", b"most", "namespace", b"namespace", "pipeline_name", b"pipeline_name", "run_ids", b"run_ids", "sort_by", b"sort_by"]) -> None: ...
+
+global___CompareRunsRequest = CompareRunsRequest
+
+@typing.final
+class CompareRunsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: builtins.int
+    @property
+    def runs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___RunFigures]: ...
+    def __init__(
+        self,
+        *,
+        runs: collections.abc.Iterable[global___RunFigures] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["runs", b"runs"]) -> None: ...
+
+global___CompareRunsResponse = CompareRunsResponse
+
+@typing.final
+class RunFigures(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    CREATED_AT_US_FIELD_NUMBER: builtins.int
+    PARAMETERS_JSON_FIELD_NUMBER: builtins.int
+    FIGURES_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    display_name: builtins.str
+    pipeline_name: builtins.str
+    state: headrace_protos.v1.events_pb2.RunState.ValueType
+    created_at_us: builtins.int
+    parameters_json: builtins.str
+    @property
+    def figures(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Figure]:
+        """by task, output and name"""
+
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        display_name: builtins.str = ...,
+        pipeline_name: builtins.str = ...,
+        state: headrace_protos.v1.events_pb2.RunState.ValueType = ...,
+        created_at_us: builtins.int = ...,
+        parameters_json: builtins.str = ...,
+        figures: collections.abc.Iterable[global___Figure] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["created_at_us", b"created_at_us", "display_name", b"display_name", "figures", b"figures", "parameters_json", b"parameters_json", "pipeline_name", b"pipeline_name", "run_id", b"run_id", "state", b"state"]) -> None: ...
+
+global___RunFigures = RunFigures
+
+@typing.final
+class Figure(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    OUTPUT_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    ARTIFACT_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """of the task"""
+    output: builtins.str
+    name: builtins.str
+    number: builtins.float
+    text: builtins.str
+    artifact: builtins.int
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        output: builtins.str = ...,
+        name: builtins.str = ...,
+        number: builtins.float = ...,
+        text: builtins.str = ...,
+        artifact: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["number", b"number", "text", b"text", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["artifact", b"artifact", "name", b"name", "number", b"number", "output", b"output", "path", b"path", "text", b"text", "value", b"value"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["value", b"value"]) -> typing.Literal["number", "text"] | None: ...
+
+global___Figure = Figure
+
+@typing.final
 class ArtifactUse(google.protobuf.message.Message):
     """A task that reads or writes an artifact, under which name."""
 

@@ -45,6 +45,11 @@ class LineageStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_lineage__pb2.GetArtifactRecordRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.ArtifactRecord.FromString,
                 _registered_method=True)
+        self.CompareRuns = channel.unary_unary(
+                '/headrace.v1.Lineage/CompareRuns',
+                request_serializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.FromString,
+                _registered_method=True)
         self.GetLineage = channel.unary_unary(
                 '/headrace.v1.Lineage/GetLineage',
                 request_serializer=headrace__protos_dot_v1_dot_lineage__pb2.GetLineageRequest.SerializeToString,
@@ -70,6 +75,13 @@ class LineageServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareRuns(self, request, context):
+        """Runs side by side by the figures that their tasks wrote into the metadata of artifacts. Errors: INVALID_INPUT (a bound).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLineage(self, request, context):
         """What an artifact was made of, what was made of it, or both, across runs. Errors: NOT_FOUND.
         """
@@ -89,6 +101,11 @@ def add_LineageServicer_to_server(servicer, server):
                     servicer.GetArtifactRecord,
                     request_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.GetArtifactRecordRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_lineage__pb2.ArtifactRecord.SerializeToString,
+            ),
+            'CompareRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareRuns,
+                    request_deserializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.SerializeToString,
             ),
             'GetLineage': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLineage,
@@ -151,6 +168,33 @@ class Lineage(object):
             '/headrace.v1.Lineage/GetArtifactRecord',
             headrace__protos_dot_v1_dot_lineage__pb2.GetArtifactRecordRequest.SerializeToString,
             headrace__protos_dot_v1_dot_lineage__pb2.ArtifactRecord.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Lineage/CompareRuns',
+            headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_lineage__pb2.CompareRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import NotFound
 
 if TYPE_CHECKING:
     from headrace.api.connection import Connection
-    from headrace.provenance import ArtifactRecord, Difference, Direction, Lineage
+    from headrace.provenance import ArtifactRecord, Difference, Direction, Figures, Lineage, RunFigures
 
 PAGE: Final = 500
 
@@ -86,6 +86,43 @@ class AsyncArtifacts:
 
         request = artifacts_pb2.DiffArtifactsRequest(first=await self._id(first), second=await self._id(second))
         return provenance.differences(await self._connection.call("Artifacts", "Diff", request))
+
+    async def figures(self, artifact: str) -> Figures:
+        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page or text its beginning."""
+        from headrace import provenance
+        from headrace_protos.v1 import artifacts_pb2
+
+        request = artifacts_pb2.GetFiguresRequest(artifact_id=await self._id(artifact))
+        return provenance.figures(await self._connection.call("Artifacts", "Figures", request))
+
+    async def compare_runs(
+        self,
+        run_ids: Sequence[str] = (),
+        *,
+        pipeline: str = "",
+        experiment_id: str = "",
+        metrics: Sequence[str] = (),
+        sort_by: str = "",
+        ascending: bool = False,
+        limit: int = 20,
+    ) -> list[RunFigures]:
+        """Runs side by side by the figures in their artifacts: those with RUN_IDS, else the newest of a PIPELINE or experiment;
+        with SORT_BY those where this figure is the largest (ASCENDING: the smallest). METRICS: these alone, which may be texts.
+        """
+        from headrace import provenance
+        from headrace_protos.v1 import lineage_pb2
+
+        request = lineage_pb2.CompareRunsRequest(
+            run_ids=run_ids,
+            pipeline_name=pipeline,
+            experiment_id=experiment_id,
+            metrics=metrics,
+            sort_by=sort_by,
+            ascending=ascending,
+            most=max(limit, len(run_ids)),
+        )
+        answer = await self._connection.call("Artifacts", "CompareRuns", request)
+        return [provenance.run_figures(one) for one in answer.runs]
 
     async def _id(self, artifact: str) -> str:
         """What the platform takes for a name."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from headrace.api.facing import Face
 from headrace.api.provenance import AsyncArtifacts
-from headrace.provenance import ArtifactRecord, Difference, Direction, Lineage
+from headrace.provenance import ArtifactRecord, Difference, Direction, Figures, Lineage, RunFigures
 
 
 class Artifacts(Face[AsyncArtifacts]):
@@ -45,3 +45,32 @@ class Artifacts(Face[AsyncArtifacts]):
     def diff(self, first: str, second: str) -> list[Difference]:
         """In what two differ: themselves, and what they were made of. Empty: they are the same."""
         return self._runner.run(self._inner.diff(first, second))
+
+    def figures(self, artifact: str) -> Figures:
+        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page or text its beginning."""
+        return self._runner.run(self._inner.figures(artifact))
+
+    def compare_runs(
+        self,
+        run_ids: Sequence[str] = (),
+        *,
+        pipeline: str = "",
+        experiment_id: str = "",
+        metrics: Sequence[str] = (),
+        sort_by: str = "",
+        ascending: bool = False,
+        limit: int = 20,
+    ) -> list[RunFigures]:
+        """Runs side by side by the figures in their artifacts: those with RUN_IDS, else the newest of a PIPELINE or experiment;
+        with SORT_BY those where this figure is the largest (ASCENDING: the smallest). METRICS: these alone, which may be texts.
+        """
+        work = self._inner.compare_runs(
+            run_ids,
+            pipeline=pipeline,
+            experiment_id=experiment_id,
+            metrics=metrics,
+            sort_by=sort_by,
+            ascending=ascending,
+            limit=limit,
+        )
+        return self._runner.run(work)

@@ -112,7 +112,7 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         return _completion(options.shell)
     if options.verb in ("experiments", "pipelines", "artifacts"):
         return _stored(options)
-    from headrace.cli import logs, usage, verbs
+    from headrace.cli import comparing_runs, logs, usage, verbs
 
     if options.verb in ("nodes", "usage"):
         return verbs.perform({"nodes": usage.nodes, "usage": usage.namespace_usage}[options.verb], options)
@@ -127,6 +127,7 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         "get": verbs.get_run,
         "logs": logs.logs,
         "usage": usage.run_usage,
+        "compare": comparing_runs.compare,
         "terminate": verbs.terminate,
         "retry": verbs.retry,
         "archive": verbs.archive,

@@ -239,6 +239,15 @@ def _runs(verbs: Any) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     logs.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
     _about_run(runs.add_parser("usage", help="the accelerator time that a run's tasks asked for and used"))
+    compare = runs.add_parser("compare", help="runs side by side by the numbers in their artifacts' metadata")
+    compare.add_argument("runs", metavar="RUN", nargs="*", help="runs (default: the newest that all else is true of)")
+    compare.add_argument("--pipeline", metavar="NAME", default="", help="of this one alone")
+    compare.add_argument("--experiment", default="", help="of this one alone: its name or id")
+    compare.add_argument("--metric", metavar="NAME", action="append", default=[], help="this alone; can be repeated")
+    compare.add_argument("--sort", metavar="METRIC", default="", help="those where it is the largest")
+    compare.add_argument("--ascending", action="store_true", help="with --sort: the smallest")
+    compare.add_argument("--limit", type=_limit, default=20, help="how many (default 20; 0 = 1000)")
+    _connection(compare)
     terminate = runs.add_parser("terminate", help="end a run")
     terminate.add_argument(
         "--run-exit-tasks",

@@ -15,6 +15,7 @@ from headrace_persistence.handlers.metadata import MetadataStore
 from headrace_persistence.handlers.run_query import RunQuery
 from headrace_persistence.handlers.run_store import RunStore
 from headrace_persistence.housekeeping import Housekeeper
+from headrace_persistence.lineage.comparing import Comparison
 from headrace_persistence.lineage.finding import Records
 from headrace_persistence.lineage.walking import Walker
 from headrace_persistence.metadata.finding import Finder
@@ -105,7 +106,7 @@ def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
     )
     query = RunQuery(runs=Runs(database), hub=hub, usage=Usage(database))
     catalog = Catalog(experiments=Experiments(database), pipelines=Pipelines(database))
-    lineage = Lineage(records=Records(database), walker=Walker(database))
+    lineage = Lineage(records=Records(database), walker=Walker(database), comparison=Comparison(database))
     metadata = MetadataStore(finder=Finder(database), writer=Writer(database))
     return [
         server.Served(

@@ -19,11 +19,18 @@ from headrace_servicekit.postgres import Database, Row, Transaction
 DEFAULT_SIZE: Final = 50
 LARGEST: Final = 1000
 NEWEST: Final = (1 << 63) - 1
-PROPERTY: Final[LiteralString] = (
+HELD: Final[LiteralString] = (
     " AND EXISTS (SELECT FROM platform.metadata_properties p WHERE p.kind = 1 AND p.node = a.id AND p.made"
-    " AND p.name = %({name})s AND p.{column} = %({value})s::{type})"
+    " AND p.name = %({name})s"
+)
+NUMBER: Final[LiteralString] = HELD + " AND p.{column} = %({value})s::{type})"
+# As the index of texts has them, so that it is used.
+TEXT: Final[LiteralString] = (
+    HELD + " AND p.string_value = %({value})s::text AND left(p.string_value, 500) = left(%({value})s::text, 500)"
+    " AND length(p.name) <= 200)"
 )
 COLUMNS: Final[dict[str, LiteralString]] = {"int_value": "bigint", "double_value": "float8", "string_value": "text"}
+LONGEST_NAME: Final = 200
 LONGEST: Final = 1_000  # characters of a text that artifacts are found by
 
 
@@ -80,8 +87,10 @@ def _property(number: int, given: str) -> tuple[LiteralString, dict[str, Any]]:
         raise _invalid(
             f"metadata {name}: artifacts are found by numbers, truth values and texts of up to {LONGEST} characters"
         )
+    if len(name) > LONGEST_NAME:
+        raise _invalid(f"metadata {name[:40]}…: names have at most {LONGEST_NAME} characters")
     key, of = f"n{number}", f"v{number}"
-    condition: LiteralString = PROPERTY
+    condition = TEXT if column == "string_value" else NUMBER
     for mark, word in (("{name}", key), ("{value}", of), ("{column}", column), ("{type}", COLUMNS[column])):
         condition = condition.replace(mark, word)
     return condition, {key: _text("metadata", name), of: getattr(held, column)}

@@ -309,6 +309,8 @@ CREATE TABLE platform.metadata_properties (
 CREATE INDEX metadata_properties_int ON platform.metadata_properties (kind, name, int_value) WHERE int_value IS NOT NULL;
 CREATE INDEX metadata_properties_string ON platform.metadata_properties (kind, name, left(string_value, 64)) WHERE string_value IS NOT NULL;
 CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, name, double_value) WHERE double_value IS NOT NULL;
+CREATE INDEX metadata_properties_text ON platform.metadata_properties (name, left(string_value, 500))
+    WHERE made AND kind = 1 AND string_value IS NOT NULL AND length(name) <= 200;
 
 -- When people last changed a node that a run made.
 CREATE TABLE platform.metadata_changes (

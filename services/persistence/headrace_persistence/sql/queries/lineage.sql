@@ -107,3 +107,51 @@ ORDER BY t.id;
 -- name: lineage_plans
 -- The plans of runs.
 SELECT run, plan FROM platform.run_specs WHERE run = ANY(%(runs)s::bigint[]);
+
+-- name: compared_named
+-- Runs by id.
+SELECT r.id FROM platform.runs r
+WHERE r.run_id = ANY(%(run_ids)s::text[]) AND NOT r.delete_pending
+    AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
+    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+ORDER BY r.id DESC LIMIT %(most)s;
+
+-- name: compared_newest
+-- The newest runs of a pipeline or experiment, or of all.
+SELECT r.id FROM platform.runs r
+WHERE NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
+    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+ORDER BY r.id DESC LIMIT %(most)s;
+
+-- name: compared_best
+-- Those whose figure of a name is the largest (sign 1) or smallest (-1), by that figure.
+SELECT r.id
+FROM platform.metadata_properties p
+JOIN platform.links l ON l.artifact = p.node AND l.direction = 2
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
+JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+WHERE p.kind = 1 AND p.made AND p.name = %(sort_by)s AND p.double_value IS NOT NULL AND p.double_value <> 'NaN'
+    AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+    AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
+    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+    AND (cardinality(%(run_ids)s::text[]) = 0 OR r.run_id = ANY(%(run_ids)s::text[]))
+GROUP BY r.id
+ORDER BY max(p.double_value * %(sign)s::float8) DESC, r.id DESC LIMIT %(most)s;
+
+-- name: compared_runs
+-- What is shown of runs.
+SELECT r.id, r.run_id, r.display_name, r.pipeline_name, r.shown_state, r.created_at_us, r.parameters_json
+FROM platform.runs r WHERE r.id = ANY(%(runs)s::bigint[]);
+
+-- name: run_figures
+-- What the runs' tasks wrote into the metadata of what they put out: numbers, and texts where figures are named.
+SELECT l.run, t.path, l.name, p.name, coalesce(p.double_value, p.int_value), p.string_value, l.artifact
+FROM platform.links l
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
+JOIN platform.metadata_properties p ON p.kind = 1 AND p.node = l.artifact AND p.made
+WHERE l.run = ANY(%(runs)s::bigint[]) AND l.direction = 2
+    AND CASE WHEN cardinality(%(names)s::text[]) = 0 THEN p.string_value IS NULL AND p.bool_value IS NULL
+        ELSE p.name = ANY(%(names)s::text[]) END
+ORDER BY l.run, t.path, l.name, p.name LIMIT %(limit)s;
