@@ -11,7 +11,8 @@ GAP = Gap(
     "What makes two tasks the same for the cache",
     kfp="environment variables, secrets and the resolved image are left out; artifacts count by their number in the store, "
     "so what an uncached task makes again is never recognised",
-    here="all of these count; artifacts count by their content, type and metadata",
+    here="all of these count; artifacts count by their content, type and metadata, and what an importer names by what lies "
+    "there now",
 )
 
 UNIQUE = 'mktemp -u > "$0"'

@@ -10,8 +10,8 @@ GAP = Gap(
     "G43",
     "Cached results that are too old, or whose artifacts are gone",
     kfp="entries are used for ever, and nobody looks whether their artifacts still exist",
-    here="a hit whose artifacts are gone is no hit and is forgotten; HEADRACE_CACHE_MAX_AGE bounds the age of entries (tested in "
-    "tests/integration/cache)",
+    here="a hit whose artifacts are gone is no hit and is forgotten; tasks, runs, pipelines, namespaces and the installation "
+    "bound the age of entries (tested in tests/integration/cache)",
 )
 
 

@@ -56,6 +56,17 @@ def test_what_cannot_be_recognised_is_fetched_each_time_and_not_kept(pages: Page
     assert not list((tmp_path / "imports").glob("[0-9a-f]*/*"))
 
 
+def test_the_version_of_a_page_is_asked_for_without_its_body(pages: Pages, tmp_path: Path) -> None:
+    uri = pages.put("/a.csv", BODY, etag='"1"')
+    one = fetcher(tmp_path)
+    assert one.version(uri, threading.Event()) == '"1"'
+    pages.put("/a.csv", BODY, etag='"2"')
+    assert one.version(uri, threading.Event()) == '"2"'
+    assert one.version(pages.put("/b.csv", BODY), threading.Event()) == ""
+    with pytest.raises(NothingThere):
+        one.version(f"{uri}x", threading.Event())
+
+
 def test_a_broken_transfer_goes_on_where_it_stopped(pages: Pages, tmp_path: Path) -> None:
     uri = pages.put("/a", BODY, etag='"1"', break_after=1000)
     assert fetched(fetcher(tmp_path), uri) == BODY

@@ -261,6 +261,43 @@ def test_the_run_can_switch_the_cache_off_and_on():
     assert [type(one) for one in on.commands] == [c.AskCache]
 
 
+def asked(world):
+    world.tell()
+    return next(one for one in world.commands if isinstance(one, c.AskCache))
+
+
+def test_a_refresh_asks_and_is_committed():
+    world = World(cached_flow(), enable_cache=None, hits={"a": values({"Output": "old"})})
+    world.rows.run.caching.refresh.append("a")
+    world.reload()
+    assert asked(world).refresh
+    assert world.run().outputs("a") == {"Output": "a"}
+    assert [one.path for one in world.commands if isinstance(one, c.CommitCache)] == ["a"]
+
+
+def test_a_group_that_is_refreshed_is_all_that_is_in_it():
+    flow = pipeline().task("g", dag().task("a", STEP, cache=True)).task("b", STEP, cache=True)
+    world = World(flow, enable_cache=None)
+    world.rows.run.caching.refresh.append("g")
+    world.reload()
+    world.tell()
+    assert {one.path: one.refresh for one in world.commands if isinstance(one, c.AskCache)} == {"b": False, "g/a": True}
+
+
+@pytest.mark.parametrize(
+    ("of_task", "of_run", "of_pipeline", "expected"),
+    [(1.0, 2.0, 3.0, 1.0), (0.0, 2.0, 3.0, 2.0), (0.0, 0.0, 3.0, 3.0), (0.0, 0.0, 0.0, 0.0)],
+)
+def test_the_most_special_age_is_asked_for(of_task, of_run, of_pipeline, expected):
+    plan = plan_of(cached_flow())
+    plan.dags[0].tasks[0].cache.max_age_s = of_task
+    plan.config.cache_max_age_s = of_pipeline
+    world = World(plan, enable_cache=None)
+    world.rows.run.caching.max_age_s = of_run
+    world.reload()
+    assert asked(world).max_age_s == expected
+
+
 def test_an_identical_task_elsewhere_is_waited_for():
     world = World(cached_flow(), enable_cache=None)
     world.tell()

@@ -97,3 +97,18 @@ async def test_a_listing_of_nothing_is_not_found(service, store):
     with pytest.raises(ServiceError, match="nothing is stored at") as caught:
         await names(service, store.uri("run/none"))
     assert caught.value.reason == Reason.NOT_FOUND
+
+
+async def test_what_is_deleted_is_told(store):
+    told = []
+
+    async def deleted(uris):
+        told.extend(uris)
+
+    store.areas = None
+    store.is_own = lambda uri: True
+    service = ArtifactService(store, lambda uri: False, deleted)
+    await service.Delete(pb.DeleteObjectsRequest(uris=[store.uri("run/file"), store.uri("run/tree") + "/"]), None)
+    assert told == [store.uri("run/file"), store.uri("run/tree") + "/"]
+    assert not store.exists("run/file")
+    assert not store.exists("run/tree/b")

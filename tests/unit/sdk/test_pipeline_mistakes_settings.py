@@ -95,6 +95,13 @@ def a_dynamic_display_name():
         say(text="a").set_display_name(name)  # !
 
 
+@wrong("set_cache_max_age() of 'say' takes a duration such as '30s', '5m' or '1h', not 'soon'.")
+def a_wrong_age_of_results():
+    @dsl.pipeline
+    def pipe():
+        say(text="a").set_cache_max_age("soon")  # !
+
+
 @wrong("set_caching_options() of 'say' takes True or False, not 'no'.")
 def a_wrong_caching_option():
     @dsl.pipeline

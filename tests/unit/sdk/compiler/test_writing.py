@@ -228,6 +228,18 @@ def test_both_documents_read_back():
     )
 
 
+def test_how_old_results_may_be_is_said_to_headrace_alone():
+    def flow():
+        greet(name="a").set_cache_max_age("12h")
+
+    package = dsl.pipeline(flow, pipeline_config=dsl.PipelineConfig(cache_max_age_seconds=60)).package
+    executors = {"exec-greet": {"cacheMaxAge": "43200s"}}
+    assert package.platform == {
+        "platforms": {"headrace": {"config": {"cacheMaxAge": "60s"}, "deploymentSpec": {"executors": executors}}}
+    }
+    assert "cacheMaxAge" not in str(package.spec)
+
+
 @pytest.mark.parametrize("said", ["1", "true", "T", "yes", "y", "on "])
 def test_caching_can_be_off_by_default(monkeypatch, said):
     def flow():
