@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CacheStub(object):
-    """Callers: the scheduler; Explain: the apiserver.
+    """Caller: the scheduler.
     """
 
     def __init__(self, channel):
@@ -68,7 +68,7 @@ class CacheStub(object):
 
 
 class CacheServicer(object):
-    """Callers: the scheduler; Explain: the apiserver.
+    """Caller: the scheduler.
     """
 
     def Lookup(self, request, context):
@@ -157,7 +157,7 @@ def add_CacheServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Cache(object):
-    """Callers: the scheduler; Explain: the apiserver.
+    """Caller: the scheduler.
     """
 
     @staticmethod

@@ -22,55 +22,56 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from headrace_protos.v1 import cache_pb2 as headrace__protos_dot_v1_dot_cache__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/scheduler.proto\x12\x0bheadrace.v1\"\x1d\n\x0bWakeRequest\x12\x0e\n\x06shards\x18\x01 \x03(\x05\"\x0e\n\x0cWakeResponse\"%\n\x15\x43heckPlacementRequest\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"<\n\x16\x43heckPlacementResponse\x12\x10\n\x08problems\x18\x01 \x03(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\x12\n\x10InventoryRequest\"5\n\x11InventoryResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Node\"\xf4\x01\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x10\n\x08\x63pu_used\x18\x03 \x01(\x01\x12\x0e\n\x06memory\x18\x04 \x01(\x03\x12\x13\n\x0bmemory_used\x18\x05 \x01(\x03\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x06 \x01(\x05\x12\x19\n\x11\x61\x63\x63\x65lerators_used\x18\x07 \x01(\x05\x12\x1b\n\x13\x61\x63\x63\x65lerator_product\x18\x08 \x01(\t\x12,\n\x05stock\x18\t \x03(\x0b\x32\x1d.headrace.v1.AcceleratorStock\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0e\n\x06taints\x18\x0b \x03(\t\"o\n\x10\x41\x63\x63\x65leratorStock\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0e\n\x06memory\x18\x03 \x01(\x03\x12\x0b\n\x03mig\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x05\x12\x0c\n\x04used\x18\x06 \x01(\x05\"W\n\x0bReadRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\"/\n\x0cReadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"!\n\x12ListObjectsRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\"*\n\x0cStoredObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"A\n\x13ListObjectsResponse\x12*\n\x07objects\x18\x01 \x03(\x0b\x32\x19.headrace.v1.StoredObject\"\'\n\nPutRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\r\n\x0bPutResponse\"\x1d\n\rExistsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x03(\x08\"$\n\x14\x44\x65leteObjectsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\"\x17\n\x15\x44\x65leteObjectsResponse2\xef\x01\n\tScheduler\x12;\n\x04Wake\x12\x18.headrace.v1.WakeRequest\x1a\x19.headrace.v1.WakeResponse\x12Y\n\x0e\x43heckPlacement\x12\".headrace.v1.CheckPlacementRequest\x1a#.headrace.v1.CheckPlacementResponse\x12J\n\tInventory\x12\x1d.headrace.v1.InventoryRequest\x1a\x1e.headrace.v1.InventoryResponse2\xea\x02\n\x0e\x41rtifactAccess\x12=\n\x04Read\x12\x18.headrace.v1.ReadRequest\x1a\x19.headrace.v1.ReadResponse0\x01\x12K\n\x04List\x12\x1f.headrace.v1.ListObjectsRequest\x1a .headrace.v1.ListObjectsResponse0\x01\x12\x38\n\x03Put\x12\x17.headrace.v1.PutRequest\x1a\x18.headrace.v1.PutResponse\x12\x41\n\x06\x45xists\x12\x1a.headrace.v1.ExistsRequest\x1a\x1b.headrace.v1.ExistsResponse\x12O\n\x06\x44\x65lete\x12!.headrace.v1.DeleteObjectsRequest\x1a\".headrace.v1.DeleteObjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/scheduler.proto\x12\x0bheadrace.v1\x1a\x1eheadrace_protos/v1/cache.proto\"\x1d\n\x0bWakeRequest\x12\x0e\n\x06shards\x18\x01 \x03(\x05\"\x0e\n\x0cWakeResponse\"%\n\x15\x43heckPlacementRequest\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"<\n\x16\x43heckPlacementResponse\x12\x10\n\x08problems\x18\x01 \x03(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\x12\n\x10InventoryRequest\"5\n\x11InventoryResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Node\"\xf4\x01\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x63pu\x18\x02 \x01(\x01\x12\x10\n\x08\x63pu_used\x18\x03 \x01(\x01\x12\x0e\n\x06memory\x18\x04 \x01(\x03\x12\x13\n\x0bmemory_used\x18\x05 \x01(\x03\x12\x14\n\x0c\x61\x63\x63\x65lerators\x18\x06 \x01(\x05\x12\x19\n\x11\x61\x63\x63\x65lerators_used\x18\x07 \x01(\x05\x12\x1b\n\x13\x61\x63\x63\x65lerator_product\x18\x08 \x01(\t\x12,\n\x05stock\x18\t \x03(\x0b\x32\x1d.headrace.v1.AcceleratorStock\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0e\n\x06taints\x18\x0b \x03(\t\"o\n\x10\x41\x63\x63\x65leratorStock\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0e\n\x06memory\x18\x03 \x01(\x03\x12\x0b\n\x03mig\x18\x04 \x01(\t\x12\r\n\x05\x63ount\x18\x05 \x01(\x05\x12\x0c\n\x04used\x18\x06 \x01(\x05\"W\n\x0bReadRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\"/\n\x0cReadResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"!\n\x12ListObjectsRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\"*\n\x0cStoredObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"A\n\x13ListObjectsResponse\x12*\n\x07objects\x18\x01 \x03(\x0b\x32\x19.headrace.v1.StoredObject\"\'\n\nPutRequest\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\r\n\x0bPutResponse\"\x1d\n\rExistsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\" \n\x0e\x45xistsResponse\x12\x0e\n\x06\x65xists\x18\x01 \x03(\x08\"$\n\x14\x44\x65leteObjectsRequest\x12\x0c\n\x04uris\x18\x01 \x03(\t\"\x17\n\x15\x44\x65leteObjectsResponse2\xba\x02\n\tScheduler\x12;\n\x04Wake\x12\x18.headrace.v1.WakeRequest\x1a\x19.headrace.v1.WakeResponse\x12Y\n\x0e\x43heckPlacement\x12\".headrace.v1.CheckPlacementRequest\x1a#.headrace.v1.CheckPlacementResponse\x12I\n\x0c\x45xplainCache\x12\x1b.headrace.v1.ExplainRequest\x1a\x1c.headrace.v1.ExplainResponse\x12J\n\tInventory\x12\x1d.headrace.v1.InventoryRequest\x1a\x1e.headrace.v1.InventoryResponse2\xea\x02\n\x0e\x41rtifactAccess\x12=\n\x04Read\x12\x18.headrace.v1.ReadRequest\x1a\x19.headrace.v1.ReadResponse0\x01\x12K\n\x04List\x12\x1f.headrace.v1.ListObjectsRequest\x1a .headrace.v1.ListObjectsResponse0\x01\x12\x38\n\x03Put\x12\x17.headrace.v1.PutRequest\x1a\x18.headrace.v1.PutResponse\x12\x41\n\x06\x45xists\x12\x1a.headrace.v1.ExistsRequest\x1a\x1b.headrace.v1.ExistsResponse\x12O\n\x06\x44\x65lete\x12!.headrace.v1.DeleteObjectsRequest\x1a\".headrace.v1.DeleteObjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace_protos.v1.scheduler_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WAKEREQUEST']._serialized_start=51
-  _globals['_WAKEREQUEST']._serialized_end=80
-  _globals['_WAKERESPONSE']._serialized_start=82
-  _globals['_WAKERESPONSE']._serialized_end=96
-  _globals['_CHECKPLACEMENTREQUEST']._serialized_start=98
-  _globals['_CHECKPLACEMENTREQUEST']._serialized_end=135
-  _globals['_CHECKPLACEMENTRESPONSE']._serialized_start=137
-  _globals['_CHECKPLACEMENTRESPONSE']._serialized_end=197
-  _globals['_INVENTORYREQUEST']._serialized_start=199
-  _globals['_INVENTORYREQUEST']._serialized_end=217
-  _globals['_INVENTORYRESPONSE']._serialized_start=219
-  _globals['_INVENTORYRESPONSE']._serialized_end=272
-  _globals['_NODE']._serialized_start=275
-  _globals['_NODE']._serialized_end=519
-  _globals['_ACCELERATORSTOCK']._serialized_start=521
-  _globals['_ACCELERATORSTOCK']._serialized_end=632
-  _globals['_READREQUEST']._serialized_start=634
-  _globals['_READREQUEST']._serialized_end=721
-  _globals['_READRESPONSE']._serialized_start=723
-  _globals['_READRESPONSE']._serialized_end=770
-  _globals['_LISTOBJECTSREQUEST']._serialized_start=772
-  _globals['_LISTOBJECTSREQUEST']._serialized_end=805
-  _globals['_STOREDOBJECT']._serialized_start=807
-  _globals['_STOREDOBJECT']._serialized_end=849
-  _globals['_LISTOBJECTSRESPONSE']._serialized_start=851
-  _globals['_LISTOBJECTSRESPONSE']._serialized_end=916
-  _globals['_PUTREQUEST']._serialized_start=918
-  _globals['_PUTREQUEST']._serialized_end=957
-  _globals['_PUTRESPONSE']._serialized_start=959
-  _globals['_PUTRESPONSE']._serialized_end=972
-  _globals['_EXISTSREQUEST']._serialized_start=974
-  _globals['_EXISTSREQUEST']._serialized_end=1003
-  _globals['_EXISTSRESPONSE']._serialized_start=1005
-  _globals['_EXISTSRESPONSE']._serialized_end=1037
-  _globals['_DELETEOBJECTSREQUEST']._serialized_start=1039
-  _globals['_DELETEOBJECTSREQUEST']._serialized_end=1075
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=1077
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=1100
-  _globals['_SCHEDULER']._serialized_start=1103
-  _globals['_SCHEDULER']._serialized_end=1342
-  _globals['_ARTIFACTACCESS']._serialized_start=1345
-  _globals['_ARTIFACTACCESS']._serialized_end=1707
+  _globals['_WAKEREQUEST']._serialized_start=83
+  _globals['_WAKEREQUEST']._serialized_end=112
+  _globals['_WAKERESPONSE']._serialized_start=114
+  _globals['_WAKERESPONSE']._serialized_end=128
+  _globals['_CHECKPLACEMENTREQUEST']._serialized_start=130
+  _globals['_CHECKPLACEMENTREQUEST']._serialized_end=167
+  _globals['_CHECKPLACEMENTRESPONSE']._serialized_start=169
+  _globals['_CHECKPLACEMENTRESPONSE']._serialized_end=229
+  _globals['_INVENTORYREQUEST']._serialized_start=231
+  _globals['_INVENTORYREQUEST']._serialized_end=249
+  _globals['_INVENTORYRESPONSE']._serialized_start=251
+  _globals['_INVENTORYRESPONSE']._serialized_end=304
+  _globals['_NODE']._serialized_start=307
+  _globals['_NODE']._serialized_end=551
+  _globals['_ACCELERATORSTOCK']._serialized_start=553
+  _globals['_ACCELERATORSTOCK']._serialized_end=664
+  _globals['_READREQUEST']._serialized_start=666
+  _globals['_READREQUEST']._serialized_end=753
+  _globals['_READRESPONSE']._serialized_start=755
+  _globals['_READRESPONSE']._serialized_end=802
+  _globals['_LISTOBJECTSREQUEST']._serialized_start=804
+  _globals['_LISTOBJECTSREQUEST']._serialized_end=837
+  _globals['_STOREDOBJECT']._serialized_start=839
+  _globals['_STOREDOBJECT']._serialized_end=881
+  _globals['_LISTOBJECTSRESPONSE']._serialized_start=883
+  _globals['_LISTOBJECTSRESPONSE']._serialized_end=948
+  _globals['_PUTREQUEST']._serialized_start=950
+  _globals['_PUTREQUEST']._serialized_end=989
+  _globals['_PUTRESPONSE']._serialized_start=991
+  _globals['_PUTRESPONSE']._serialized_end=1004
+  _globals['_EXISTSREQUEST']._serialized_start=1006
+  _globals['_EXISTSREQUEST']._serialized_end=1035
+  _globals['_EXISTSRESPONSE']._serialized_start=1037
+  _globals['_EXISTSRESPONSE']._serialized_end=1069
+  _globals['_DELETEOBJECTSREQUEST']._serialized_start=1071
+  _globals['_DELETEOBJECTSREQUEST']._serialized_end=1107
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=1109
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=1132
+  _globals['_SCHEDULER']._serialized_start=1135
+  _globals['_SCHEDULER']._serialized_end=1449
+  _globals['_ARTIFACTACCESS']._serialized_start=1452
+  _globals['_ARTIFACTACCESS']._serialized_end=1814
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from headrace_protos.v1 import cache_pb2 as headrace__protos_dot_v1_dot_cache__pb2
 from headrace_protos.v1 import scheduler_pb2 as headrace__protos_dot_v1_dot_scheduler__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
@@ -45,6 +46,11 @@ class SchedulerStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementResponse.FromString,
                 _registered_method=True)
+        self.ExplainCache = channel.unary_unary(
+                '/headrace.v1.Scheduler/ExplainCache',
+                request_serializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Inventory = channel.unary_unary(
                 '/headrace.v1.Scheduler/Inventory',
                 request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.InventoryRequest.SerializeToString,
@@ -70,6 +76,13 @@ class SchedulerServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainCache(self, request, context):
+        """Why a task was a hit or a miss: asked of the cache, whom nobody else calls. Errors: UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Inventory(self, request, context):
         """What there is and what is in use.
         """
@@ -89,6 +102,11 @@ def add_SchedulerServicer_to_server(servicer, server):
                     servicer.CheckPlacement,
                     request_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementResponse.SerializeToString,
+            ),
+            'ExplainCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainCache,
+                    request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainResponse.SerializeToString,
             ),
             'Inventory': grpc.unary_unary_rpc_method_handler(
                     servicer.Inventory,
@@ -151,6 +169,33 @@ class Scheduler(object):
             '/headrace.v1.Scheduler/CheckPlacement',
             headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementRequest.SerializeToString,
             headrace__protos_dot_v1_dot_scheduler__pb2.CheckPlacementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Scheduler/ExplainCache',
+            headrace__protos_dot_v1_dot_cache__pb2.ExplainRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_cache__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import grpc
 
-from headrace_protos.v1.cache_pb2_grpc import CacheStub
 from headrace_protos.v1.catalog_pb2_grpc import CatalogStub
 from headrace_protos.v1.lineage_pb2_grpc import LineageStub
 from headrace_protos.v1.run_query_pb2_grpc import RunQueryStub
@@ -16,18 +15,17 @@ from headrace_protos.v1.scheduler_pb2_grpc import ArtifactAccessStub, SchedulerS
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Stubs on three channels: persistence, scheduler, and the cache, which is only asked why."""
+    """Stubs on two channels: persistence and scheduler."""
 
     run_store: RunStoreStub
     run_query: RunQueryStub
     catalog: CatalogStub
     scheduler: SchedulerStub
     artifacts: ArtifactAccessStub
-    cache: CacheStub
     lineage: LineageStub
 
 
-def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel, cache: grpc.aio.Channel) -> Backends:
+def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel) -> Backends:
     """The stubs on these channels."""
     return Backends(
         run_store=RunStoreStub(persistence),
@@ -35,6 +33,5 @@ def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel, cache: 
         catalog=CatalogStub(persistence),
         scheduler=SchedulerStub(scheduler),
         artifacts=ArtifactAccessStub(scheduler),
-        cache=CacheStub(cache),
         lineage=LineageStub(persistence),
     )

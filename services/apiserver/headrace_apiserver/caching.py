@@ -41,7 +41,7 @@ async def explain(backends: Backends, request: runs_pb2.ExplainCacheRequest) -> 
     if task.kind != ev.RUNTIME:
         kind = ev.TaskKind.Name(task.kind).lower().replace("_", " ")
         raise ServiceError(Reason.INVALID_INPUT, ANOTHER.format(path=task.path, kind=kind))
-    told: cache_pb2.ExplainResponse = await backends.cache.Explain(
+    told: cache_pb2.ExplainResponse = await backends.scheduler.ExplainCache(
         cache_pb2.ExplainRequest(
             run_id=request.run_id, path=task.path, key=task.cache_key, cached_from=task.cached_from
         )

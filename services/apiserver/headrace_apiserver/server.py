@@ -1,4 +1,4 @@
-"""Starts the apiserver: gRPC and REST on one set of handler objects, over channels to persistence, scheduler and cache.
+"""Starts the apiserver: gRPC and REST on one set of handler objects, over channels to persistence and scheduler.
 
 Called by `headrace serve apiserver` and by the embedded composition root. It holds nothing durable.
 """
@@ -126,8 +126,7 @@ async def running(
     async with AsyncExitStack() as stack:
         persistence = await stack.enter_async_context(channel(settings.address_of("persistence"), network))
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
-        cache = await stack.enter_async_context(channel(settings.address_of("cache"), network))
-        reached = backends(persistence, scheduler, cache)
+        reached = backends(persistence, scheduler)
         forwarder = Forwarder(persistence)
         made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots())
         listening = await stack.enter_async_context(

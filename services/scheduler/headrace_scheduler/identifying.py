@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from headrace_companion.folder_store import folder_of_uri
 from headrace_companion.remote.fetching import Fetcher
@@ -23,6 +23,8 @@ from headrace_protos.v1 import cache_pb2
 from headrace_scheduler.engine.commands import AskCache, CommitCache
 
 logger = logging.getLogger(__name__)
+Sources: TypeAlias = Literal["ask", "trust", "refuse"]
+TRUSTED: Final = "trusted"  # the version of a place that counts by its URI alone
 NOTHING: Final = "nothing"  # the version of a place where nothing lies: an artifact that is metadata alone
 REMEMBERED: Final = 10_000  # digests of what lies in folders of this machine
 IMAGE_DIGEST: Final = "@sha256:"
@@ -35,11 +37,14 @@ class Unknown(Exception):  # noqa: N818 - read as a statement
 
 @dataclass(slots=True)
 class Identifier:
-    """`remote` asks other places than our stores for the version of what they hold; `image_digest` is the executor's."""
+    """`remote` asks other places than our stores for the version of what they hold; `image_digest` is the executor's.
+    `sources`: whether such places are asked at all, trusted (their URI counts alone), or refused (then nothing is cached).
+    """
 
     store: ArtifactStore
     remote: Fetcher
     image_digest: ImageDigest
+    sources: Sources = "ask"
     _digests: OrderedDict[str, tuple[object, str]] = field(default_factory=OrderedDict)
 
     async def complete(self, asked: Sequence[AskCache | CommitCache]) -> list[cache_pb2.Ingredients | str]:
@@ -77,6 +82,13 @@ class Identifier:
                 return self._digest(uri, key)
             except ObjectMissing:
                 return NOTHING
+        if self.sources == "trust":
+            return TRUSTED
+        if self.sources == "refuse":
+            raise Unknown(
+                f"what lies at {shown(uri)} is not looked at from here (HEADRACE_CACHE_SOURCES), and may have changed: "
+                "give a cache key"
+            )
         if not self.remote.can_fetch(uri):
             raise Unknown(
                 f"what lies at {shown(uri)} cannot be told apart from what was there before: give a cache key"

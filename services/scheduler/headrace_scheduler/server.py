@@ -77,7 +77,7 @@ async def running(
         executor = make_executor(settings, artifacts, stubs.query)
         parts = assemble(settings, stubs, executor, artifacts)
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
-        scheduling = SchedulerService(receiver, executor, admission, fixed=settings.cluster_fixed)
+        scheduling = SchedulerService(receiver, executor, admission, stubs.cache, fixed=settings.cluster_fixed)
 
         def assignment(launch: Launch) -> assignments_pb2.Assignment:
             packages = packages_uri(launch, artifacts.areas.default_root(launch.namespace))
@@ -143,7 +143,7 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     client = CacheClient(
         stubs.cache,
         checks(artifacts, settings.cache_verify),
-        Identifier(artifacts, settings.remote(os.environ), executor.image_digest),
+        Identifier(artifacts, settings.remote(os.environ), executor.image_digest, settings.sources()),
         enabled=settings.cache_enabled,
     )
     importer = Importer(stubs.query, local=settings.executor != "kubernetes")

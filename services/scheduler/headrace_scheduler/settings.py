@@ -29,6 +29,9 @@ class SchedulerSettings(Settings):
     max_value_bytes: int = MAX_VALUE_BYTES  # of one parameter as JSON text; more than this default is not read again
     cache_enabled: bool = True  # the switch for the whole installation; off: every task runs
     cache_verify: Literal["none", "exists", "digest"] = "exists"  # looked at of a hit's artifacts; digest reads them
+    # Of inputs that lie in other places than our stores: ask there for the version, trust the URI, or refuse to cache.
+    # auto: ask where tasks run on this machine; refuse on Kubernetes, where a pipeline would choose whom the scheduler asks.
+    cache_sources: Literal["auto", "ask", "trust", "refuse"] = "auto"
     simulated_seconds: float = 0.0  # how long each attempt of the simulated executor runs
     advertise_address: str = ""  # where companions reach this very replica; "": where it listens
     grace_s: float = 30.0  # between SIGTERM and SIGKILL of user code in a Pod, where its task says nothing
@@ -57,6 +60,12 @@ class SchedulerSettings(Settings):
             raise SettingsError(f"HEADRACE_IMPORT_REWRITE: {wrong}") from None
         limits = Limits(most_bytes=self.import_max_bytes, silence_s=self.import_silence_s)
         return Means(limits, self.import_keep_bytes, rewrites)
+
+    def sources(self) -> Literal["ask", "trust", "refuse"]:
+        """What `auto` comes to."""
+        if self.cache_sources != "auto":
+            return self.cache_sources
+        return "refuse" if self.executor == "kubernetes" else "ask"
 
     def remote(self, environ: Mapping[str, str]) -> Fetcher:
         """Asks other places for the version of what they hold; it fetches nothing."""

@@ -38,7 +38,7 @@ async def client(tmp_path) -> AsyncIterator[TestClient]:
     """A client of a gateway whose services behind cannot be reached."""
     nowhere = f"unix:{tmp_path}/none.sock"
     async with channel(nowhere) as persistence, channel(nowhere) as scheduler:
-        reached = backends(persistence, scheduler, persistence)
+        reached = backends(persistence, scheduler)
         made = handlers(reached)
         routes = Routes(
             made.bound(), Uploads(made.pipelines), Health(reached, "127.0.0.1:1", "1.0"), RunLog(reached), GrpcWeb({})

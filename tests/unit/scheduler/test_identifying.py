@@ -12,6 +12,7 @@ from headrace_companion.remote.sources import Ambient
 from headrace_protos.v1 import cache_pb2
 from headrace_scheduler.engine.commands import AskCache
 from headrace_scheduler.identifying import NOTHING, Identifier
+from headrace_scheduler.settings import SchedulerSettings
 
 
 @pytest.fixture
@@ -78,3 +79,35 @@ async def test_a_tag_is_asked_for_with_the_secrets_of_its_task(identifier):
 async def test_a_key_of_ones_own_needs_nothing(identifier):
     (made,) = await identifier.complete([asking("hf://datasets/iris", custom_key="mine")])
     assert made == asking(custom_key="mine").ingredients
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        ("trust", "trusted"),
+        (
+            "refuse",
+            "what lies at https://host/data.csv is not looked at from here (HEADRACE_CACHE_SOURCES), and may have changed: "
+            "give a cache key",
+        ),
+    ],
+)
+async def test_other_places_are_asked_only_where_the_operator_lets_us(identifier, sources, told, tmp_path):
+    identifier.sources = sources
+    assert await version(identifier, "https://user:password@host/data.csv?token=x") == told
+    data = tmp_path / "data.csv"
+    data.write_text("one")
+    assert (await version(identifier, data.as_uri())).startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("executor", "said", "expected"),
+    [
+        ("process", "auto", "ask"),
+        ("kubernetes", "auto", "refuse"),
+        ("kubernetes", "ask", "ask"),
+        ("process", "trust", "trust"),
+    ],
+)
+def test_on_kubernetes_a_pipeline_does_not_choose_whom_the_scheduler_asks(executor, said, expected):
+    assert SchedulerSettings(executor=executor, cache_sources=said).sources() == expected

@@ -1,4 +1,4 @@
-"""headrace.v1.Scheduler: hints and placement for the apiserver."""
+"""headrace.v1.Scheduler: hints and placement for the apiserver, and the cache's answers to people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from headrace_protos.v1 import plan_pb2, scheduler_pb2, scheduler_pb2_grpc
+from headrace_protos.v1 import cache_pb2, plan_pb2, scheduler_pb2, scheduler_pb2_grpc
 from headrace_scheduler.admitting import Admission
 from headrace_scheduler.executors.port import Executor, Node
 from headrace_scheduler.placing import requests_of
@@ -17,12 +17,15 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
-    """Hints, placement, inventory."""
+    """Hints, placement, inventory; `cache` is a Cache stub, asked why a task was a hit or a miss."""
 
-    def __init__(self, receiver: Receiver, executor: Executor, admission: Admission, *, fixed: bool) -> None:
+    def __init__(
+        self, receiver: Receiver, executor: Executor, admission: Admission, cache: Any, *, fixed: bool
+    ) -> None:
         self._receiver = receiver
         self._executor = executor
         self._admission = admission
+        self._cache = cache
         self._fixed = fixed
 
     async def Wake(self, request: scheduler_pb2.WakeRequest, context: Context) -> scheduler_pb2.WakeResponse:  # noqa: N802
@@ -42,6 +45,13 @@ class SchedulerService(scheduler_pb2_grpc.SchedulerServicer):
                 kind.append(f"{label}: {placement.problem}")
             answer.warnings.extend(f"{label}: {warning}" for warning in placement.warnings)
         return answer
+
+    async def ExplainCache(  # noqa: N802
+        self, request: cache_pb2.ExplainRequest, context: Context
+    ) -> cache_pb2.ExplainResponse:
+        """What the cache says."""
+        found: cache_pb2.ExplainResponse = await self._cache.Explain(request)
+        return found
 
     async def Inventory(  # noqa: N802
         self, request: scheduler_pb2.InventoryRequest, context: Context

@@ -34,20 +34,19 @@ ON CONFLICT DO NOTHING;
 
 -- name: drop_entries
 -- Drop by key, by the run that made them, or where an artifact lies at a URI or begins with a prefix; empty means "none of these".
-DELETE FROM cache.entries
-WHERE key = ANY(%(keys)s)
-   OR (%(run_id)s::text <> '' AND run_id = %(run_id)s)
-   OR key IN (
-       SELECT u.key FROM unnest(%(prefixes)s::text[]) AS p (prefix)
-       JOIN cache.entry_uris u ON u.uri >= left(p.prefix, 1000) COLLATE "C"
-           AND u.uri <= (left(p.prefix, 1000) || chr(1114111)) COLLATE "C"
-       JOIN cache.entries e ON e.key = u.key AND EXISTS (SELECT FROM unnest(e.uris) AS uri WHERE starts_with(uri, p.prefix))
-   )
-   OR key IN (
-       SELECT u.key FROM cache.entry_uris u
-       JOIN cache.entries e ON e.key = u.key AND e.uris && %(uris)s::text[]
-       WHERE u.uri = ANY (ARRAY(SELECT left(uri, 1000) FROM unnest(%(uris)s::text[]) AS uri))
-   );
+DELETE FROM cache.entries USING (
+    SELECT e.key FROM cache.entries e WHERE e.key = ANY(%(keys)s)
+    UNION
+    SELECT e.key FROM cache.entries e WHERE e.run_id = %(run_id)s AND %(run_id)s::text <> ''
+    UNION
+    SELECT u.key FROM unnest(%(prefixes)s::text[]) AS p (prefix)
+    JOIN cache.entry_uris u ON u.uri >= left(p.prefix, 1000) COLLATE "C" AND u.uri <= (left(p.prefix, 1000) || chr(1114111)) COLLATE "C"
+    JOIN cache.entries e ON e.key = u.key AND EXISTS (SELECT FROM unnest(e.uris) AS uri WHERE starts_with(uri, p.prefix))
+    UNION
+    SELECT u.key FROM cache.entry_uris u JOIN cache.entries e ON e.key = u.key AND e.uris && %(uris)s::text[]
+    WHERE u.uri = ANY (ARRAY(SELECT left(uri, 1000) FROM unnest(%(uris)s::text[]) AS uri))
+) AS doomed
+WHERE entries.key = doomed.key;
 
 -- name: entry
 -- One entry, to explain a hit by.
