@@ -64,7 +64,7 @@ class Laboratory:
         identifier = Identifier(self.store, remote, self._image)
         self.client = CacheClient(self.service, checks(self.store, "exists"), identifier)
 
-    async def _image(self, image: str, namespace: str, secrets: Any) -> str:
+    async def _image(self, image: str, namespace: str, secrets: Any, ran: str) -> str:
         return self.images.get(image, "")
 
     async def run(self, flow: Pipeline, inputs: dict[str, Any], what: str, *, refresh: tuple[str, ...] = ()) -> World:

@@ -28,7 +28,8 @@ TRUSTED: Final = "trusted"  # the version of a place that counts by its URI alon
 NOTHING: Final = "nothing"  # the version of a place where nothing lies: an artifact that is metadata alone
 REMEMBERED: Final = 10_000  # digests of what lies in folders of this machine
 IMAGE_DIGEST: Final = "@sha256:"
-ImageDigest = Callable[[str, str, Sequence[str]], Awaitable[str]]  # image, namespace, pull secrets
+ImageDigest = Callable[[str, str, Sequence[str], str], Awaitable[str]]  # image, namespace, pull secrets, what ran
+Image = tuple[str, str, tuple[str, ...], str]
 
 
 class Unknown(Exception):  # noqa: N818 - read as a statement
@@ -51,19 +52,17 @@ class Identifier:
         """For each its ingredients, whole; or a sentence that says why it has no key."""
         open_ = [one for one in asked if not one.ingredients.custom_key]
         uris = list(dict.fromkeys(uri for one in open_ for uri in one.unmeasured))
-        images = list(dict.fromkeys((one.ingredients.image, one.ingredients.namespace, one.secrets) for one in open_))
+        images = list(dict.fromkeys(image_of(one) for one in open_))
         versions = dict(zip(uris, await asyncio.gather(*(self._version(uri) for uri in uris)), strict=True))
         digests = dict(zip(images, await asyncio.gather(*(self._image(*one) for one in images)), strict=True))
         return [
-            one.ingredients
-            if one.ingredients.custom_key
-            else completed(one, versions, digests[one.ingredients.image, one.ingredients.namespace, one.secrets])
+            one.ingredients if one.ingredients.custom_key else completed(one, versions, digests[image_of(one)])
             for one in asked
         ]
 
-    async def _image(self, image: str, namespace: str, secrets: tuple[str, ...]) -> str:
+    async def _image(self, image: str, namespace: str, secrets: tuple[str, ...], ran: str) -> str:
         named = image.partition(IMAGE_DIGEST)[2]
-        return f"sha256:{named}" if named else await self.image_digest(image, namespace, secrets)
+        return f"sha256:{named}" if named else await self.image_digest(image, namespace, secrets, ran)
 
     async def _version(self, uri: str) -> str | Unknown:
         try:
@@ -117,6 +116,12 @@ class Identifier:
             if len(self._digests) > REMEMBERED:
                 self._digests.popitem(last=False)
         return digest
+
+
+def image_of(asked: AskCache | CommitCache) -> Image:
+    """What is asked about a task's image."""
+    ran = asked.image_ran if isinstance(asked, CommitCache) else ""
+    return asked.ingredients.image, asked.ingredients.namespace, asked.secrets, ran
 
 
 def completed(

@@ -9,16 +9,16 @@ import pytest
 from headrace_companion.machine_store import MachineStore
 from headrace_companion.remote.fetching import AS_IT_IS, Fetcher
 from headrace_companion.remote.sources import Ambient
-from headrace_protos.v1 import cache_pb2
-from headrace_scheduler.engine.commands import AskCache
+from headrace_protos.v1 import cache_pb2, events_pb2
+from headrace_scheduler.engine.commands import AskCache, CommitCache
 from headrace_scheduler.identifying import NOTHING, Identifier
 from headrace_scheduler.settings import SchedulerSettings
 
 
 @pytest.fixture
 def identifier(tmp_path):
-    async def image_digest(image, namespace, secrets):
-        return f"sha256:{image}/{namespace}/{','.join(secrets)}"
+    async def image_digest(image, namespace, secrets, ran):
+        return ran or f"sha256:{image}/{namespace}/{','.join(secrets)}"
 
     remote = Fetcher(tmp_path / "imports", AS_IT_IS, Ambient())
     return Identifier(MachineStore(tmp_path / "store"), remote, image_digest)
@@ -74,6 +74,13 @@ async def test_an_image_that_names_its_digest_is_that_digest(identifier):
 async def test_a_tag_is_asked_for_with_the_secrets_of_its_task(identifier):
     (made,) = await identifier.complete([asking()])
     assert made.image_digest == "sha256:python:3.11/team/pull"
+
+
+async def test_before_a_commit_what_ran_counts(identifier):
+    one = asking()
+    command = CommitCache("a", "key", "token", events_pb2.Values(), one.ingredients, (), ("pull",), "sha256:old")
+    made = await identifier.complete([one, command])
+    assert [each.image_digest for each in made] == ["sha256:python:3.11/team/pull", "sha256:old"]
 
 
 async def test_a_key_of_ones_own_needs_nothing(identifier):

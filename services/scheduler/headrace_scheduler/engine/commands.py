@@ -64,6 +64,7 @@ class CommitCache:
     ingredients: cache_pb2.Ingredients
     unmeasured: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    image_ran: str = ""  # its digest, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,7 @@ def _attempt_started(state: RunState, event: ev.Event) -> None:
     row.attempts = event.attempt
     row.attempt_state = ev.ATTEMPT_STARTING
     row.handle, row.node, row.retry_at_us, row.waiting_on = "", "", 0, None
+    row.image_digest = ""
     row.stage = Stage.LAUNCH
 
 
@@ -240,6 +241,7 @@ def _attempt_launched(state: RunState, event: ev.Event) -> None:
     row = state.edit(event.path)
     row.attempt_state = ev.ATTEMPT_RUNNING
     row.handle, row.node = event.attempt_launched.handle, event.attempt_launched.node
+    row.image_digest = event.attempt_launched.image_digest
     if row.stage is Stage.LAUNCH:
         row.stage = Stage.FLIGHT
 

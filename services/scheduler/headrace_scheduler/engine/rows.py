@@ -86,6 +86,7 @@ class Row:
     items: tuple[Value, ...] | ev.ArtifactList | None = None
     wanted: tuple[ValueRef, ...] = ()  # contents that it waits for
     fetched: dict[str, Value | Missing] | None = None  # by URI; only until it has begun
+    image_digest: str = ""  # what its last attempt runs, where its executor has told this replica
 
     def clone(self) -> Row:
         """A copy to change; written out because it is made for every row that a step touches."""
@@ -128,6 +129,7 @@ class Row:
         new.items = self.items
         new.wanted = self.wanted
         new.fetched = self.fetched
+        new.image_digest = self.image_digest
         return new
 
     @property

@@ -24,4 +24,5 @@ def settlement(state: RunState, row: Row) -> c.CommitCache | c.ReleaseCache:
         made,
         unmeasured(prepared),
         prepared.settings.pull_secrets,
+        row.image_digest,
     )

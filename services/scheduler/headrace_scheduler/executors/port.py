@@ -212,8 +212,10 @@ class Executor(Protocol):
         """What a companion reports of an attempt, with the times that only its executor knows; Finished follows. None: the
         attempt is not followed here, and nothing follows."""
 
-    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
-        """What the image's name stands for now, `sha256:…`; "" where nobody knows. SECRETS: for pulling it. Answers soon."""
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
+        """What the image's name stands for now, `sha256:…`; "" where nobody knows. SECRETS: for pulling it. RAN: what a node says
+        that it ran by this name; given back where the name stands for something else by now. Answers soon.
+        """
 
     async def shards(self, held: frozenset[int]) -> None:
         """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what

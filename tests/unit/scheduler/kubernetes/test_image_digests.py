@@ -59,3 +59,22 @@ async def test_a_registry_that_is_away_is_not_asked_again_at_once():
         assert len(registry.asked) == before
         clock.now += AWAY_S
         assert await asking.digest("registry.test/team/image:v1", "default", ()) == digest
+
+
+async def test_a_node_that_ran_what_the_tag_stood_for_before_is_believed():
+    registry = Registry()
+    old = registry.add("team/image", "v1", {"config": {"Cmd": ["a"]}})
+    new = registry.add("team/image", "v1", {"config": {"Cmd": ["b"]}})
+    async with digests(registry, Clock()) as asking:
+        assert await asking.digest("registry.test/team/image:v1", "default", (), new) == new
+        assert await asking.digest("registry.test/team/image:v1", "default", (), old) == old
+
+
+async def test_a_node_may_call_an_image_by_its_own_variant():
+    registry = Registry()
+    variant = registry.add("team/image", "amd64", {"config": {"Cmd": ["a"]}})
+    index = registry.add_index("team/image", "v1", {"amd64": variant})
+    async with digests(registry, Clock()) as asking:
+        assert await asking.digest("registry.test/team/image:v1", "default", (), variant) == index
+        assert await asking.digest("registry.test/team/image:v1", "default", (), "sha256:other") == "sha256:other"
+        assert await asking.digest("registry.test/team/none:v1", "default", (), "sha256:other") == ""

@@ -177,8 +177,8 @@ class KubernetesExecutor:
         self._register.end(of, full)
         return full
 
-    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
-        return await self._digests.digest(image, self._namespaces.of_run(namespace), secrets)
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
+        return await self._digests.digest(image, self._namespaces.of_run(namespace), secrets, ran)
 
     async def shards(self, held: frozenset[int]) -> None:
         if held == self._held:

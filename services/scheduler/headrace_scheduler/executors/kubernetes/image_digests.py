@@ -33,8 +33,16 @@ class ImageDigests:
     clock: Callable[[], float]
     _kept: OrderedDict[tuple[str, str, tuple[str, ...]], tuple[float, str]] = field(default_factory=OrderedDict)
 
-    async def digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
-        """`sha256:…`, or "" where nobody knows. SECRETS are in this Kubernetes namespace."""
+    async def digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
+        """`sha256:…`, or "" where nobody knows. SECRETS are in this Kubernetes namespace. RAN: as the port says; a node may call
+        an image by the digest of its own variant.
+        """
+        found = await self._known(image, namespace, secrets)
+        if not ran or not found or ran == found:
+            return found
+        return found if await self._holds(image, namespace, (*secrets, *self.secrets), ran) else ran
+
+    async def _known(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
         key = (image, namespace, tuple(secrets))  # what one may see is nobody else's
         kept = self._kept.get(key)
         if kept is not None and self.clock() < kept[0]:
@@ -46,13 +54,19 @@ class ImageDigests:
         return found
 
     async def _ask(self, image: str, namespace: str, names: Sequence[str]) -> str:
-        held = await pull_secrets(self.api, namespace, names)
-
-        def logins(registry: str) -> list[Login]:
-            return [login for secret in held for login in image_names.logins(secret, registry)]
-
         try:
-            return await self.images.digest(image, logins)
+            return await self.images.digest(image, await self._logins(namespace, names))
         except (Away, ValueError) as unknown:
             logger.info("what the image %s is now is not known: %s", image, unknown)
             return ""
+
+    async def _holds(self, image: str, namespace: str, names: Sequence[str], digest: str) -> bool:
+        try:
+            return digest in await self.images.variants(image, await self._logins(namespace, names))
+        except (Away, ValueError) as unknown:
+            logger.info("which variants the image %s has is not known: %s", image, unknown)
+            return False
+
+    async def _logins(self, namespace: str, names: Sequence[str]) -> Callable[[str], list[Login]]:
+        held = await pull_secrets(self.api, namespace, names)
+        return lambda registry: [login for secret in held for login in image_names.logins(secret, registry)]

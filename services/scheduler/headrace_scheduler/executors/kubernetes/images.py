@@ -102,6 +102,19 @@ class Images:
         except (TimeoutError, aiohttp.ClientError, OSError) as problem:
             raise Away(f"the registry '{name.registry}' of the image '{image}' does not answer: {problem}") from None
 
+    async def variants(self, image: str, logins: Callable[[str], Sequence[Login]]) -> frozenset[str]:
+        """The digests of what an index holds, one level deep; none where the name stands for one image. As `digest` else."""
+        name = image_names.parse_name(image)
+        registry = _Registry(self._client(), self._base(name.registry), name.repository, list(logins(name.registry)))
+        try:
+            async with asyncio.timeout(DIGEST_S):
+                held = (await registry.manifest(name.reference)).get("manifests")
+        except _NotGiven:
+            return frozenset()
+        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+            raise Away(f"the registry '{name.registry}' of the image '{image}' does not answer: {problem}") from None
+        return frozenset(str(one.get("digest")) for one in held or () if isinstance(one, dict))
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

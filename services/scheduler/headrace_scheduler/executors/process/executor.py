@@ -182,7 +182,7 @@ class ProcessExecutor:
     def completed(self, attempt: port.AttemptId, result: attempts_pb2.AttemptResult) -> None:
         return None
 
-    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
         return ""  # of an image its tag is looked at, for the interpreter's version
 
     async def shards(self, held: frozenset[int]) -> None:

@@ -105,7 +105,7 @@ class SimulatedExecutor:
     def completed(self, attempt: AttemptId, result: attempts_pb2.AttemptResult) -> None:
         """Nothing is reported here."""
 
-    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str]) -> str:
+    async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
         return ""
 
     async def shards(self, held: frozenset[int]) -> None:
