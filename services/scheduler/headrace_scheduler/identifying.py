@@ -71,6 +71,9 @@ class Identifier:
             return unknown
         except (StoreError, FetchFailed, OSError) as failed:
             return Unknown(f"what lies at {shown(uri)} cannot be told: {failed}")
+        except Exception:  # a fault of ours, or of a library with what it was given: no reason for a task to fail
+            logger.exception("what lies at %s cannot be told", shown(uri))
+            return Unknown(f"what lies at {shown(uri)} cannot be told")
 
     def _look(self, uri: str) -> str:
         if IMAGE_DIGEST in uri:

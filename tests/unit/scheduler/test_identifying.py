@@ -118,3 +118,14 @@ async def test_other_places_are_asked_only_where_the_operator_lets_us(identifier
 )
 def test_on_kubernetes_a_pipeline_does_not_choose_whom_the_scheduler_asks(executor, said, expected):
     assert SchedulerSettings(executor=executor, cache_sources=said).sources() == expected
+
+
+async def test_a_fault_of_ours_is_no_reason_to_fail(identifier, monkeypatch):
+    def broken(uri, stop):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(identifier.remote, "version", broken, raising=False)
+    assert (
+        await version(identifier, "https://host/data.csv?token=x")
+        == "what lies at https://host/data.csv cannot be told"
+    )
