@@ -50,6 +50,7 @@ RUN_COLUMNS: Final = (
     "run_exit_tasks",
     "resetting",
 )
+LONGEST_DIGEST: Final = 200  # characters: what is reported may be anything, and an index holds no long text
 LONGEST_FOUND: Final = 1_000  # characters of a metadata text that artifacts are found by
 COUNTED: Final = ("user_failures", "infrastructure_failures", "preemptions")
 
@@ -160,7 +161,7 @@ def artifacts(changes: Sequence[RunChange]) -> Columns:
         "type_name": [type_name(artifact) for _, _, artifact in rows],
         "uri": [artifact.uri.replace("\0", "") for _, _, artifact in rows],
         "name": [artifact.name.replace("\0", "") for _, _, artifact in rows],
-        "digest": [artifact.digest.replace("\0", "") for _, _, artifact in rows],
+        "digest": [artifact.digest.replace("\0", "")[:LONGEST_DIGEST] for _, _, artifact in rows],
     }
 
 

@@ -61,6 +61,8 @@ async def test_the_newest_come_with_all_their_numbers(lineage, three) -> None:
         ("train", "metrics", "good", 1.0),
         ("train", "metrics", "loss", 0.3),
     ]
+    assert [one.run_id for one in await compare(lineage, pipeline_name="demo")] == three[::-1]
+    assert await compare(lineage, pipeline_name="dem") == []
     assert (found[0].pipeline_name, found[0].parameters_json) == ("demo", '{"lr":0.1}')
 
 

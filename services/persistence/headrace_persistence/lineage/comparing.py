@@ -42,7 +42,9 @@ def query_of(request: pb.CompareRunsRequest) -> tuple[str, dict[str, Any]]:
     """The query's name and its parameters. Raises ServiceError."""
     if not 0 <= request.most <= LARGEST or len(request.run_ids) > LARGEST:
         raise ServiceError(Reason.INVALID_INPUT, f"at most {LARGEST:,} runs are compared at once; 0 for {MOST}")
-    query = "compared_best" if request.sort_by else "compared_named" if request.run_ids else "compared_newest"
+    query = "compared_of_pipeline" if request.pipeline_name else "compared_newest"
+    if request.sort_by or request.run_ids:
+        query = "compared_best" if request.sort_by else "compared_named"
     most = request.most or max(MOST, len(request.run_ids))
     return query, {
         "run_ids": [plain(one) for one in request.run_ids],

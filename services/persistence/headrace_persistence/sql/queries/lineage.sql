@@ -118,10 +118,17 @@ WHERE r.run_id = ANY(%(run_ids)s::text[]) AND NOT r.delete_pending
 ORDER BY r.id DESC LIMIT %(most)s;
 
 -- name: compared_newest
--- The newest runs of a pipeline or experiment, or of all.
+-- The newest runs of an experiment, or of all.
 SELECT r.id FROM platform.runs r
 WHERE NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-    AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
+    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+ORDER BY r.id DESC LIMIT %(most)s;
+
+-- name: compared_of_pipeline
+-- The newest runs of a pipeline, as the index of its names has them.
+SELECT r.id FROM platform.runs r
+WHERE left(r.pipeline_name, 200) = left(%(pipeline_name)s::text, 200) AND r.pipeline_name = %(pipeline_name)s
+    AND NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
     AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
 ORDER BY r.id DESC LIMIT %(most)s;
 
