@@ -128,7 +128,9 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What an artifact's metadata says as data. `preview`: the beginning of a page or text, "" = it is none."""
+    """What an artifact's metadata says as data. `preview`: the beginning of a page or text, "" = it is none; `columns` and
+    `rows`: that of a table. `truncated`: there is more of it.
+    """
 
     type: str
     numbers: Mapping[str, float]
@@ -138,6 +140,8 @@ class Figures:
     preview: str = ""
     media_type: str = ""
     truncated: bool = False
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 def record(message: lineage_pb2.ArtifactRecord) -> ArtifactRecord:
@@ -231,7 +235,9 @@ def figures(message: artifacts_pb2.GetFiguresResponse) -> Figures:
         slices={one.slice: _classification(one) for one in message.slices},
         preview=message.preview.text,
         media_type=message.preview.media_type,
-        truncated=message.preview.truncated,
+        truncated=message.preview.truncated or message.table.truncated,
+        columns=tuple(message.table.columns),
+        rows=tuple(tuple(row.cells) for row in message.table.rows),
     )
 
 

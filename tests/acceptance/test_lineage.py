@@ -138,11 +138,11 @@ def test_runs_are_compared_by_figures_and_figures_are_data(platform: Platform, c
     metadata = {"metadata": {"acc": "ACC", "confusionMatrix": MATRIX}}
     told = json.dumps({"artifacts": {"metrics": {"artifacts": [metadata]}}}).replace('"ACC"', "ACC")
     (tmp_path / "told.json").write_text(told)
-    script = f'sed s/ACC/$1/ {tmp_path}/told.json > "$0"; printf \'<b>hi</b>\' > "$2"'
-    page = "{{$.outputs.artifacts['page'].path}}"
-    step = container(["sh", "-ec", script, "{{$.outputs.output_file}}", "{{$.inputs.parameters['acc']}}", page])
+    script = f'sed s/ACC/$1/ {tmp_path}/told.json > "$0"; printf \'<b>hi</b>\' > "$2"; printf "a,b\\n1,2\\n" > "$3"'
+    files = ["{{$.outputs.artifacts['page'].path}}", "{{$.outputs.artifacts['rows'].path}}"]
+    step = container(["sh", "-ec", script, "{{$.outputs.output_file}}", "{{$.inputs.parameters['acc']}}", *files])
     step.input("acc", "NUMBER_DOUBLE").output_artifact("metrics", "system.ClassificationMetrics")
-    step.output_artifact("page", "system.HTML")
+    step.output_artifact("page", "system.HTML").output_artifact("rows", "system.Dataset")
     flow = pipeline("scores").input("acc", "NUMBER_DOUBLE").task("score", step, {"acc": dag_input("acc")})
     runs = [client.submit(flow.build(), {"acc": acc}).run_id for acc in (0.25, 0.75)]
     for run_id in runs:
@@ -162,5 +162,8 @@ def test_runs_are_compared_by_figures_and_figures_are_data(platform: Platform, c
         (html,) = whole.artifacts.find(run_id=runs[1], kind="system.HTML")
         shown = whole.artifacts.figures(str(html.number))
         assert (shown.preview, shown.media_type, shown.truncated) == ("<b>hi</b>", "text/html", False)
+        (csv,) = whole.artifacts.find(run_id=runs[1], kind="system.Dataset")
+        table = whole.artifacts.figures(str(csv.number))
+        assert (table.columns, table.rows) == (("a", "b"), (("1", "2"),))
         best = whole.artifacts.compare_runs(pipeline="scores", sort_by="acc", limit=1)
         assert [one.run_id for one in best] == [runs[1]]

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from headrace_protos.v1 import lineage_pb2 as headrace__protos_dot_v1_dot_lineage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/artifacts.proto\x12\x0bheadrace.v1\x1a\x1cgoogle/api/annotations.proto\x1a headrace_protos/v1/lineage.proto\"R\n\x11GetFiguresRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x15\n\rpreview_bytes\x18\x03 \x01(\x05\"\xae\x03\n\x12GetFiguresResponse\x12\x0c\n\x04type\x18\x01 \x01(\t\x12=\n\x07numbers\x18\x02 \x03(\x0b\x32,.headrace.v1.GetFiguresResponse.NumbersEntry\x12\x39\n\x05texts\x18\x03 \x03(\x0b\x32*.headrace.v1.GetFiguresResponse.TextsEntry\x12\x36\n\x10\x63onfusion_matrix\x18\x04 \x01(\x0b\x32\x1c.headrace.v1.ConfusionMatrix\x12(\n\troc_curve\x18\x05 \x01(\x0b\x32\x15.headrace.v1.RocCurve\x12)\n\x06slices\x18\x06 \x03(\x0b\x32\x19.headrace.v1.SliceFigures\x12%\n\x07preview\x18\x07 \x01(\x0b\x32\x14.headrace.v1.Preview\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nTextsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\x0f\x43onfusionMatrix\x12\x12\n\ncategories\x18\x01 \x03(\t\x12$\n\x04rows\x18\x02 \x03(\x0b\x32\x16.headrace.v1.MatrixRow\"\x1a\n\tMatrixRow\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\x01\"1\n\x08RocCurve\x12%\n\x06points\x18\x01 \x03(\x0b\x32\x15.headrace.v1.RocPoint\"V\n\x08RocPoint\x12\x11\n\tthreshold\x18\x01 \x01(\x01\x12\x1b\n\x13\x66\x61lse_positive_rate\x18\x02 \x01(\x01\x12\x1a\n\x12true_positive_rate\x18\x03 \x01(\x01\"\xe8\x01\n\x0cSliceFigures\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x37\n\x07numbers\x18\x02 \x03(\x0b\x32&.headrace.v1.SliceFigures.NumbersEntry\x12\x36\n\x10\x63onfusion_matrix\x18\x03 \x01(\x0b\x32\x1c.headrace.v1.ConfusionMatrix\x12(\n\troc_curve\x18\x04 \x01(\x0b\x32\x15.headrace.v1.RocCurve\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\">\n\x07Preview\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"H\n\x14\x44iffArtifactsRequest\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0e\n\x06second\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\"M\n\x15\x44iffArtifactsResponse\x12\x34\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1f.headrace.v1.ArtifactDifference\"B\n\x12\x41rtifactDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\t\x12\x0e\n\x06second\x18\x03 \x01(\t2\x97\x06\n\tArtifacts\x12~\n\x04List\x12\'.headrace.v1.FindArtifactRecordsRequest\x1a(.headrace.v1.FindArtifactRecordsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/apis/headrace.v1/artifacts\x12|\n\x03Get\x12%.headrace.v1.GetArtifactRecordRequest\x1a\x1b.headrace.v1.ArtifactRecord\"1\x82\xd3\xe4\x93\x02+\x12)/apis/headrace.v1/artifacts/{artifact_id}\x12\x7f\n\x07Lineage\x12\x1e.headrace.v1.GetLineageRequest\x1a\x19.headrace.v1.LineageGraph\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{artifact_id}/lineage\x12\x85\x01\n\x07\x46igures\x12\x1e.headrace.v1.GetFiguresRequest\x1a\x1f.headrace.v1.GetFiguresResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{artifact_id}/figures\x12x\n\x0b\x43ompareRuns\x12\x1f.headrace.v1.CompareRunsRequest\x1a .headrace.v1.CompareRunsResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/apis/headrace.v1/runs:compare\x12\x88\x01\n\x04\x44iff\x12!.headrace.v1.DiffArtifactsRequest\x1a\".headrace.v1.DiffArtifactsResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{first}/diff/{second}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"headrace_protos/v1/artifacts.proto\x12\x0bheadrace.v1\x1a\x1cgoogle/api/annotations.proto\x1a headrace_protos/v1/lineage.proto\"R\n\x11GetFiguresRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x15\n\rpreview_bytes\x18\x03 \x01(\x05\"\xd1\x03\n\x12GetFiguresResponse\x12\x0c\n\x04type\x18\x01 \x01(\t\x12=\n\x07numbers\x18\x02 \x03(\x0b\x32,.headrace.v1.GetFiguresResponse.NumbersEntry\x12\x39\n\x05texts\x18\x03 \x03(\x0b\x32*.headrace.v1.GetFiguresResponse.TextsEntry\x12\x36\n\x10\x63onfusion_matrix\x18\x04 \x01(\x0b\x32\x1c.headrace.v1.ConfusionMatrix\x12(\n\troc_curve\x18\x05 \x01(\x0b\x32\x15.headrace.v1.RocCurve\x12)\n\x06slices\x18\x06 \x03(\x0b\x32\x19.headrace.v1.SliceFigures\x12%\n\x07preview\x18\x07 \x01(\x0b\x32\x14.headrace.v1.Preview\x12!\n\x05table\x18\x08 \x01(\x0b\x32\x12.headrace.v1.Table\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nTextsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"P\n\x05Table\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12#\n\x04rows\x18\x02 \x03(\x0b\x32\x15.headrace.v1.TableRow\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\x19\n\x08TableRow\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\t\"K\n\x0f\x43onfusionMatrix\x12\x12\n\ncategories\x18\x01 \x03(\t\x12$\n\x04rows\x18\x02 \x03(\x0b\x32\x16.headrace.v1.MatrixRow\"\x1a\n\tMatrixRow\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\x01\"1\n\x08RocCurve\x12%\n\x06points\x18\x01 \x03(\x0b\x32\x15.headrace.v1.RocPoint\"V\n\x08RocPoint\x12\x11\n\tthreshold\x18\x01 \x01(\x01\x12\x1b\n\x13\x66\x61lse_positive_rate\x18\x02 \x01(\x01\x12\x1a\n\x12true_positive_rate\x18\x03 \x01(\x01\"\xe8\x01\n\x0cSliceFigures\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x37\n\x07numbers\x18\x02 \x03(\x0b\x32&.headrace.v1.SliceFigures.NumbersEntry\x12\x36\n\x10\x63onfusion_matrix\x18\x03 \x01(\x0b\x32\x1c.headrace.v1.ConfusionMatrix\x12(\n\troc_curve\x18\x04 \x01(\x0b\x32\x15.headrace.v1.RocCurve\x1a.\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\">\n\x07Preview\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"H\n\x14\x44iffArtifactsRequest\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0e\n\x06second\x18\x02 \x01(\t\x12\x11\n\tnamespace\x18\x03 \x01(\t\"M\n\x15\x44iffArtifactsResponse\x12\x34\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1f.headrace.v1.ArtifactDifference\"B\n\x12\x41rtifactDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\t\x12\x0e\n\x06second\x18\x03 \x01(\t2\x97\x06\n\tArtifacts\x12~\n\x04List\x12\'.headrace.v1.FindArtifactRecordsRequest\x1a(.headrace.v1.FindArtifactRecordsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/apis/headrace.v1/artifacts\x12|\n\x03Get\x12%.headrace.v1.GetArtifactRecordRequest\x1a\x1b.headrace.v1.ArtifactRecord\"1\x82\xd3\xe4\x93\x02+\x12)/apis/headrace.v1/artifacts/{artifact_id}\x12\x7f\n\x07Lineage\x12\x1e.headrace.v1.GetLineageRequest\x1a\x19.headrace.v1.LineageGraph\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{artifact_id}/lineage\x12\x85\x01\n\x07\x46igures\x12\x1e.headrace.v1.GetFiguresRequest\x1a\x1f.headrace.v1.GetFiguresResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{artifact_id}/figures\x12x\n\x0b\x43ompareRuns\x12\x1f.headrace.v1.CompareRunsRequest\x1a .headrace.v1.CompareRunsResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/apis/headrace.v1/runs:compare\x12\x88\x01\n\x04\x44iff\x12!.headrace.v1.DiffArtifactsRequest\x1a\".headrace.v1.DiffArtifactsResponse\"9\x82\xd3\xe4\x93\x02\x33\x12\x31/apis/headrace.v1/artifacts/{first}/diff/{second}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,31 +54,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETFIGURESREQUEST']._serialized_start=115
   _globals['_GETFIGURESREQUEST']._serialized_end=197
   _globals['_GETFIGURESRESPONSE']._serialized_start=200
-  _globals['_GETFIGURESRESPONSE']._serialized_end=630
-  _globals['_GETFIGURESRESPONSE_NUMBERSENTRY']._serialized_start=538
-  _globals['_GETFIGURESRESPONSE_NUMBERSENTRY']._serialized_end=584
-  _globals['_GETFIGURESRESPONSE_TEXTSENTRY']._serialized_start=586
-  _globals['_GETFIGURESRESPONSE_TEXTSENTRY']._serialized_end=630
-  _globals['_CONFUSIONMATRIX']._serialized_start=632
-  _globals['_CONFUSIONMATRIX']._serialized_end=707
-  _globals['_MATRIXROW']._serialized_start=709
-  _globals['_MATRIXROW']._serialized_end=735
-  _globals['_ROCCURVE']._serialized_start=737
-  _globals['_ROCCURVE']._serialized_end=786
-  _globals['_ROCPOINT']._serialized_start=788
-  _globals['_ROCPOINT']._serialized_end=874
-  _globals['_SLICEFIGURES']._serialized_start=877
-  _globals['_SLICEFIGURES']._serialized_end=1109
-  _globals['_SLICEFIGURES_NUMBERSENTRY']._serialized_start=538
-  _globals['_SLICEFIGURES_NUMBERSENTRY']._serialized_end=584
-  _globals['_PREVIEW']._serialized_start=1111
-  _globals['_PREVIEW']._serialized_end=1173
-  _globals['_DIFFARTIFACTSREQUEST']._serialized_start=1175
-  _globals['_DIFFARTIFACTSREQUEST']._serialized_end=1247
-  _globals['_DIFFARTIFACTSRESPONSE']._serialized_start=1249
-  _globals['_DIFFARTIFACTSRESPONSE']._serialized_end=1326
-  _globals['_ARTIFACTDIFFERENCE']._serialized_start=1328
-  _globals['_ARTIFACTDIFFERENCE']._serialized_end=1394
-  _globals['_ARTIFACTS']._serialized_start=1397
-  _globals['_ARTIFACTS']._serialized_end=2188
+  _globals['_GETFIGURESRESPONSE']._serialized_end=665
+  _globals['_GETFIGURESRESPONSE_NUMBERSENTRY']._serialized_start=573
+  _globals['_GETFIGURESRESPONSE_NUMBERSENTRY']._serialized_end=619
+  _globals['_GETFIGURESRESPONSE_TEXTSENTRY']._serialized_start=621
+  _globals['_GETFIGURESRESPONSE_TEXTSENTRY']._serialized_end=665
+  _globals['_TABLE']._serialized_start=667
+  _globals['_TABLE']._serialized_end=747
+  _globals['_TABLEROW']._serialized_start=749
+  _globals['_TABLEROW']._serialized_end=774
+  _globals['_CONFUSIONMATRIX']._serialized_start=776
+  _globals['_CONFUSIONMATRIX']._serialized_end=851
+  _globals['_MATRIXROW']._serialized_start=853
+  _globals['_MATRIXROW']._serialized_end=879
+  _globals['_ROCCURVE']._serialized_start=881
+  _globals['_ROCCURVE']._serialized_end=930
+  _globals['_ROCPOINT']._serialized_start=932
+  _globals['_ROCPOINT']._serialized_end=1018
+  _globals['_SLICEFIGURES']._serialized_start=1021
+  _globals['_SLICEFIGURES']._serialized_end=1253
+  _globals['_SLICEFIGURES_NUMBERSENTRY']._serialized_start=573
+  _globals['_SLICEFIGURES_NUMBERSENTRY']._serialized_end=619
+  _globals['_PREVIEW']._serialized_start=1255
+  _globals['_PREVIEW']._serialized_end=1317
+  _globals['_DIFFARTIFACTSREQUEST']._serialized_start=1319
+  _globals['_DIFFARTIFACTSREQUEST']._serialized_end=1391
+  _globals['_DIFFARTIFACTSRESPONSE']._serialized_start=1393
+  _globals['_DIFFARTIFACTSRESPONSE']._serialized_end=1470
+  _globals['_ARTIFACTDIFFERENCE']._serialized_start=1472
+  _globals['_ARTIFACTDIFFERENCE']._serialized_end=1538
+  _globals['_ARTIFACTS']._serialized_start=1541
+  _globals['_ARTIFACTS']._serialized_end=2332
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class GetFiguresResponse(google.protobuf.message.Message):
     ROC_CURVE_FIELD_NUMBER: builtins.int
     SLICES_FIELD_NUMBER: builtins.int
     PREVIEW_FIELD_NUMBER: builtins.int
+    TABLE_FIELD_NUMBER: builtins.int
     type: builtins.str
     @property
     def numbers(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.float]: ...
@@ -96,6 +97,10 @@ class GetFiguresResponse(google.protobuf.message.Message):
     def preview(self) -> global___Preview:
         """of HTML and Markdown whose content is in the platform's store"""
 
+    @property
+    def table(self) -> global___Table:
+        """the first rows of a data set that is one file of comma, tab or semicolon separated values"""
+
     def __init__(
         self,
         *,
@@ -106,11 +111,55 @@ class GetFiguresResponse(google.protobuf.message.Message):
         roc_curve: global___RocCurve | None = ...,
         slices: collections.abc.Iterable[global___SliceFigures] | None = ...,
         preview: global___Preview | None = ...,
+        table: global___Table | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "preview", b"preview", "roc_curve", b"roc_curve"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "numbers", b"numbers", "preview", b"preview", "roc_curve", b"roc_curve", "slices", b"slices", "texts", b"texts", "type", b"type"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "preview", b"preview", "roc_curve", b"roc_curve", "table", b"table"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["confusion_matrix", b"confusion_matrix", "numbers", b"numbers", "preview", b"preview", "roc_curve", b"roc_curve", "slices", b"slices", "table", b"table", "texts", b"texts", "type", b"type"]) -> None: ...
 
 global___GetFiguresResponse = GetFiguresResponse
+
+@typing.final
+class Table(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: builtins.int
+    ROWS_FIELD_NUMBER: builtins.int
+    TRUNCATED_FIELD_NUMBER: builtins.int
+    truncated: builtins.bool
+    @property
+    def columns(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """the file's first line"""
+
+    @property
+    def rows(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TableRow]:
+        """at most 100"""
+
+    def __init__(
+        self,
+        *,
+        columns: collections.abc.Iterable[builtins.str] | None = ...,
+        rows: collections.abc.Iterable[global___TableRow] | None = ...,
+        truncated: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "rows", b"rows", "truncated", b"truncated"]) -> None: ...
+
+global___Table = Table
+
+@typing.final
+class TableRow(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: builtins.int
+    @property
+    def cells(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        cells: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells"]) -> None: ...
+
+global___TableRow = TableRow
 
 @typing.final
 class ConfusionMatrix(google.protobuf.message.Message):

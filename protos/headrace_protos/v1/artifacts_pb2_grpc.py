@@ -92,7 +92,8 @@ class ArtifactsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Figures(self, request, context):
-        """What an artifact's metadata says as data: numbers, a confusion matrix, a ROC curve, slices; and the beginning of a page or text.
+        """What an artifact's metadata says as data: numbers, a confusion matrix, a ROC curve, slices; and the beginning of a page, text or
+        table.
         Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -88,7 +88,9 @@ class AsyncArtifacts:
         return provenance.differences(await self._connection.call("Artifacts", "Diff", request))
 
     async def figures(self, artifact: str) -> Figures:
-        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page or text its beginning."""
+        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page, text or table its
+        beginning.
+        """
         from headrace import provenance
         from headrace_protos.v1 import artifacts_pb2
 

@@ -47,7 +47,9 @@ class Artifacts(Face[AsyncArtifacts]):
         return self._runner.run(self._inner.diff(first, second))
 
     def figures(self, artifact: str) -> Figures:
-        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page or text its beginning."""
+        """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page, text or table its
+        beginning.
+        """
         return self._runner.run(self._inner.figures(artifact))
 
     def compare_runs(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from headrace_apiserver.backends import Backends
 from headrace_apiserver.differing import differences
 from headrace_apiserver.figures import MEDIA, figures
+from headrace_apiserver.tables import TYPES, table_of
 from headrace_protos.v1 import artifacts_pb2, lineage_pb2, scheduler_pb2
 from headrace_protos.v1.artifacts_pb2_grpc import ArtifactsServicer
 from headrace_servicekit.errors import Reason, ServiceError
@@ -57,12 +58,15 @@ class HeadraceArtifacts(ArtifactsServicer):
         artifact = found.artifact
         made = figures(artifact.schema_title, artifact.metadata_json)
         media = MEDIA.get(artifact.schema_title)
-        if media is not None:
-            limit = request.preview_bytes or PREVIEW
-            data = await self._beginning(artifact.uri, limit + 1)
-            if data is not None:
-                text = data[:limit].decode("utf-8", "replace")
-                made.preview.CopyFrom(artifacts_pb2.Preview(media_type=media, text=text, truncated=len(data) > limit))
+        if media is None and artifact.schema_title not in TYPES:
+            return made
+        limit = request.preview_bytes or PREVIEW
+        data = await self._beginning(artifact.uri, limit + 1)
+        if data is not None and media is not None:
+            text = data[:limit].decode("utf-8", "replace")
+            made.preview.CopyFrom(artifacts_pb2.Preview(media_type=media, text=text, truncated=len(data) > limit))
+        elif data is not None and (table := table_of(data[:limit], cut=len(data) > limit)) is not None:
+            made.table.CopyFrom(table)
         return made
 
     async def _beginning(self, uri: str, limit: int) -> bytes | None:
