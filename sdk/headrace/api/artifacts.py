@@ -17,6 +17,7 @@ from headrace.models import ArtifactFile
 
 if TYPE_CHECKING:
     from headrace.api.calls import Calls
+    from headrace.provenance import Direction, Lineage
 
 MOST_BYTES: Final = 64 << 20  # that `read` puts into memory unless it is told otherwise
 SHOWN_BYTES: Final = 1 << 20  # of a page or text that a notebook shows
@@ -123,6 +124,12 @@ class AsyncArtifact:
         finally:
             await asyncio.to_thread(_remove, fresh)
         return target
+
+    async def lineage(self, *, direction: Direction = "both", hops: int = 0) -> Lineage:
+        """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5)."""
+        from headrace.api.provenance import AsyncArtifacts
+
+        return await AsyncArtifacts(self._calls.connection).lineage(self.id, direction=direction, hops=hops)
 
     async def _copy(self, file: str, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ class AsyncArtifacts:
         PIPELINE: the name of one whose runs read or write them; RUN_ID: the run that writes them; METADATA: values as JSON
         texts, or as they are.
         """
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
         request = lineage_pb2.FindArtifactRecordsRequest(
@@ -50,24 +50,24 @@ class AsyncArtifacts:
         found: list[ArtifactRecord] = []
         while True:
             page = await self._connection.call("Artifacts", "List", request)
-            found += [provenance.record(one) for one in page.artifacts]
+            found += [reading_provenance.record(one) for one in page.artifacts]
             if not page.next_before_id or (limit and len(found) >= limit):
                 return found[: limit or None]
             request.before_id = page.next_before_id
 
     async def get(self, artifact: str) -> ArtifactRecord:
         """One with the tasks that read and wrote it."""
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
         request = lineage_pb2.GetArtifactRecordRequest(artifact_id=await self._id(artifact))
-        return provenance.record(await self._connection.call("Artifacts", "Get", request))
+        return reading_provenance.record(await self._connection.call("Artifacts", "Get", request))
 
     async def lineage(self, artifact: str, *, direction: Direction = "both", hops: int = 0, most: int = 0) -> Lineage:
         """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5); at most MOST
         artifacts and tasks (0: 1000).
         """
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
         ways = {"up": lineage_pb2.UPSTREAM_OF, "down": lineage_pb2.DOWNSTREAM_OF}
@@ -77,25 +77,25 @@ class AsyncArtifacts:
             hops=hops,
             most=most,
         )
-        return provenance.lineage(await self._connection.call("Artifacts", "Lineage", request))
+        return reading_provenance.lineage(await self._connection.call("Artifacts", "Lineage", request))
 
     async def diff(self, first: str, second: str) -> list[Difference]:
         """In what two differ: themselves, and what they were made of. Empty: they are the same."""
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import artifacts_pb2
 
         request = artifacts_pb2.DiffArtifactsRequest(first=await self._id(first), second=await self._id(second))
-        return provenance.differences(await self._connection.call("Artifacts", "Diff", request))
+        return reading_provenance.differences(await self._connection.call("Artifacts", "Diff", request))
 
     async def figures(self, artifact: str) -> Figures:
         """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page, text or table its
         beginning.
         """
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import artifacts_pb2
 
         request = artifacts_pb2.GetFiguresRequest(artifact_id=await self._id(artifact))
-        return provenance.figures(await self._connection.call("Artifacts", "Figures", request))
+        return reading_provenance.figures(await self._connection.call("Artifacts", "Figures", request))
 
     async def compare_runs(
         self,
@@ -111,7 +111,7 @@ class AsyncArtifacts:
         """Runs side by side by the figures in their artifacts: those with RUN_IDS, else the newest of a PIPELINE or experiment;
         with SORT_BY those where this figure is the largest (ASCENDING: the smallest). METRICS: these alone, which may be texts.
         """
-        from headrace import provenance
+        from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
         request = lineage_pb2.CompareRunsRequest(
@@ -124,7 +124,7 @@ class AsyncArtifacts:
             most=max(limit, len(run_ids)),
         )
         answer = await self._connection.call("Artifacts", "CompareRuns", request)
-        return [provenance.run_figures(one) for one in answer.runs]
+        return [reading_provenance.run_figures(one) for one in answer.runs]
 
     async def _id(self, artifact: str) -> str:
         """What the platform takes for a name."""

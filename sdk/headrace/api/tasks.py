@@ -11,7 +11,7 @@ from headrace.api.artifacts import AsyncArtifact
 from headrace.api.later import Later
 from headrace.api.lines import lines_of
 from headrace.errors import NotFound
-from headrace.models import Artifact, Attempt, Failure, ValueReference, WaitingOn
+from headrace.models import Artifact, Attempt, CacheAnswer, Failure, ValueReference, WaitingOn
 from headrace.models import Task as Record
 
 if TYPE_CHECKING:
@@ -189,6 +189,10 @@ class AsyncTask:
             raise NotFound(f"run {self._run_id} has no task {self.path!r} any more")
         self._record = found
         return self
+
+    async def explain_cache(self) -> CacheAnswer:
+        """Why it took results from before, or did not: what matched, or the first thing that differed from the nearest."""
+        return await self._calls.explain_cache(self._run_id, self.path)
 
     def logs(self, *, attempt: int = 0, follow: bool = False) -> AsyncIterator[str]:
         """The log's lines, of ATTEMPT or the last one; with FOLLOW until the attempt has ended."""

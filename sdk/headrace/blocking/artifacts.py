@@ -11,6 +11,7 @@ from headrace.api.facing import Face
 from headrace.api.reading_files import buffered
 from headrace.models import Artifact as Record
 from headrace.models import ArtifactFile
+from headrace.provenance import Direction, Lineage
 
 
 class Artifact(Face[AsyncArtifact]):
@@ -82,6 +83,10 @@ class Artifact(Face[AsyncArtifact]):
         the last byte has come.
         """
         return self._runner.run(self._inner.download(path))
+
+    def lineage(self, *, direction: Direction = "both", hops: int = 0) -> Lineage:
+        """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5)."""
+        return self._runner.run(self._inner.lineage(direction=direction, hops=hops))
 
     def _repr_html_(self) -> str:
         return self._runner.run(self._inner._html())

@@ -11,7 +11,7 @@ from headrace.api.facing import Face
 from headrace.api.runner import Runner
 from headrace.api.tasks import AsyncTask, Outputs
 from headrace.blocking.artifacts import Artifact
-from headrace.models import Attempt, Failure, WaitingOn
+from headrace.models import Attempt, CacheAnswer, Failure, WaitingOn
 from headrace.models import Task as Record
 
 
@@ -109,6 +109,10 @@ class Task(Face[AsyncTask]):
         """Ask the platform what it says of the task now."""
         found = self._runner.run(self._inner.refresh())
         return self if found is self._inner else Task(found, self._runner)
+
+    def explain_cache(self) -> CacheAnswer:
+        """Why it took results from before, or did not: what matched, or the first thing that differed from the nearest."""
+        return self._runner.run(self._inner.explain_cache())
 
     def logs(self, *, attempt: int = 0, follow: bool = False) -> Iterator[str]:
         """The log's lines, of ATTEMPT or the last one; with FOLLOW until the attempt has ended."""
