@@ -361,7 +361,9 @@ class Driver:
     def _ended(self, drive: Drive) -> None:
         """Nothing is left to decide: forget the run, unless it is to be deleted."""
         if drive.deleting or drive.state.state == ev.RUN_SUCCEEDED:
-            ending = asyncio.create_task(self._executor.end_run(drive.run_id), name=f"end {drive.run_id}")
+            ending = asyncio.create_task(
+                self._executor.end_run(drive.run_id, drive.state.header.namespace), name=f"end {drive.run_id}"
+            )
             ending.add_done_callback(_log_failure)
         if not drive.deleting:
             self.drop(drive)

@@ -389,9 +389,9 @@ async def test_a_workspace_is_shared_by_a_run_and_goes_with_it(
     read = shell(store, f"cat {folder}/x", settings, run_id=run_id, path="b")
     assert succeeded(await watched.run(write))
     assert log_of(store, await watched.run(read)) == b"text\n"
-    await watched.executor.end_run(run_id)
+    await watched.executor.end_run(run_id, "default")
     assert not folder.exists()
-    await watched.executor.end_run(run_id)
+    await watched.executor.end_run(run_id, "default")
 
 
 async def test_code_that_names_the_path_of_pods_finds_the_workspace(

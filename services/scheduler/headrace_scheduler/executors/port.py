@@ -221,8 +221,8 @@ class Executor(Protocol):
         """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what
         outlives a replica is not ended by one that has left it, nor by a late `cancel`."""
 
-    async def end_run(self, run_id: str) -> None:
-        """The run succeeded or is deleted: what its tasks shared (its workspace) goes."""
+    async def end_run(self, run_id: str, namespace: str) -> None:
+        """The run, of NAMESPACE, succeeded or is deleted: what its tasks shared (its workspace) goes."""
 
     async def close(self) -> None:
         """Free everything, within 5 s. What cannot outlive the platform (processes) is ended; Pods go on."""

@@ -458,8 +458,21 @@ async def test_a_runs_workspace_is_made_once_and_goes_with_the_run(tmp_path):
         await one.created(first)
         await one.created(second)
         assert f"{CLAIMS}/run-1-kfp-workspace" in one.cluster.objects
-        await one.executor.end_run(first.attempt.run_id)
+        await one.executor.end_run(first.attempt.run_id, first.namespace)
         assert f"{CLAIMS}/run-1-kfp-workspace" not in one.cluster.objects
+
+
+async def test_a_scheduler_that_never_met_the_namespace_deletes_the_workspace_too(tmp_path):
+    spec = {"resources": {"requests": {"storage": "1Gi"}}}
+    settings = TaskSettings(workspace_claim="run-1-kfp-workspace", workspace_spec=spec)
+    async with world(tmp_path) as one:
+        first = launch(one.store, "true", settings=settings)
+        await one.created(first)
+        cluster = one.cluster
+    assert f"{CLAIMS}/run-1-kfp-workspace" in cluster.objects
+    async with world(tmp_path, cluster) as later:
+        await later.executor.end_run(first.attempt.run_id, first.namespace)
+        assert f"{CLAIMS}/run-1-kfp-workspace" not in cluster.objects
 
 
 # ---- starting

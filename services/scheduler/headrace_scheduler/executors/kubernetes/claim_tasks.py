@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -75,18 +75,17 @@ class Claims:
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
 
-    async def delete_workspace(self, run_id: str, installation: str, namespaces: Iterable[str]) -> None:
+    async def delete_workspace(self, run_id: str, installation: str, namespace: str) -> None:
         """Nothing of the run needs it any more."""
         self._made.pop(run_id, None)
         selector = f"{pod_layout.LABEL_INSTALLATION}={installation},{pod_layout.LABEL_RUN}={run_id},{claims.WORKSPACE_LABEL}=true"
-        for namespace in namespaces:
-            try:
-                async for page in self.api.pages(path_of(namespace, KIND), {"labelSelector": selector}):
-                    for one in page.items:
-                        metadata = one["metadata"]
-                        await self.api.delete(path_of(namespace, KIND, metadata["name"]), uid=metadata["uid"])
-            except (ApiError, Unreachable) as refused:
-                logger.warning("the workspace of run %s in %s cannot be deleted: %s", run_id, namespace, refused)
+        try:
+            async for page in self.api.pages(path_of(namespace, KIND), {"labelSelector": selector}):
+                for one in page.items:
+                    metadata = one["metadata"]
+                    await self.api.delete(path_of(namespace, KIND, metadata["name"]), uid=metadata["uid"])
+        except (ApiError, Unreachable) as refused:
+            logger.warning("the workspace of run %s in %s cannot be deleted: %s", run_id, namespace, refused)
 
     def _creation(
         self,

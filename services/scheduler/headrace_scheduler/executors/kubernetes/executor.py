@@ -189,9 +189,8 @@ class KubernetesExecutor:
                 self._register.forget(of)
         self._namespaces.hold(held)
 
-    async def end_run(self, run_id: str) -> None:
-        namespaces = [met.name for met in self._namespaces.all()]
-        await self._claims.delete_workspace(run_id, self._options.installation, namespaces)
+    async def end_run(self, run_id: str, namespace: str) -> None:
+        await self._claims.delete_workspace(run_id, self._options.installation, self._namespaces.of_run(namespace))
 
     async def close(self) -> None:
         for task in list(self._tasks):

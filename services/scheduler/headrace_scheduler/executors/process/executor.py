@@ -188,7 +188,7 @@ class ProcessExecutor:
     async def shards(self, held: frozenset[int]) -> None:
         pass  # attempts do not outlive this replica
 
-    async def end_run(self, run_id: str) -> None:
+    async def end_run(self, run_id: str, namespace: str) -> None:
         await asyncio.to_thread(shutil.rmtree, self._means.workspaces / run_id, ignore_errors=True)
 
     async def close(self) -> None:

@@ -111,7 +111,7 @@ class SimulatedExecutor:
     async def shards(self, held: frozenset[int]) -> None:
         """Attempts do not outlive this replica."""
 
-    async def end_run(self, run_id: str) -> None:
+    async def end_run(self, run_id: str, namespace: str) -> None:
         """Tasks share nothing here."""
 
     async def close(self) -> None:
