@@ -60,14 +60,18 @@ def check_waterfall(spans: list[Received]) -> None:
         task, attempt = only(spans, "task", path), only(spans, "attempt", path)
         assert task.parent_id == root.span_id
         assert attempt.parent_id == task.span_id
-        assert only(spans, "waiting", path).parent_id == task.span_id
+        waits = [span for span in spans if (span.phase, span.path) == ("waiting", path)]
+        assert {span.parent_id for span in waits} <= {task.span_id}
         phases = [only(spans, phase, path) for phase in PHASES]
         assert {phase.parent_id for phase in phases} == {attempt.span_id}
         for before, after in itertools.pairwise(phases):
             assert before.end_ns <= after.start_ns
         for outer, inner in [(root, task), (task, attempt), *((attempt, phase) for phase in phases)]:
             assert outer.start_ns <= inner.start_ns <= inner.end_ns <= outer.end_ns, (outer.name, inner.name)
-    assert only(spans, "task", "first").end_ns <= only(spans, "attempt", "second").start_ns
+    first, second = only(spans, "task", "first"), only(spans, "attempt", "second")
+    assert first.end_ns <= second.start_ns
+    (wait,) = [span for span in spans if span.attributes.get("headrace.waiting_on") == "upstream"]
+    assert (wait.path, wait.end_ns) == ("second", first.end_ns)
 
 
 def repeated(spans: list[Received]) -> list[str]:

@@ -19,7 +19,8 @@ def test_the_phases_of_an_attempt_follow_one_another(on_pods: Installation) -> N
     for one in spans:
         one["start_us"], one["end_us"] = int(one["start_us"]), int(one["end_us"])
     (attempt,) = [one for one in spans if one["phase"] == "attempt"]
-    parts = [one for one in spans if one.get("parent_span_id") == attempt["span_id"]]
+    within = [one for one in spans if one.get("parent_span_id") == attempt["span_id"]]
+    parts = [one for one in within if one["phase"] != "waiting"]  # a slow image is told as a wait besides
     found = {one["phase"]: one for one in parts}
     assert sorted(found) == sorted(PHASES)
     parts.sort(key=lambda one: (one["start_us"], one["end_us"]))
@@ -28,4 +29,4 @@ def test_the_phases_of_an_attempt_follow_one_another(on_pods: Installation) -> N
     for before, after in pairwise(parts):
         assert before["end_us"] <= after["start_us"], (before["phase"], after["phase"])
     assert found["running"]["end_us"] - found["running"]["start_us"] >= 400_000
-    assert [one["phase"] for one in spans if one.get("path") == "work"][:2] == ["task", "waiting"]
+    assert next(one["phase"] for one in spans if one.get("path") == "work") == "task"

@@ -222,11 +222,16 @@ class WaitingOn(google.protobuf.message.Message):
     TASKS_FIELD_NUMBER: builtins.int
     SINCE_US_FIELD_NUMBER: builtins.int
     UNTIL_US_FIELD_NUMBER: builtins.int
+    RESOURCE_FIELD_NUMBER: builtins.int
     cause: global___WaitCause.ValueType
     detail: builtins.str
     """a sentence with numbers"""
     since_us: builtins.int
     until_us: builtins.int
+    resource: builtins.str
+    """What is short or not there yet, where that is known, for accounts of waiting: cpu | memory | accelerators | quota | nodes | pods |
+    image | environment | volume | containers | cluster.
+    """
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -237,8 +242,9 @@ class WaitingOn(google.protobuf.message.Message):
         tasks: collections.abc.Iterable[builtins.str] | None = ...,
         since_us: builtins.int = ...,
         until_us: builtins.int = ...,
+        resource: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cause", b"cause", "detail", b"detail", "since_us", b"since_us", "tasks", b"tasks", "until_us", b"until_us"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cause", b"cause", "detail", b"detail", "resource", b"resource", "since_us", b"since_us", "tasks", b"tasks", "until_us", b"until_us"]) -> None: ...
 
 global___WaitingOn = WaitingOn
 

@@ -961,6 +961,7 @@ class Span(google.protobuf.message.Message):
     END_US_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     ATTRIBUTES_FIELD_NUMBER: builtins.int
+    LINKS_FIELD_NUMBER: builtins.int
     span_id: builtins.str
     """16 hex digits"""
     parent_span_id: builtins.str
@@ -968,14 +969,17 @@ class Span(google.protobuf.message.Message):
     name: builtins.str
     path: builtins.str
     attempt: builtins.int
+    """for an attempt and what is in it; else how often the run was retried before"""
     phase: builtins.str
-    """run | task | attempt | waiting | admitted | scheduled | image | staging | running | publishing"""
+    """run | task | attempt | waiting | admitted | scheduled | image | staging | running | publishing; folded: tasks that are not shown"""
     start_us: builtins.int
     end_us: builtins.int
     """0 = still open"""
     state: builtins.str
     @property
     def attributes(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]: ...
+    @property
+    def links(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SpanLink]: ...
     def __init__(
         self,
         *,
@@ -989,10 +993,106 @@ class Span(google.protobuf.message.Message):
         end_us: builtins.int = ...,
         state: builtins.str = ...,
         attributes: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        links: collections.abc.Iterable[global___SpanLink] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "attributes", b"attributes", "end_us", b"end_us", "name", b"name", "parent_span_id", b"parent_span_id", "path", b"path", "phase", b"phase", "span_id", b"span_id", "start_us", b"start_us", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "attributes", b"attributes", "end_us", b"end_us", "links", b"links", "name", b"name", "parent_span_id", b"parent_span_id", "path", b"path", "phase", b"phase", "span_id", b"span_id", "start_us", b"start_us", "state", b"state"]) -> None: ...
 
 global___Span = Span
+
+@typing.final
+class SpanLink(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: builtins.int
+    SPAN_ID_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    trace_id: builtins.str
+    span_id: builtins.str
+    kind: builtins.str
+    """retry | resumed | cached | linked"""
+    def __init__(
+        self,
+        *,
+        trace_id: builtins.str = ...,
+        span_id: builtins.str = ...,
+        kind: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "span_id", b"span_id", "trace_id", b"trace_id"]) -> None: ...
+
+global___SpanLink = SpanLink
+
+@typing.final
+class CriticalStep(google.protobuf.message.Message):
+    """A part of the critical path: the next one begins where it ends."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    CAUSE_FIELD_NUMBER: builtins.int
+    START_US_FIELD_NUMBER: builtins.int
+    END_US_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """"" = the run itself"""
+    attempt: builtins.int
+    """0 = outside of attempts"""
+    cause: builtins.str
+    """as TimeSpent's"""
+    start_us: builtins.int
+    end_us: builtins.int
+    detail: builtins.str
+    """of a wait, as it was told"""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        attempt: builtins.int = ...,
+        cause: builtins.str = ...,
+        start_us: builtins.int = ...,
+        end_us: builtins.int = ...,
+        detail: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "cause", b"cause", "detail", b"detail", "end_us", b"end_us", "path", b"path", "start_us", b"start_us"]) -> None: ...
+
+global___CriticalStep = CriticalStep
+
+@typing.final
+class TimeSpent(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: builtins.int
+    TOTAL_US_FIELD_NUMBER: builtins.int
+    CRITICAL_US_FIELD_NUMBER: builtins.int
+    TASKS_FIELD_NUMBER: builtins.int
+    MOST_PATH_FIELD_NUMBER: builtins.int
+    MOST_US_FIELD_NUMBER: builtins.int
+    cause: builtins.str
+    """running | upstream | platform | parallelism | slots | backoff | cache | launch | expansion | scheduling | image | staging |
+    publishing, or a word of WaitingOn.resource
+    """
+    total_us: builtins.int
+    """of all tasks together"""
+    critical_us: builtins.int
+    """on the critical path"""
+    tasks: builtins.int
+    """that spent any"""
+    most_path: builtins.str
+    """the task that spent most"""
+    most_us: builtins.int
+    def __init__(
+        self,
+        *,
+        cause: builtins.str = ...,
+        total_us: builtins.int = ...,
+        critical_us: builtins.int = ...,
+        tasks: builtins.int = ...,
+        most_path: builtins.str = ...,
+        most_us: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cause", b"cause", "critical_us", b"critical_us", "most_path", b"most_path", "most_us", b"most_us", "tasks", b"tasks", "total_us", b"total_us"]) -> None: ...
+
+global___TimeSpent = TimeSpent
 
 @typing.final
 class GetTraceResponse(google.protobuf.message.Message):
@@ -1000,16 +1100,40 @@ class GetTraceResponse(google.protobuf.message.Message):
 
     TRACE_ID_FIELD_NUMBER: builtins.int
     SPANS_FIELD_NUMBER: builtins.int
+    CRITICAL_PATH_FIELD_NUMBER: builtins.int
+    TIMES_FIELD_NUMBER: builtins.int
+    NOW_US_FIELD_NUMBER: builtins.int
+    FOLDED_FIELD_NUMBER: builtins.int
+    PARTIAL_FIELD_NUMBER: builtins.int
     trace_id: builtins.str
     """the run's id without dashes"""
+    now_us: builtins.int
+    """up to when what goes on was counted"""
+    folded: builtins.int
+    """tasks whose spans are left out, and stand in spans `folded`"""
+    partial: builtins.bool
+    """the run has more events than a trace is made of: this is of the first ones"""
     @property
     def spans(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Span]: ...
+    @property
+    def critical_path(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___CriticalStep]:
+        """in the order of time, without gaps; of the last try of a run that was retried"""
+
+    @property
+    def times(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TimeSpent]:
+        """what lies on the critical path first; of the last try"""
+
     def __init__(
         self,
         *,
         trace_id: builtins.str = ...,
         spans: collections.abc.Iterable[global___Span] | None = ...,
+        critical_path: collections.abc.Iterable[global___CriticalStep] | None = ...,
+        times: collections.abc.Iterable[global___TimeSpent] | None = ...,
+        now_us: builtins.int = ...,
+        folded: builtins.int = ...,
+        partial: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["spans", b"spans", "trace_id", b"trace_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["critical_path", b"critical_path", "folded", b"folded", "now_us", b"now_us", "partial", b"partial", "spans", b"spans", "times", b"times", "trace_id", b"trace_id"]) -> None: ...
 
 global___GetTraceResponse = GetTraceResponse

@@ -141,7 +141,8 @@ class RunQueryServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetTrace(self, request, context):
-        """The run's spans, made from its events, ordered by start. Errors: NOT_FOUND.
+        """The run's spans, made from its events, ordered by start, with its critical path and the time that it spent by cause. Of very wide
+        groups the spans of some tasks stand for the others. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -193,7 +193,7 @@ async def test_the_trace_has_every_phase(persistence: Persistence, scheduler: Sc
     found = {span.phase: (span.start_us - at, span.end_us - at) for span in trace.spans if span.phase != "run"}
     assert found == {
         "task": (1, 80),
-        "waiting": (1, 10),
+        "waiting": (1, 11),
         "attempt": (11, 80),
         "staging": (11, 40),
         "running": (41, 60),
@@ -201,7 +201,7 @@ async def test_the_trace_has_every_phase(persistence: Persistence, scheduler: Sc
     }
 
 
-async def test_the_trace_of_a_very_wide_run_has_its_groups_and_the_first_iterations(
+async def test_the_trace_of_a_very_wide_run_has_its_groups_and_some_iterations(
     persistence: Persistence, scheduler: Scheduler
 ) -> None:
     run_id = await scheduler.create()
@@ -209,4 +209,7 @@ async def test_the_trace_of_a_very_wide_run_has_its_groups_and_the_first_iterati
     items = [created(f"wide[{number}]", ev.LOOP_ITERATION, iteration=number) for number in range(2_000)]
     await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), *loop, *items, created("after")])
     trace = await persistence.query.GetTrace(rq.GetTraceRequest(run_id=run_id))
-    assert {span.path for span in trace.spans} == {"", "wide", "after", *(f"wide[{number}]" for number in range(100))}
+    shown = {span.path for span in trace.spans}
+    assert {"", "wide", "after", "wide[0]"} <= shown
+    assert len(shown) + trace.folded == 2_003
+    assert not trace.partial

@@ -42,7 +42,7 @@ async def test_what_was_not_exported_is_exported_at_the_next_start(
     run_id = await scheduler.create()
     await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), created("a"), *task_life("a")])
     first = await exported(persistence.database_url)
-    assert first.phases() == [("a", "attempt"), ("a", "task"), ("a", "waiting")]
+    assert first.phases() == [("a", "attempt"), ("a", "task"), ("a", "waiting"), ("a", "waiting")]
     assert (await exported(persistence.database_url)).spans == []
     await scheduler.apply(run_id, 8, [event(run_finished=ev.RunFinished(state=ev.RUN_SUCCEEDED))])
     assert (await exported(persistence.database_url)).phases() == [("", "run")]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from headrace_persistence.notifying import Hub
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.using import Usage
-from headrace_persistence.tracing.spans import trace
+from headrace_persistence.tracing.messages import answer
+from headrace_persistence.tracing.spans import Tracer
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc
 
-WIDE: Final = 2_000  # tasks; the trace of a run with more has the first 100 iterations of each of its loops
-TRACED: Final = 200_000  # events that one trace is made of, at most
+TRACED: Final = 500_000  # events that one trace is made of, at most
 
 
 class RunQuery(run_query_pb2_grpc.RunQueryServicer):
@@ -76,16 +77,16 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
 
     async def GetTrace(self, request: rq.GetTraceRequest, context: Any) -> rq.GetTraceResponse:  # noqa: N802
         run = await self._runs.get(request.run_id)
-        events: list[ev.Event] = []
-        wide = run.tasks_total > WIDE
-        while len(events) < TRACED:
-            read = await self._runs.events(request.run_id, run.id, events[-1].seq if events else 0, wide=wide)
-            events += read.events
-            if not read.events or events[-1].seq >= read.revision:
-                break
-        return rq.GetTraceResponse(
-            trace_id=lifecycle.trace_id(request.run_id), spans=trace(run.run_id, run.display_name, events)
-        )
+        tracer = Tracer(run.run_id, run.display_name)
+        ends = False
+        while not ends and tracer.seq < TRACED:  # a page a turn: other calls have theirs in between
+            read = await self._runs.events(request.run_id, run.id, tracer.seq)
+            for event in read.events:
+                tracer.feed(event)
+            ends = not read.events or tracer.seq >= read.revision
+        made = answer(tracer, time.time_ns() // 1000)
+        made.partial = not ends
+        return made
 
 
 def _state_after(events: list[ev.Event], before: int) -> int:

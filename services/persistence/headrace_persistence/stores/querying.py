@@ -110,10 +110,9 @@ class Runs:
             raise no_run(run_id)
         return int(rows[0][0])
 
-    async def events(self, run_id: str, run: int, after: int, limit: int = PAGE, *, wide: bool = False) -> EventsRead:
-        """The events after a seq; WIDE: without those of iterations from the hundredth of their loop on."""
-        query = "read_events_of_wide" if wide else "read_events"
-        rows = await self._database.read(SQL[query], {"run": run, "after": after, "limit": limit})
+    async def events(self, run_id: str, run: int, after: int, limit: int = PAGE) -> EventsRead:
+        """The events after a seq."""
+        rows = await self._database.read(SQL["read_events"], {"run": run, "after": after, "limit": limit})
         if not rows:
             raise no_run(run_id)
         events = [ev.Event.FromString(row[2]) for row in rows if row[2] is not None]

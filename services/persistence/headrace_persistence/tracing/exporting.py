@@ -15,12 +15,12 @@ from typing import Final
 
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.querying import Runs
+from headrace_persistence.tracing.messages import exported
 from headrace_persistence.tracing.spans import Tracer
 from headrace_protos import lifecycle
-from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Transaction
-from headrace_servicekit.telemetry import Span, SpanSink
+from headrace_servicekit.telemetry import SpanSink
 
 logger = logging.getLogger(__name__)
 EVERY: Final = 0.5  # seconds: spans are batched, nobody waits for them
@@ -91,9 +91,9 @@ class Projector:
             self._due |= due
             raise
 
-    async def _export(self, run: int, run_id: str, name: str, exported: int) -> int:
+    async def _export(self, run: int, run_id: str, name: str, sent: int) -> int:
         """Offer the spans that the run's new events ended; answers with the seq of the last event."""
-        tracer = self._tracers.pop(run, None) or Tracer(run_id, name)
+        tracer = self._tracers.pop(run, None) or Tracer(run_id, name, keep=False)
         while True:
             try:
                 read = await self._runs.events(run_id, run, tracer.seq)
@@ -103,8 +103,8 @@ class Projector:
                 raise
             for event in read.events:
                 ended = tracer.feed(event)
-                if event.seq > exported:
-                    self._sink.offer(*(exported_span(run_id, span) for span in ended))
+                if event.seq > sent:
+                    self._sink.offer(*(exported(tracer.trace_id, run_id, span) for span in ended))
             if not read.events or tracer.seq >= read.revision:
                 break
         if read.state not in lifecycle.RUN_FINAL:
@@ -116,27 +116,3 @@ class Projector:
 
 async def _mark(tx: Transaction, done: dict[int, int]) -> None:
     await tx.execute(SQL["mark_exported"], {"runs": list(done), "seqs": list(done.values())})
-
-
-def exported_span(run_id: str, span: rq.Span) -> Span:
-    """A span of ours as the exporter takes it. Pure."""
-    trace_id = lifecycle.trace_id(run_id)
-    attributes: dict[str, str | int | float | bool] = dict(span.attributes)
-    link = attributes.pop("headrace.link", None)
-    attributes["headrace.phase"] = span.phase
-    if span.state:
-        attributes["headrace.state"] = span.state
-    if span.phase not in ("run", "task", "waiting"):
-        attributes["headrace.attempt"] = span.attempt
-    failed = span.state in ("FAILED", "LOST")
-    return Span(
-        trace_id=trace_id,
-        span_id=span.span_id,
-        parent_id=span.parent_span_id,
-        name=span.name,
-        start_ns=span.start_us * 1000,
-        end_ns=span.end_us * 1000,
-        attributes=attributes,
-        status=(span.attributes.get("error.message", "") or span.state) if failed else "",
-        links=((trace_id, str(link)),) if link else (),
-    )

@@ -1,186 +1,323 @@
-"""A run's events → its spans. Pure; ids are functions of (run, path, number, phase), so whoever makes them makes the same ones.
+"""A run's events → its spans and what is known of its tasks. Pure; ids are functions of (run, path, number, phase), so whoever
+makes them makes the same ones.
 
-A span's number is the attempt's for an attempt and its phases; for runs and tasks it counts the times that they were retried.
+A task's time is told without gaps: what it waits for (`waiting`, one span for each cause), its attempts with their phases.
+What was not told is the platform's own. Called by the handler of GetTrace (messages.py) and by exporting.py.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
+from headrace_persistence.tracing.phases import phases, stretches
+from headrace_persistence.tracing.records import (
+    PLATFORM,
+    RUNNING,
+    UPSTREAM,
+    Link,
+    Span,
+    Stretch,
+    Task,
+    Waiting,
+    wait_cause,
+)
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
-from headrace_protos.v1 import run_query_pb2 as rq
 
-# Each phase of an attempt ends at one of its times; it begins where the one before ended. An executor may stage before it has
-# the image or the environment, so their order is that of their ends.
-PHASES: Final = (
-    ("admitted", "admitted_us"),
-    ("scheduled", "scheduled_us"),
-    ("image", "image_ready_us"),
-    ("staging", "staged_us"),
-    ("running", "ended_us"),
-    ("publishing", "published_us"),
-)
+PARALLELISM: Final = "parallelism"
+RUN_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@dataclass(slots=True)
 class Tracer:
-    """The spans of one run so far. Fed with its events in order, it says which spans each of them ended."""
+    """The trace of one run so far. Fed with its events in order, it says which spans each of them ended. Without KEEP it
+    forgets what has ended: for those who send spans out.
+    """
 
-    run_id: str
-    name: str
-    seq: int = 0  # of the last event
-    spans: list[rq.Span] = field(default_factory=list)
-    ended: list[rq.Span] = field(default_factory=list)
-    retries: int = 0
-    resetting: bool = False  # the last retry is told in more than one event
-    root: rq.Span | None = None
-    tasks: dict[str, rq.Span] = field(default_factory=dict)
-    waits: dict[str, rq.Span] = field(default_factory=dict)
-    attempts: dict[tuple[str, int], rq.Span] = field(default_factory=dict)
+    def __init__(self, run_id: str, name: str, *, keep: bool = True) -> None:
+        self.run_id, self.name, self.keep = run_id, name, keep
+        self.trace_id = lifecycle.trace_id(run_id)
+        self.seq = 0  # of the last event
+        self.retries = 0
+        self.resetting = False  # the last retry is told in more than one event
+        self.tasks: dict[str, Task] = {}
+        self.spans: list[Span] = []
+        self.ended: list[Span] = []
+        self.created = 0
 
-    def feed(self, event: ev.Event) -> list[rq.Span]:
+    def feed(self, event: ev.Event) -> list[Span]:
         """Apply one event; answers with the spans that it ended."""
         self.ended = []
-        _apply(self, event)
+        kind = event.WhichOneof("kind") or ""
+        if kind.startswith("run_"):
+            _run(self, event, kind)
+        elif kind in ("task_created", "task_reset"):
+            _born(self, event)
+        elif event.path in self.tasks and event.path:
+            task = self.tasks[event.path]
+            if kind.startswith("task_"):
+                _task(self, task, event, kind)
+            elif kind.startswith("attempt_"):
+                _attempt(self, task, event, kind)
         self.seq = event.seq
         return self.ended
 
-    def open(self, path: str, number: int, phase: str, name: str, parent: str, start_us: int) -> rq.Span:
-        """A new span, open."""
-        span = rq.Span(
-            span_id=lifecycle.span_id(self.run_id, path, number, phase),
-            parent_span_id=parent,
-            name=name,
-            path=path,
-            attempt=number,
-            phase=phase,
-            start_us=start_us,
-            attributes={"headrace.source": "event", "headrace.run_id": self.run_id},
-        )
-        if path:
-            span.attributes["headrace.path"] = path
-        self.spans.append(span)
-        return span
+    def all_spans(self) -> list[Span]:
+        """By start; open ones end at 0."""
+        found = [*self.spans, *(span for task in self.tasks.values() if (span := open_wait(self, task)) is not None)]
+        return sorted(found, key=lambda span: span.start_us)  # stable: what started first was opened first
 
-    def end(self, span: rq.Span, end_us: int) -> None:
-        """A span ends."""
-        span.end_us = end_us
+    def span(self, path: str, number: int, phase: str, name: str, parent: str, start_us: int) -> Span:
+        """A new span, open."""
+        made = Span(lifecycle.span_id(self.run_id, path, number, phase), parent, name, path, number, phase, start_us)
+        if self.keep:
+            self.spans.append(made)
+        return made
+
+    def end(self, span: Span, end_us: int, state: str = "", error: ev.Error | None = None) -> None:
+        """A span ends, never before it began."""
+        span.end_us = max(end_us, span.start_us)
+        if state:
+            span.state = state.partition("_")[2]
+        if error is not None and error.reason:
+            span.attributes |= {"error.type": error.reason, "error.message": error.message}
         self.ended.append(span)
 
-    def parent_of(self, path: str) -> str:
-        """The span that a task's span is in: its group's, or the root's."""
-        group = self.tasks.get(lifecycle.parent_path(path))
-        if group is not None and group.path != path:
-            return group.span_id
-        return self.root.span_id if self.root is not None else ""
+    def link(self, path: str, number: int, phase: str, kind: str, run_id: str = "") -> Link:
+        """To a span of this run or of another."""
+        run_id = run_id or self.run_id
+        return Link(lifecycle.trace_id(run_id), lifecycle.span_id(run_id, path, number, phase), kind)
 
 
-def trace(run_id: str, name: str, events: Iterable[ev.Event]) -> list[rq.Span]:
-    """The spans of a run by its EVENTS (from the first on), by start; open ones end at 0."""
+def traced(run_id: str, name: str, events: Iterable[ev.Event]) -> Tracer:
+    """The trace of a run by its EVENTS, from the first on."""
     tracer = Tracer(run_id, name)
     for event in events:
         tracer.feed(event)
-    return sorted(tracer.spans, key=lambda span: span.start_us)  # stable: what started first was opened first
+    return tracer
 
 
-def _apply(made: Tracer, event: ev.Event) -> None:
-    kind = event.WhichOneof("kind") or ""
-    if kind.startswith("run_"):
-        _run(made, event, kind)
-    elif kind.startswith("task_"):
-        _task(made, event, kind)
-    elif kind.startswith("attempt_"):
-        _attempt(made, event, kind)
+def ready_at(tasks: dict[str, Task], task: Task) -> tuple[int, str]:
+    """Since when a task could go on, and the path of what had to end for that; "" where its group (or the run) let it begin."""
+    parent = tasks.get(lifecycle.parent_path(task.path)) if task.path else None
+    at, before = task.created_us, ""
+    if parent is not None:
+        at = max(at, parent.started_us)
+    acted = task.started_us or task.finished_us
+    ends = [
+        (one.finished_us, path) for path in task.upstream if (one := tasks.get(path)) is not None and one.finished_us
+    ]
+    ends = [one for one in ends if not acted or one[0] <= acted]
+    if ends and max(ends)[0] >= at:
+        at, before = max(ends)
+    elif task.freed_by:
+        before = task.freed_by
+    return at, before
+
+
+# ---- runs
 
 
 def _run(made: Tracer, event: ev.Event, kind: str) -> None:
+    root = made.tasks.get("")
     if kind == "run_created":
-        made.root = made.open("", 0, "run", made.name, "", event.time_us)
-        if event.run_created.resumed_from:
-            made.root.attributes["headrace.resumed_from"] = event.run_created.resumed_from
+        span = made.span("", 0, "run", made.name, "", event.time_us)
+        origin = event.run_created.resumed_from
+        if origin:
+            span.attributes["headrace.resumed_from"] = origin
+        if RUN_ID.fullmatch(origin):
+            span.links = (made.link("", 0, "run", "resumed", origin),)
+        made.tasks[""] = Task("", ev.DAG, span, event.time_us)
+    elif kind == "run_started" and root is not None:
+        root.started_us = event.time_us
     elif kind == "run_retried":
         begun, made.resetting = made.resetting, event.run_retried.more
         if begun:
             return
-        before, made.retries = made.root, made.retries + 1
-        made.root = made.open("", made.retries, "run", f"{made.name} (retry {made.retries})", "", event.time_us)
-        if before is not None:
-            made.root.attributes["headrace.link"] = before.span_id
-    elif kind == "run_finished" and made.root is not None:
-        _close(made, made.root, event.time_us, ev.RunState.Name(event.run_finished.state), event.run_finished.error)
+        made.retries += 1
+        span = made.span("", made.retries, "run", f"{made.name} (retry {made.retries})", "", event.time_us)
+        span.links = (made.link("", made.retries - 1, "run", "retry"),)
+        made.tasks[""] = Task("", ev.DAG, span, event.time_us, started_us=event.time_us)
+    elif kind == "run_finished" and root is not None:
+        root.finished_us = event.time_us
+        made.end(root.span, event.time_us, ev.RunState.Name(event.run_finished.state), event.run_finished.error)
 
 
-def _task(made: Tracer, event: ev.Event, kind: str) -> None:
-    if kind in ("task_created", "task_reset"):
-        display = event.task_created.display_name or event.path.rpartition("/")[2]
-        if kind == "task_reset" and event.path in made.tasks:
-            display = made.tasks[event.path].name
-        task = made.open(event.path, made.retries, "task", display, made.parent_of(event.path), event.time_us)
-        made.tasks[event.path] = task
-        if not event.task_reset.reopen:
-            name = f"{display}: waiting"
-            made.waits[event.path] = made.open(event.path, made.retries, "waiting", name, task.span_id, event.time_us)
+# ---- tasks
+
+
+def _born(made: Tracer, event: ev.Event) -> None:
+    """It is created, or a retry puts it back (or opens it again, where it is a group of which not all runs again)."""
+    path, before = event.path, made.tasks.get(event.path)
+    reset = event.HasField("task_reset")
+    told = (
+        event.task_created if not reset else event.task_reset.created if event.task_reset.HasField("created") else None
+    )
+    group = lifecycle.parent_path(path)
+    parent = made.tasks.get(group)
+    name = (
+        told.display_name if told is not None else before.span.name if before is not None else ""
+    ) or path.rpartition("/")[2]
+    span = made.span(path, made.retries, "task", name, parent.span.span_id if parent is not None else "", event.time_us)
+    if before is not None:
+        span.links = (made.link(path, before.span.number, "task", "retry"),)
+    made.created += 1
+    task = Task(path, ev.RUNTIME, span, event.time_us, order=made.created, told_us=event.time_us)
+    if told is not None:
+        task.kind = told.kind
+        task.upstream = tuple(lifecycle.child_path(group, key) for key in told.upstream)
+    elif before is not None:
+        task.kind, task.upstream = before.kind, before.upstream
+    made.tasks[path] = task
+    if reset and event.task_reset.reopen:
+        task.started_us = event.time_us
         return
-    found, waited = made.tasks.get(event.path), made.waits.get(event.path)
-    if found is None:
-        return
+    if parent is not None and path.endswith("]") and parent.waiting is not None and parent.waiting.cause == PARALLELISM:
+        task.freed_by = parent.last_ended
+    task.waiting = Waiting(UPSTREAM if task.upstream else PLATFORM, event.time_us)
+
+
+def _task(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
     if kind == "task_waiting":
-        waiting = event.task_waiting.waiting_on
-        if waited is not None and not waited.end_us:
-            waited.attributes["headrace.waiting_on"] = ev.WaitCause.Name(waiting.cause)
-            waited.attributes["headrace.waiting_detail"] = waiting.detail
+        _told(made, task, event.time_us, event.task_waiting.waiting_on)
         return
-    if waited is not None and not waited.end_us:
-        made.end(waited, event.time_us)
-    if kind == "task_finished":
-        finished = event.task_finished
-        _close(made, found, event.time_us, ev.TaskState.Name(finished.state), finished.error)
-        if finished.cached_from:
-            found.attributes["headrace.cached_from"] = finished.cached_from
-        if finished.linked_from:
-            found.attributes["headrace.linked_from"] = finished.linked_from
-        if finished.skip_reason:
-            found.attributes["headrace.skip_reason"] = finished.skip_reason
+    if kind != "task_started" or task.kind != ev.RUNTIME:  # of those the wait goes on until the attempt starts
+        settle(made, task, event.time_us)
+    if kind == "task_started":
+        task.started_us = task.started_us or event.time_us
+    elif kind == "task_finished":
+        _finished(made, task, event)
 
 
-def _attempt(made: Tracer, event: ev.Event, kind: str) -> None:
-    key = (event.path, event.attempt)
-    if kind == "attempt_started":
-        task = made.tasks.get(event.path)
-        name = f"{task.name if task is not None else event.path} #{event.attempt}"
-        parent = task.span_id if task is not None else ""
-        made.attempts[key] = made.open(event.path, event.attempt, "attempt", name, parent, event.time_us)
-    elif key in made.attempts and kind == "attempt_launched":
-        if event.attempt_launched.node:
-            made.attempts[key].attributes["headrace.node"] = event.attempt_launched.node
-    elif key in made.attempts:
-        finished = event.attempt_finished
-        _close(made, made.attempts[key], event.time_us, ev.AttemptState.Name(finished.state), finished.error)
-        _phases(made, made.attempts[key], finished.times)
+def _told(made: Tracer, task: Task, at: int, waiting: ev.WaitingOn) -> None:
+    cause = wait_cause(waiting) if waiting.cause else ""
+    now = task.waiting
+    if now is not None and now.cause == cause:
+        now.detail = waiting.detail  # the same wait, with other numbers
+        return
+    if task.attempt is None:
+        settle(made, task, at)
+    else:
+        _end_held(made, task, at)
+    if cause:
+        task.waiting = Waiting(cause, at, waiting.detail)
 
 
-def _phases(made: Tracer, attempt: rq.Span, times: ev.AttemptTimes) -> None:
-    """Where the attempt's time went: a phase that did not happen or is not known is left out."""
-    start = attempt.start_us
-    ends = [(phase, getattr(times, ended)) for phase, ended in PHASES]
-    for phase, end_us in sorted(
-        ends, key=lambda one: one[1]
-    ):  # stable: of two that ended at once, in their order above
-        if phase == "running" and times.started_us:
-            start = max(start, times.started_us)  # clocks of two machines may differ
-        if not end_us or end_us < start:
-            continue
-        span = made.open(attempt.path, attempt.attempt, phase, phase, attempt.span_id, start)
-        made.end(span, end_us)
-        start = end_us
+def _finished(made: Tracer, task: Task, event: ev.Event) -> None:
+    finished = event.task_finished
+    task.finished_us = max(event.time_us, task.created_us)
+    span = task.span
+    for kind, origin in (("cached", finished.cached_from), ("linked", finished.linked_from)):
+        if origin:
+            span.attributes[f"headrace.{kind}_from"] = origin
+            run_id, _, path = origin.partition("/")
+            if RUN_ID.fullmatch(run_id):
+                span.links = (*span.links, made.link(path, 0, "task", kind, run_id))
+    if finished.skip_reason:
+        span.attributes["headrace.skip_reason"] = finished.skip_reason
+    made.end(span, event.time_us, ev.TaskState.Name(finished.state), finished.error)
+    parent = made.tasks.get(lifecycle.parent_path(task.path))
+    if parent is not None:
+        parent.last_ended = task.path
 
 
-def _close(made: Tracer, span: rq.Span, end_us: int, state: str, error: ev.Error) -> None:
-    span.state = state.partition("_")[2]
-    if error.reason:
-        span.attributes["error.type"] = error.reason
-        span.attributes["error.message"] = error.message
+def settle(made: Tracer, task: Task, at: int) -> None:
+    """The time of a task outside of attempts is told up to AT: a wait ends, and what was not told is the platform's."""
+    if task.attempt is not None:
+        return
+    waiting, task.waiting = task.waiting, None
+    if waiting is not None:
+        end = at if waiting.cause != UPSTREAM else min(max(ready_at(made.tasks, task)[0], waiting.start_us), at)
+        _waited(made, task, waiting, end, task.span.span_id)
+        task.told_us = max(task.told_us, end)
+    if task.is_group and task.started_us:
+        return  # what it does is what is in it
+    if at > task.told_us:
+        imports = task.kind == ev.IMPORTER and task.started_us
+        if imports:
+            _add(made, task, Stretch(RUNNING, 0, task.told_us, at))
+        else:
+            _waited(made, task, Waiting(PLATFORM, task.told_us), at, task.span.span_id)
+        task.told_us = at
+
+
+def _waited(made: Tracer, task: Task, waiting: Waiting, end_us: int, parent: str) -> None:
+    """A wait is over; one of no length is not worth a span."""
+    if end_us <= waiting.start_us:
+        return
+    span = _wait_span(made, task, waiting, parent)
+    if made.keep:
+        made.spans.append(span)
     made.end(span, end_us)
+    task.waits += 1
+    stretch = Stretch(
+        waiting.cause, span.number if task.attempt is not None else 0, waiting.start_us, end_us, waiting.detail
+    )
+    if task.attempt is not None:
+        task.held.append(stretch)
+    else:
+        _add(made, task, stretch)
+
+
+def _wait_span(made: Tracer, task: Task, waiting: Waiting, parent: str) -> Span:
+    phase = f"waiting/{task.waits}" if task.waits else "waiting"
+    made_id = lifecycle.span_id(made.run_id, task.path, task.span.number, phase)
+    number = task.attempt.number if task.attempt is not None else task.span.number
+    span = Span(made_id, parent, f"waiting: {waiting.cause}", task.path, number, "waiting", waiting.start_us)
+    span.attributes["headrace.waiting_on"] = waiting.cause
+    if waiting.detail:
+        span.attributes["headrace.waiting_detail"] = waiting.detail
+    return span
+
+
+def open_wait(made: Tracer, task: Task) -> Span | None:
+    """The wait that goes on, as a span that is open."""
+    if task.waiting is None:
+        return None
+    parent = task.attempt.span_id if task.attempt is not None else task.span.span_id
+    return _wait_span(made, task, task.waiting, parent)
+
+
+def _add(made: Tracer, task: Task, *parts: Stretch) -> None:
+    if made.keep:
+        task.stretches.extend(parts)
+
+
+# ---- attempts
+
+
+def _attempt(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
+    if kind == "attempt_started":
+        settle(made, task, event.time_us)
+        number = event.attempt
+        span = made.span(task.path, number, "attempt", f"{task.span.name} #{number}", task.span.span_id, event.time_us)
+        if number > 1:
+            span.links = (made.link(task.path, number - 1, "attempt", "retry"),)
+        task.attempt, task.held, task.running_us = span, [], 0
+        return
+    attempt = task.attempt
+    if attempt is None or attempt.number != event.attempt:
+        return
+    if kind == "attempt_launched":
+        if event.attempt_launched.node:
+            attempt.attributes["headrace.node"] = event.attempt_launched.node
+            _end_held(made, task, event.time_us)
+            task.running_us = event.time_us
+        return
+    finished = event.attempt_finished
+    _end_held(made, task, event.time_us)
+    made.end(attempt, event.time_us, ev.AttemptState.Name(finished.state), finished.error)
+    for phase, start_us, end_us in phases(attempt.start_us, finished.times):
+        made.end(made.span(task.path, attempt.number, phase, phase, attempt.span_id, start_us), end_us)
+    if made.keep:
+        within = (attempt.number, attempt.start_us, attempt.end_us)
+        task.stretches += stretches(*within, finished.times, task.held, task.running_us)
+    task.attempt, task.held, task.told_us = None, [], attempt.end_us
+
+
+def _end_held(made: Tracer, task: Task, at: int) -> None:
+    """The attempt in flight waits no longer, or for something else."""
+    waiting, task.waiting = task.waiting, None
+    if waiting is not None and task.attempt is not None:
+        _waited(made, task, waiting, at, task.attempt.span_id)

@@ -102,16 +102,6 @@ FROM platform.runs r LEFT JOIN LATERAL (
 WHERE r.id = %(run)s
 ORDER BY e.seq;
 
--- name: read_events_of_wide
--- The same without iterations from the hundredth of their loop on, for what people look at.
-SELECT r.revision, r.state, e.payload
-FROM platform.runs r LEFT JOIN LATERAL (
-    SELECT e.seq, e.payload FROM platform.events e
-    WHERE e.run = r.id AND e.day = r.day AND e.seq > %(after)s AND e.path !~ '\[[0-9]{3}' ORDER BY e.seq LIMIT %(limit)s
-) AS e ON true
-WHERE r.id = %(run)s
-ORDER BY e.seq;
-
 -- name: run_usage
 -- Accelerator time of a run's attempts by task and product; of one that has not ended up to now.
 WITH clock AS MATERIALIZED (SELECT platform.now_us() AS now)
