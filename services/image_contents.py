@@ -7,9 +7,12 @@ on any machine, without emulation), our packages that the service imports, and t
 from __future__ import annotations
 
 import compileall
+import py_compile
 import shutil
 import subprocess
 import sys
+import sysconfig
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +36,26 @@ PARTS: Final = {
 LIBRARY: Final = "usr/lib/headrace/python"
 SHIM: Final = "usr/lib/headrace/shim"
 START: Final = "usr/bin/headrace-service"
-PROGRAM: Final = """#!/usr/bin/env python3
+# A task waits for its companion's start: no site is looked for, nor a module beside the program, in the folder of all others.
+INTERPRETERS: Final = {"companion": "-S python3 -SP"}
+UNUSED: Final = frozenset(  # of the standard library
+    {
+        *(
+            "test",
+            "tests",
+            "idlelib",
+            "lib2to3",
+            "tkinter",
+            "turtledemo",
+            "ensurepip",
+            "distutils",
+            "pydoc_data",
+            "unittest",
+        ),
+        *("site-packages", "dist-packages", "sqlite3", "curses", "dbm", "wsgiref", "xmlrpc", "venv", "msilib"),
+    }
+)
+PROGRAM: Final = """#!/usr/bin/env {python}
 import sys
 
 sys.argv[1:1] = {arguments!r}
@@ -80,13 +102,32 @@ def install_shim(source: Path, root: Path, processor: str) -> None:
     shim.chmod(0o755)
 
 
+def compile_all(library: Path) -> None:
+    """Bytecode that is taken without a look at its source: nothing changes in an image, and not every builder keeps times."""
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compileall.compile_dir(str(library), quiet=1, workers=1, invalidation_mode=unchecked)
+
+
+def compile_standard_library(source: Path, root: Path, place: str) -> None:
+    """Bytecode below ROOT for what lies at PLACE in the base image, which has none: Python's official images leave it out, and
+    every Pod's companion would compile what it imports. Where SOURCE was another release's, Python sees so by its hash.
+    """
+    for file in source.rglob("*.py"):
+        relative = file.relative_to(source)
+        if UNUSED.isdisjoint(relative.parts) and file.is_file():
+            made = root / place.strip("/") / cache_from_source(str(relative))
+            checked = py_compile.PycInvalidationMode.CHECKED_HASH
+            py_compile.compile(str(file), str(made), f"{place}/{relative}", doraise=True, invalidation_mode=checked)
+
+
 def write_start(root: Path, service: str) -> None:
     """The program that the image starts."""
     companion = service == "companion"
     module, arguments = ("headrace_companion.pod", []) if companion else ("headrace_embedded", ["serve", service])
     start = root / START
     start.parent.mkdir(parents=True, exist_ok=True)
-    start.write_text(PROGRAM.format(module=module, arguments=arguments), encoding="utf-8")
+    python = INTERPRETERS.get(service, "python3")
+    start.write_text(PROGRAM.format(python=python, module=module, arguments=arguments), encoding="utf-8")
     start.chmod(0o755)
 
 
@@ -103,7 +144,9 @@ def main(step: str, service: str, processor: str, source: Path, root: Path) -> N
         write_start(root, service)
         if service == "companion":
             install_shim(source, root, processor)
-    compileall.compile_dir(str(library), quiet=1, workers=1)
+            standard = sysconfig.get_path("stdlib")
+            compile_standard_library(Path(standard), root, standard)
+    compile_all(library)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Called by `up`, by `python -m cluster.bringup images` and by fixtures; a layer w
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -46,6 +48,10 @@ SMALL_NAMES = (
 )
 STATIC, UID_1000, UMASK_077 = "headrace.test/static:1", "headrace.test/uid1000:1", "headrace.test/umask077:1"
 COMPANION = "docker.io/headrace/companion:dev"
+COMPANION_PACKAGES = (
+    *("protos/headrace_protos", "sdk/headrace", "services/ir/headrace_ir"),
+    *("services/servicekit/headrace_servicekit", "services/companion/headrace_companion"),
+)
 # What bootstraps of compiled pipelines install: KFP without its dependencies, and the packages of our examples and tests.
 KFP_VERSIONS = ("2.1.3", "2.9.0", "2.12.1", "2.14.2", "2.14.3", "2.14.4", "2.14.6", "2.15.2")
 PACKAGES = (
@@ -62,6 +68,7 @@ OFFLINE = {
     "PIP_ROOT_USER_ACTION": "ignore",
 }
 LIBRARIES = (("c", 6), ("resolv", 2))  # of busybox
+STANDARD = "/usr/lib/python3.11"
 SITE = "/usr/local/lib/python3.11/dist-packages"
 
 
@@ -89,19 +96,65 @@ def for_tests() -> None:
 
 
 def companion(name: str = COMPANION, source: Path = ROOT) -> str:
-    """The companion of a working tree: pins are a layer that stays, our packages and the shim one of a megabyte."""
-    parts = {
-        f"{SITE}/headrace_protos": source / "protos/headrace_protos",
-        f"{SITE}/headrace": source / "sdk/headrace",
-        f"{SITE}/headrace_ir": source / "services/ir/headrace_ir",
-        f"{SITE}/headrace_servicekit": source / "services/servicekit/headrace_servicekit",
-        f"{SITE}/headrace_companion": source / "services/companion/headrace_companion",
-        "/usr/lib/headrace/shim": shim(source),
-    }
-    ours = packing.layer(parts, mode={"/usr/lib/headrace/shim": 0o755})
-    python = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = ["python3", "-m", "headrace_companion.pod"]
-    return packing.image([name], [debian(), pins(), ours], entrypoint=command, user="65532", environ=python)
+    """The companion of a working tree, as `services/Dockerfile` lays it out: pins are a layer that stays, our packages and the
+    shim one of two megabytes.
+    """
+    python = {"PYTHONPATH": SITE, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [f"/{image_contents(source).START}"]
+    layers = [debian(), standard_library(source), pins(), companion_layer(source)]
+    return packing.image([name], layers, entrypoint=command, user="65532", environ=python)
+
+
+def standard_library(source: Path) -> str:
+    """Its bytecode, which images of Python leave out and the companion's has."""
+    contents = image_contents(source)
+    recipe = (source / "services/image_contents.py").read_bytes()
+
+    def make() -> Mapping[str, Path]:
+        folder = CACHE / "standard" / key(recipe)
+        contents.compile_standard_library(debian_folder() / STANDARD.strip("/"), folder, STANDARD)
+        return {"/": folder}
+
+    return kept(f"standard library {DEBIAN_PACKAGES} {key(recipe)}", make)
+
+
+def companion_layer(source: Path) -> str:
+    """What is ours in it, with bytecode."""
+    contents = image_contents(source)
+    packages = [source / part for part in COMPANION_PACKAGES]
+    files = sorted(
+        file for package in packages for file in package.rglob("*") if file.is_file() and file.suffix != ".pyc"
+    )
+    texts = [file.relative_to(source).as_posix().encode() + b"\0" + file.read_bytes() for file in files]
+    texts += [shim(source).name.encode(), (source / "services/image_contents.py").read_bytes()]
+    recipe = "companion " + key(b"\0".join(texts))
+    folder = CACHE / "companions" / f"{key(recipe.encode())}.{os.getpid()}"
+
+    def make() -> Mapping[str, Path]:
+        library = folder / SITE.strip("/")
+        for package in packages:
+            shutil.copytree(package, library / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        contents.compile_all(library)
+        contents.write_start(folder, "companion")
+        (folder / contents.SHIM).parent.mkdir(parents=True)
+        shutil.copy2(shim(source), folder / contents.SHIM)
+        return {"/": folder}
+
+    try:
+        return kept(recipe, make)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def image_contents(source: Path) -> Any:
+    """How the working tree's images are laid out: the module that its Dockerfile runs."""
+    _python_311()  # whose bytecode the image takes
+    spec = importlib.util.spec_from_file_location("image_contents", source / "services/image_contents.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def companion_by_content() -> str:

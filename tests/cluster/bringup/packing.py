@@ -77,11 +77,13 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, owner: int, mode: Mapping[
 
 
 def _is_lasting(path: Path) -> bool:
-    """Bytecode that Python takes without a look at its source's time, which layers leave out; and the folder of such."""
+    """Bytecode that Python takes without a look at its source's time, which layers leave out (by the source's hash, which it
+    may look at); and the folder of such.
+    """
     if path.is_dir():
         return any(_is_lasting(one) for one in path.glob("*.pyc"))
     with path.open("rb") as file:
-        return path.suffix == ".pyc" and file.read(8)[4:] == b"\1\0\0\0"
+        return path.suffix == ".pyc" and file.read(8)[4:] in (b"\1\0\0\0", b"\3\0\0\0")
 
 
 def image(

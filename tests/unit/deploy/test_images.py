@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import marshal
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -107,6 +110,50 @@ def test_the_program_of_an_image_serves_its_service(tmp_path):
     assert start.stat().st_mode & 0o777 == 0o755
     compile(start.read_text(), str(start), "exec")
     assert "['serve', 'cache']" in start.read_text()
+
+
+def test_the_program_of_the_companions_image_starts_it(tmp_path):
+    """By the interpreter and the options that its first line names, as the kernel reads it."""
+    image_contents.write_start(tmp_path, "companion")
+    start = tmp_path / image_contents.START
+    places = [ROOT / "protos", *(ROOT / "services" / part for part in ("companion", "ir", "servicekit"))]
+    path = os.pathsep.join([*map(str, places), *sys.path[1:]])
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": path}
+    said = subprocess.run([start], env=environ, capture_output=True, text=True, check=False)
+    assert said.stderr.strip().endswith("KeyError: 'HEADRACE_RUN_ID'")  # that a Pod tells it
+
+
+def test_bytecode_of_an_image_is_taken_whatever_its_sources_time(tmp_path):
+    (tmp_path / "module.py").write_text("said = 1\n")
+    image_contents.compile_all(tmp_path)
+    (tmp_path / "module.py").write_text("said = 2\n")
+    code = "import module; print(module.said)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout == "1\n"
+
+
+def test_the_standard_librarys_bytecode_is_taken_where_it_is_of_the_same_source(tmp_path):
+    base, image = tmp_path / "base/lib", tmp_path / "image"
+    (base / "package/test").mkdir(parents=True)
+    for name in ("package/__init__", "package/module", "package/test/broken"):
+        (base / f"{name}.py").write_text("this is no Python" if "broken" in name else "said = 1\n")
+    image_contents.compile_standard_library(base, image, "/lib")
+    made = {path.relative_to(image).as_posix() for path in image.rglob("*") if path.is_file()}
+    tag = sys.implementation.cache_tag
+    assert made == {f"lib/package/__pycache__/{name}.{tag}.pyc" for name in ("__init__", "module")}
+    bytecode = image / f"lib/package/__pycache__/module.{tag}.pyc"
+    other = marshal.dumps(compile("said = 'bytecode'", "", "exec"))  # as if it were that source's
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + other)
+    shutil.copytree(image / "lib", base, dirs_exist_ok=True)
+    os.utime(base / "package/module.py", (0, 0))
+
+    def said() -> str:
+        command = [sys.executable, "-B", "-c", "import package.module; print(package.module.said)"]
+        return subprocess.run(command, cwd=base, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert said() == "bytecode"
+    (base / "package/module.py").write_text("said = 2\n")
+    assert said() == "2"
 
 
 def test_the_companions_image_has_the_shim_of_its_processor(tmp_path):
