@@ -60,7 +60,7 @@ class Asking:
         except grpc.RpcError as failed:
             call = cast(Any, failed)
             trailers = dict(call.trailing_metadata() or ())
-            raise from_status(call.code(), call.details() or "", trailers.get(STATUS_TRAILER)) from failed
+            raise from_status(call.code().value[0], call.details() or "", trailers.get(STATUS_TRAILER)) from failed
         return ways
 
     def close(self) -> None:

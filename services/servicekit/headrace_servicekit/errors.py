@@ -1,7 +1,7 @@
 """The one error that crosses services, and its form on the wire.
 
 `ServiceError` <-> google.rpc.Status with an ErrorInfo (and RetryInfo, BadRequest) in the standard status-details
-trailer. Only the table and pure conversions live here; `interceptors` applies them to calls.
+trailer. Only the table and pure conversions live here, without gRPC's library; `interceptors` applies them to calls.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from headrace_protos.v1 import errors_pb2
 from headrace_protos.v1.errors_pb2 import ErrorReason
@@ -47,46 +46,46 @@ class ServiceError(Exception):
         self.details = tuple(Detail(*detail) for detail in details)
 
 
-CODES: Final[dict[ErrorReason.ValueType, grpc.StatusCode]] = {
-    errors_pb2.ERROR_REASON_UNSPECIFIED: grpc.StatusCode.UNKNOWN,
-    errors_pb2.INVALID_INPUT: grpc.StatusCode.INVALID_ARGUMENT,
-    errors_pb2.INVALID_SPEC: grpc.StatusCode.INVALID_ARGUMENT,
-    errors_pb2.INVALID_PARAMETERS: grpc.StatusCode.INVALID_ARGUMENT,
-    errors_pb2.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    errors_pb2.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-    errors_pb2.WRONG_STATE: grpc.StatusCode.FAILED_PRECONDITION,
-    errors_pb2.SESSION_LOST: grpc.StatusCode.ABORTED,
-    errors_pb2.REVISION_CONFLICT: grpc.StatusCode.ABORTED,
-    errors_pb2.ATTEMPT_SUPERSEDED: grpc.StatusCode.FAILED_PRECONDITION,
-    errors_pb2.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
-    errors_pb2.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    errors_pb2.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
-    errors_pb2.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors_pb2.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    errors_pb2.NOT_IMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
-    errors_pb2.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors_pb2.INTERNAL: grpc.StatusCode.INTERNAL,
-    errors_pb2.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
+CODES: Final[dict[ErrorReason.ValueType, int]] = {
+    errors_pb2.ERROR_REASON_UNSPECIFIED: code_pb2.UNKNOWN,
+    errors_pb2.INVALID_INPUT: code_pb2.INVALID_ARGUMENT,
+    errors_pb2.INVALID_SPEC: code_pb2.INVALID_ARGUMENT,
+    errors_pb2.INVALID_PARAMETERS: code_pb2.INVALID_ARGUMENT,
+    errors_pb2.NOT_FOUND: code_pb2.NOT_FOUND,
+    errors_pb2.ALREADY_EXISTS: code_pb2.ALREADY_EXISTS,
+    errors_pb2.WRONG_STATE: code_pb2.FAILED_PRECONDITION,
+    errors_pb2.SESSION_LOST: code_pb2.ABORTED,
+    errors_pb2.REVISION_CONFLICT: code_pb2.ABORTED,
+    errors_pb2.ATTEMPT_SUPERSEDED: code_pb2.FAILED_PRECONDITION,
+    errors_pb2.FORBIDDEN: code_pb2.PERMISSION_DENIED,
+    errors_pb2.UNAUTHENTICATED: code_pb2.UNAUTHENTICATED,
+    errors_pb2.TOO_LARGE: code_pb2.INVALID_ARGUMENT,
+    errors_pb2.DEADLINE: code_pb2.DEADLINE_EXCEEDED,
+    errors_pb2.UNAVAILABLE: code_pb2.UNAVAILABLE,
+    errors_pb2.NOT_IMPLEMENTED: code_pb2.UNIMPLEMENTED,
+    errors_pb2.STORAGE_FULL: code_pb2.RESOURCE_EXHAUSTED,
+    errors_pb2.INTERNAL: code_pb2.INTERNAL,
+    errors_pb2.OUT_OF_RANGE: code_pb2.OUT_OF_RANGE,
 }
 # What a status without our ErrorInfo means (gRPC itself, or a server that is not ours, made it): the first reason of its code.
 FOREIGN: Final = {
     **{code: reason for reason, code in reversed(CODES.items())},
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
-    grpc.StatusCode.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
-    grpc.StatusCode.UNKNOWN: Reason.INTERNAL,
-    grpc.StatusCode.ABORTED: Reason.INTERNAL,
+    code_pb2.RESOURCE_EXHAUSTED: Reason.TOO_LARGE,
+    code_pb2.CANCELLED: Reason.UNAVAILABLE,  # a stopping server cancels its streams; our own cancels are never mapped
+    code_pb2.UNKNOWN: Reason.INTERNAL,
+    code_pb2.ABORTED: Reason.INTERNAL,
 }
 
 
-def code_of(reason: ErrorReason.ValueType, *, streaming: bool = False) -> grpc.StatusCode:
-    """The gRPC code of REASON: too large a request stream exhausts a resource, too large a value is a wrong argument."""
-    return grpc.StatusCode.RESOURCE_EXHAUSTED if streaming and reason == Reason.TOO_LARGE else CODES[reason]
+def code_of(reason: ErrorReason.ValueType, *, streaming: bool = False) -> int:
+    """gRPC's number for REASON: too large a request stream exhausts a resource, too large a value is a wrong argument."""
+    return code_pb2.RESOURCE_EXHAUSTED if streaming and reason == Reason.TOO_LARGE else CODES[reason]
 
 
 def to_status(error: ServiceError, *, streaming: bool = False) -> status_pb2.Status:
     """ERROR as the message that the trailer carries."""
     code = code_of(error.reason, streaming=streaming)
-    status = status_pb2.Status(code=code.value[0], message=_cut(error.message, LONGEST_MESSAGE))
+    status = status_pb2.Status(code=code, message=_cut(error.message, LONGEST_MESSAGE))
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=Reason.Name(error.reason), domain=DOMAIN))
     if error.retry_after is not None:
         retry = error_details_pb2.RetryInfo()
@@ -97,7 +96,7 @@ def to_status(error: ServiceError, *, streaming: bool = False) -> status_pb2.Sta
     return status
 
 
-def from_status(code: grpc.StatusCode, message: str, trailer: bytes | None) -> ServiceError:
+def from_status(code: int, message: str, trailer: bytes | None) -> ServiceError:
     """The error that a call ended with; TRAILER is the content of STATUS_TRAILER."""
     reason = FOREIGN.get(code, Reason.INTERNAL)
     status = status_pb2.Status()

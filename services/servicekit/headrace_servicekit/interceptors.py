@@ -26,6 +26,7 @@ from headrace_servicekit.telemetry import Span, SpanSink
 from headrace_servicekit.tokens import TokenFile
 
 logger = logging.getLogger(__name__)
+STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -105,7 +106,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
 
 async def _abort(error: ServiceError, context: Any, streamed: bool) -> None:
     status, code = to_status(error, streaming=streamed), code_of(error.reason, streaming=streamed)
-    await context.abort(code, status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
+    await context.abort(STATUS_CODES[code], status.message[:1000], ((STATUS_TRAILER, status.SerializeToString()),))
 
 
 async def _refuse(error: ServiceError, _: Any, context: Any) -> None:
@@ -164,7 +165,7 @@ class _Client:
         trailer, message = dict(trailing or ()).get(STATUS_TRAILER), failed.details() or failed.code().name
         if failed.code() is grpc.StatusCode.UNAVAILABLE and trailer is None:
             message = f"the service at {self._target} cannot be reached ({message})"
-        return from_status(failed.code(), message, trailer)
+        return from_status(failed.code().value[0], message, trailer)
 
 
 class _UnaryUnary(_Client, grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]

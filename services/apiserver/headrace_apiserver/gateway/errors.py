@@ -9,7 +9,7 @@ import json
 import re
 from typing import Final
 
-import grpc
+from google.rpc import code_pb2
 
 from headrace_servicekit.errors import Reason, ServiceError, code_of
 
@@ -39,8 +39,7 @@ _STATUS_TYPE: Final = "type.googleapis.com/google.rpc.Status"
 
 def rpc_error(error: ServiceError, rpc: str) -> tuple[int, bytes]:
     """HTTP status and body for an error that the handler of RPC raised."""
-    code = grpc.StatusCode.ABORTED if (rpc, error.reason) in _ABORTED_IN_KFP else code_of(error.reason)
-    number: int = code.value[0]
+    number: int = code_pb2.ABORTED if (rpc, error.reason) in _ABORTED_IN_KFP else code_of(error.reason)
     tag = _TAGS.get(error.reason)
     short = full_text(error)
     message = ": ".join(part for part in (_tried(rpc), tag, short) if part)
@@ -55,7 +54,7 @@ def gateway_error(code: int, message: str) -> tuple[int, bytes]:
 
 def upload_error(error: ServiceError) -> tuple[int, bytes]:
     """HTTP status and body in the upload endpoints' own shape."""
-    number: int = code_of(error.reason).value[0]
+    number = code_of(error.reason)
     tag = _TAGS.get(error.reason)
     text = full_text(error)
     return HTTP_STATUS[number], _json({"error_message": text, "error_details": f"{tag}: {text}" if tag else text})

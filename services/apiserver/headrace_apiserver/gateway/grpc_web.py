@@ -83,7 +83,7 @@ def framed(message: bytes, *, trailers: Mapping[str, str]) -> bytes:
 def failed(error: ServiceError) -> bytes:
     """The answer of a call that failed: trailers alone."""
     message = quote(error.message, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
-    return _told({"grpc-status": str(code_of(error.reason).value[0]), "grpc-message": message})
+    return _told({"grpc-status": str(code_of(error.reason)), "grpc-message": message})
 
 
 def seconds(timeout: str) -> float | None:

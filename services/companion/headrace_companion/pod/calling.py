@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
-import grpc
-
-from headrace_protos.v1 import access_pb2, assignments_pb2, attempts_pb2, attempts_pb2_grpc
-from headrace_servicekit.errors import STATUS_TRAILER, Reason, ServiceError, from_status
+from headrace_companion.pod.unary import CallFailed, Connection
+from headrace_protos.v1 import access_pb2, assignments_pb2, attempts_pb2
+from headrace_servicekit.errors import Reason, ServiceError, from_status
 from headrace_servicekit.tokens import TokenFile
 
 logger = logging.getLogger(__name__)
@@ -26,15 +25,13 @@ SAY_AFTER: Final = 5  # tries without an answer, then every so many
 PASSING: Final = frozenset(
     {Reason.UNAVAILABLE, Reason.DEADLINE, Reason.INTERNAL, Reason.UNAUTHENTICATED, Reason.SESSION_LOST}
 )
-OPTIONS: Final = [
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 64 << 20),
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-]
-T = TypeVar("T")
+ATTEMPTS: Final = attempts_pb2.DESCRIPTOR.services_by_name["Attempts"].full_name
+ANSWERS: Final[dict[str, Any]] = {
+    "Assign": attempts_pb2.AssignResponse,
+    "Report": attempts_pb2.ReportResponse,
+    "Access": access_pb2.AccessResponse,
+}
+IDLE_S: Final = 60.0  # what lies between may have forgotten a connection on which nothing came for longer
 
 
 class GaveUp(Exception):  # noqa: N818 - read as a statement
@@ -63,7 +60,7 @@ class Scheduler:
     attempt: Attempt
     token: TokenFile | None = None
     sleep: Callable[[float], None] = time.sleep
-    _stubs: dict[str, Any] = field(default_factory=dict)
+    _idle: dict[str, list[Connection]] = field(default_factory=dict)
     _holder: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,24 +108,33 @@ class Scheduler:
         raise ServiceError(Reason.UNAVAILABLE, "the replicas of the scheduler send us to one another")
 
     def _call(self, address: str, method: str, request: Any) -> Any:
-        metadata = [("authorization", f"Bearer {self.token.read()}")] if self.token is not None else []
+        metadata = {"authorization": f"Bearer {self.token.read()}"} if self.token is not None else {}
         try:
-            return getattr(self._stub(address), method)(request, timeout=CALL_S, metadata=metadata)
-        except grpc.RpcError as failed:
-            error = _error(failed)
+            answer = self._answer(address, f"/{ATTEMPTS}/{method}", request.SerializeToString(), metadata)
+        except CallFailed as failed:
+            error = from_status(failed.code, failed.message, failed.details)
+        else:
+            return ANSWERS[method].FromString(answer)
         if error.reason in PASSING:
             raise error
         raise GaveUp(str(error))
 
-    def _stub(self, address: str) -> Any:
-        with self._lock:
-            if address not in self._stubs:
-                channel = grpc.insecure_channel(address, options=OPTIONS)
-                self._stubs[address] = attempts_pb2_grpc.AttemptsStub(channel)
-            return self._stubs[address]
+    def _answer(self, address: str, path: str, request: bytes, metadata: dict[str, str]) -> bytes:
+        connection = self._connection(address)
+        try:
+            return connection.call(path, request, metadata, CALL_S)
+        finally:
+            with self._lock:
+                self._idle.setdefault(address, []).append(connection)
 
-
-def _error(failed: Any) -> ServiceError:
-    """What a call ended with; gRPC's errors are calls too."""
-    trailers = dict(failed.trailing_metadata() or ())
-    return from_status(failed.code(), failed.details() or "", trailers.get(STATUS_TRAILER))
+    def _connection(self, address: str) -> Connection:
+        """One that nobody uses, the last one first, or another."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(address)
+                connection = idle.pop() if idle else None
+            if connection is None:
+                return Connection(address, CALL_S)
+            if time.monotonic() - connection.idle_since < IDLE_S and connection.is_usable:
+                return connection
+            connection.close()
