@@ -7,14 +7,13 @@ Blocking; the executor calls it in a thread. User code sees local paths as URIs 
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from headrace_companion.assignment import ArtifactValue, Assignment, Folders
-from headrace_companion.folder_store import copy_privately
 from headrace_companion.lightweight import EXECUTOR_INPUT_OPTION, runs_our_runtime
 from headrace_companion.results import ATTEMPT_FILE, Reason
 from headrace_companion.store import AccessRefused, ArtifactStore, KeyRefused, ObjectMissing, checked_key
@@ -60,9 +59,14 @@ class Elsewhere:
 
 
 def stage(
-    assignment: Assignment, folders: Folders, store: ArtifactStore, elsewhere: Mapping[str, Elsewhere] | None = None
+    assignment: Assignment,
+    folders: Folders,
+    store: ArtifactStore | None,
+    elsewhere: Mapping[str, Elsewhere] | None = None,
 ) -> Staged:
-    """Create the attempt's folders and fill them. `elsewhere` has what inputs outside the store were fetched to, by URI."""
+    """Create the attempt's folders and fill them. `store` may be None where there are no artifacts and no large values to be
+    read; `elsewhere` has what inputs outside the store were fetched to, by URI.
+    """
     folders.inputs.mkdir(parents=True, exist_ok=True)
     for folder in (folders.outputs, folders.parameters, folders.work):
         folder.mkdir(exist_ok=True)
@@ -73,7 +77,7 @@ def stage(
         name: {"artifacts": found} for name, found in staged.items() if found or not assignment.input_artifacts[name]
     }
     # Large values are put into the ExecutorInput as the text that they are: parsing them only to write them again takes long.
-    stand_ins = {name: f"large value {uuid.uuid4().hex}" for name in assignment.references}
+    stand_ins = {name: f"large value {os.urandom(16).hex()}" for name in assignment.references}
     large = {stand_ins[name]: stager.value(name, ref) for name, ref in assignment.references.items()}
     document = executor_input(replace(assignment, parameters={**assignment.parameters, **stand_ins}), folders, inputs)
     resolve = LocalResolver(document, lambda entry: str(entry["uri"]), large)
@@ -110,11 +114,16 @@ def by_file(argv: tuple[str, ...], folders: Folders) -> tuple[str, ...]:
 @dataclass
 class _Stager:
     folders: Folders
-    store: ArtifactStore
+    held: ArtifactStore | None
     elsewhere: Mapping[str, Elsewhere]
     optional: frozenset[str]
     origins: dict[str, ArtifactValue] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def store(self) -> ArtifactStore:
+        assert self.held is not None, "an assignment with inputs comes with a store"
+        return self.held
 
     def artifacts(self, name: str, artifacts: Sequence[ArtifactValue]) -> list[dict[str, Any]]:
         """Copy one input's artifacts; their RuntimeArtifacts with the local path as URI."""
@@ -163,6 +172,9 @@ class _Stager:
             if key is not None:
                 self.store.stage(key, target)
             elif place is not None:
+                # Imported late: most inputs lie in the store, and a task waits for every import.
+                from headrace_companion.folder_store import copy_privately
+
                 copy_privately(_there(place, artifact.uri), target)
         except (ObjectMissing, FileNotFoundError) as error:
             if key is None or not _was_published_empty(key, artifact.uri, self.store):

@@ -54,6 +54,7 @@ def is_large(text: str) -> bool:
 
 def digest_of(data: bytes) -> str:
     """The digest of a stored text."""
+
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 

@@ -82,6 +82,7 @@ def test_one_question_is_enough_for_all_that_an_attempt_leaves(
     attempt: Companion, behind: S3Store, tmp_path: Path
 ) -> None:
     store, asking, _ = attempt
+    store.prepare([store.uri("1/executor-logs")])
     with store.open_log("1/executor-logs") as log:
         assert store.size("1/executor-logs") == 0
         log.write(b"said\n")

@@ -282,11 +282,7 @@ class GrantedStore:
     # Logs
 
     def open_log(self, key: str) -> BinaryIO:
-        """Where usual keys are known, this asks for ways to all of them: while user code runs nobody waits for that."""
         self._own_key(key)
-        if self._usual:
-            with contextlib.suppress(StoreError):  # asked again when the first one is needed
-                self.prepare([self.uri(key)])
         return cast(BinaryIO, self._logs.open(key))
 
     def settle(self, key: str) -> None:

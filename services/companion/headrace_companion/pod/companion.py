@@ -1,7 +1,7 @@
 """The life of a task's companion, from its first question to the last acknowledgement. Blocking; one attempt, one process.
 
 What has been reached is in the shared folder's markers, so that a companion that was restarted goes on from there. Signals
-change nothing but the end: the kubelet sends SIGTERM when `main` has ended.
+change nothing but the end: the kubelet sends SIGTERM when `main` has ended. What user code does not wait for is imported late.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace_companion import pod_layout, wire
 from headrace_companion.assignment import Assignment
-from headrace_companion.logs import SHOWN_BYTES, shown_lines, with_tail
 from headrace_companion.pod.calling import GaveUp, Scheduler
 from headrace_companion.pod.command import Ended
-from headrace_companion.pod.packages import Packages
 from headrace_companion.pod.places import Places
 from headrace_companion.pod.preparing import prepare
 from headrace_companion.pod.remembering import Remembered
-from headrace_companion.reporting import report
 from headrace_companion.results import LOG_FILE, AttemptResult, Failure, Reason, Times
 from headrace_companion.staging import StagingFailed
 from headrace_companion.store import ArtifactStore, StoreError, why
 from headrace_ir.values import ValueProblem
 from headrace_protos.v1 import assignments_pb2
+
+if TYPE_CHECKING:
+    from headrace_companion.pod.packages import Packages
 
 logger = logging.getLogger(__name__)
 LARGEST_STAGED: Final = 64 << 20
@@ -102,6 +102,7 @@ class Companion:
         """What the task's bootstrap installs, where that is shared."""
         if not message.packages:
             return None
+        from headrace_companion.pod.packages import Packages
 
         def opened() -> ArtifactStore:
             from headrace_companion.pod.storing import packages_store_of
@@ -152,6 +153,8 @@ class Companion:
 
     def _refuse(self, assignment: Assignment, failure: Failure) -> None:
         """There will be no command: told to the scheduler first, then to the shim."""
+        from headrace_companion.reporting import report
+
         result = AttemptResult(
             assignment.attempt, None, None, failure, warnings=self.warnings, times=Times(ended=time.time())
         )
@@ -171,6 +174,8 @@ class Companion:
 
     def log_tail(self) -> str:
         """The last lines of what user code printed."""
+        from headrace_companion.logs import SHOWN_BYTES, shown_lines
+
         try:
             with open(os.open(self.places.at(pod_layout.LOG), os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -182,6 +187,8 @@ class Companion:
     def with_tail(self, result: AttemptResult) -> AttemptResult:
         if result.failure is None:
             return result
+        from headrace_companion.logs import with_tail
+
         return replace(result, failure=with_tail(result.failure, self.log_tail()))
 
 

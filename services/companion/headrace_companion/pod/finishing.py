@@ -87,6 +87,7 @@ class Finishing:
             times=self._times(ended),
             fetched=self._remembered.fetched,
         )
+        log.end()  # its last piece goes to the store beside the outputs
         result = self._published(result)
         packages = self._companion.packages(self._message)
         if packages is not None and result.failure is None:

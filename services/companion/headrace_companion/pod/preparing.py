@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from headrace_companion import pod_layout
 from headrace_companion.assignment import Assignment
-from headrace_companion.folder_store import FolderStore
 from headrace_companion.lightweight import recognise, runs_our_runtime
 from headrace_companion.pod.command import Command, NotRunnable
-from headrace_companion.pod.packages import sharing
 from headrace_companion.pod.places import Places
 from headrace_companion.pod.rewriting import by_file
 from headrace_companion.results import Reason
@@ -51,7 +47,7 @@ def prepare(
     names = {one.uri: name for name, artifacts in assignment.input_artifacts.items() for one in artifacts}
     values = [ref.uri for ref in assignment.references.values()]
     if not names and not values:
-        return _prepared(message, stage(assignment, folders, FolderStore(folders.top)), places)  # no store is asked
+        return _prepared(message, stage(assignment, folders, None), places)  # no store is asked
     opened = store(assignment)
     outside = _outside(opened, names, values)
     if not outside:
@@ -95,6 +91,8 @@ def _prepared(
         )
     argv = staged.argv
     if message.packages and (component := recognise(argv)) is not None:
+        from headrace_companion.pod.packages import sharing  # late, as above
+
         argv = sharing(component, argv, places.at(pod_layout.PACKAGES))
     rewritten = by_file(staged.argv, argv, staged.folders.top)
     for path, text in rewritten.files.items():
@@ -120,6 +118,9 @@ def _prepared(
 
 def _runtime(places: Places) -> dict[str, str]:
     """Our package, with which the component's bootstrap needs to install none: at the end of the path, so its own wins."""
+    import shutil
+    from importlib.util import find_spec
+
     found = find_spec("headrace")
     if found is None or found.origin is None:
         return {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from headrace_companion.store import ArtifactStore, ObjectMissing, StoreError
 
@@ -29,9 +30,12 @@ class LogStreaming:
     def start(self) -> None:
         self._thread.start()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         """Nothing more is written to the source."""
         self._ended.set()
+
+    def finish(self) -> None:
+        self.end()
         self._thread.join()
 
     def _run(self) -> None:
@@ -42,6 +46,7 @@ class LogStreaming:
             logger.warning("%s", self.problem)
 
     def _copy(self) -> None:
+        self._ask_ahead()
         source = self._opened()
         if source is None:
             return
@@ -57,6 +62,13 @@ class LogStreaming:
                 else:
                     self._ended.wait(LOOK_S)
         self._store.settle(self._key)
+
+    def _ask_ahead(self) -> None:
+        """For the ways that publishing will need, while nobody waits for them: user code may be done in no time."""
+        prepare: Any = getattr(self._store, "prepare", None)
+        if prepare is not None:
+            with contextlib.suppress(StoreError):  # asked again when the first one is needed
+                prepare([self._store.uri(self._key)])
 
     def _opened(self) -> BinaryIO | None:
         """The log once it is there; None: there never was one."""
