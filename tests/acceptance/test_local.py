@@ -207,8 +207,8 @@ def test_an_interruption_ends_the_run(up: Platform, tmp_path: Path) -> None:
         assert program.stderr is not None
         assert program.stdout.readline() == "[wait] waiting\n"
         os.kill(program.pid, signal.SIGINT)
-        assert program.stdout.read() == "interrupted\n"
-        assert program.stderr.read() == "interrupted: the run is being ended\n"
+        said = (program.stdout.read(), program.stderr.read())
+        assert said == ("interrupted\n", "interrupted: the run is being ended\n")
     listed = subprocess.run(
         [sys.executable, "-m", "headrace", "runs", "get", "latest", "-o", "json"],
         env=environment(up.home) | {"HEADRACE_ENDPOINT": up.url},
