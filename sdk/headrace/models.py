@@ -189,8 +189,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanLink:
+    """A span that explains another one, of the same run or of another; `kind`: retry, resumed, cached or linked."""
+
+    trace_id: str
+    span_id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """One bar of the run's trace."""
+    """One bar of the run's trace; one of the phase `folded` stands for tasks of its group that are not shown."""
 
     span_id: str
     parent_span_id: str
@@ -202,14 +211,45 @@ class Span:
     end: datetime | None
     state: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[SpanLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalStep:
+    """A part of a run's critical path; the next one begins where it ends. `path` "" = the run itself."""
+
+    path: str
+    attempt: int  # 0 = outside of attempts
+    cause: str
+    start: datetime
+    end: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpent:
+    """Seconds for one cause: of all tasks together, on the critical path, and of the task for which it was most."""
+
+    cause: str
+    total: float
+    critical: float
+    tasks: int
+    most_path: str = ""
+    most: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A run's spans, in the order of their start."""
+    """A run's spans, in the order of their start; its critical path in the order of time, and its time by cause, what lies on the
+    path first. `folded`: tasks that are not shown one by one; `partial`: made of the run's first events alone."""
 
     trace_id: str
     spans: tuple[Span, ...]
+    critical_path: tuple[CriticalStep, ...] = ()
+    times: tuple[TimeSpent, ...] = ()
+    now: datetime | None = None  # up to when what goes on was counted
+    folded: int = 0
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ from headrace.models import (
     CacheAnswer,
     Failure,
     Run,
-    Span,
     Task,
-    Trace,
     Validation,
     ValueReference,
     WaitingOn,
@@ -178,25 +176,6 @@ def task(message: run_query_pb2.Task) -> Task:
         started_at=time(message.started_at_us),
         finished_at=time(message.finished_at_us),
     )
-
-
-def trace(message: run_query_pb2.GetTraceResponse) -> Trace:
-    spans = (
-        Span(
-            span_id=one.span_id,
-            parent_span_id=one.parent_span_id,
-            name=one.name,
-            path=one.path,
-            attempt=one.attempt,
-            phase=one.phase,
-            start=EPOCH + timedelta(microseconds=one.start_us),
-            end=time(one.end_us),
-            state=one.state,
-            attributes=dict(one.attributes),
-        )
-        for one in message.spans
-    )
-    return Trace(message.trace_id, tuple(spans))
 
 
 def validation(message: runs_pb2.ValidateResponse) -> Validation:

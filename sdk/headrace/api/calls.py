@@ -222,11 +222,11 @@ class Calls:
                 yield answer.data
 
     async def trace(self, run_id: str) -> Trace:
-        """The run's spans."""
-        from headrace import reading
+        """The run's spans, its critical path and its time by cause."""
+        from headrace import traces
         from headrace_protos.v1 import run_query_pb2
 
-        return reading.trace(await self.call("Trace", run_query_pb2.GetTraceRequest(run_id=run_id)))
+        return traces.trace(await self.call("Trace", run_query_pb2.GetTraceRequest(run_id=run_id)))
 
     async def explain_cache(self, run_id: str, task: str) -> CacheAnswer:
         """Why a task took a result from before, or did not."""

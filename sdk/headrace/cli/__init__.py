@@ -121,7 +121,9 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
 
         return verbs.perform(caching.explain, options)
     if options.verb == "trace":
-        return verbs.perform(verbs.trace, options)
+        from headrace.cli import tracing
+
+        return verbs.perform(tracing.trace, options)
     actions = {
         "list": verbs.list_runs,
         "get": verbs.get_run,

@@ -44,8 +44,14 @@ def parser(
     _resume(verbs)
     add_verbs(verbs, _connection, _python_file, _limit, _PIPELINE)
     _cache(verbs)
-    trace = verbs.add_parser("trace", help="show a run's waterfall")
+    trace = verbs.add_parser(
+        "trace", help="show where a run's time went: its waterfall, its critical path, its time by cause"
+    )
     _about_run(trace)
+    trace.add_argument("--critical", action="store_true", help="the critical path alone, step by step")
+    trace.add_argument(
+        "--all", action="store_true", help="a row for every task that the platform tells, instead of some"
+    )
     _connection(verbs.add_parser("nodes", help="what runs tasks: nodes, their accelerators, and what is in use"))
     _usage(verbs)
     _validate(verbs)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from headrace.cli.spending import critical_line
 from headrace.cli.waterfall import waterfall
 from headrace.display.texts import STATE_COLOURS, Style, between, clean, fit, one_line
 from headrace.display.tree import drawn_in, fold_loops, forest
@@ -134,8 +135,8 @@ def as_text(
         if (more := len(artifacts) - MOST_ARTIFACTS) > 0:
             lines.append(f"  {style.ellipsis} and {more:,} more; all: headrace runs get {run.run_id} --output json")
     lines += warning_lines(tasks)
-    if picture := waterfall(trace.spans, now, width, style):
-        lines += ["trace", *(f"  {line}" for line in picture)]
+    if picture := waterfall(trace, now, width - 2, style):
+        lines += ["trace", *(f"  {line}" for line in (*picture, *critical_line(trace, 2 * width, style)))]
     lines.append(summary(run, tasks, style, now))
     return lines
 

@@ -1,4 +1,4 @@
-"""The verbs about runs that exist: list, get, terminate, retry, archive, delete, trace (logs.py has logs)."""
+"""The verbs about runs that exist: list, get, terminate, retry, archive, delete (logs.py has logs, tracing.py the trace)."""
 
 from __future__ import annotations
 
@@ -118,34 +118,4 @@ async def delete(client: Calls, options: argparse.Namespace) -> int:
 def _told(run: Run, options: argparse.Namespace) -> int:
     object_ = options.output != "text"
     print(results.printed(results.run_object(run), options.output) if object_ else f"{run.run_id} is {run.state}")
-    return 0
-
-
-async def trace(client: Calls, options: argparse.Namespace) -> int:
-    from headrace.cli.waterfall import waterfall
-
-    run = await find_run(client, options.run)
-    found = await client.trace(run.run_id)
-    if options.output != "text":
-        spans = [
-            {
-                "span_id": span.span_id,
-                "parent_span_id": span.parent_span_id,
-                "name": span.name,
-                "path": span.path,
-                "attempt": span.attempt,
-                "phase": span.phase,
-                "state": span.state,
-                "start": results.rfc3339(span.start),
-                "end": results.rfc3339(span.end),
-                "attributes": dict(span.attributes),
-            }
-            for span in found.spans
-        ]
-        print(results.printed({"trace_id": run.trace_id, "spans": spans}, options.output))
-        return 0
-    style, now = style_of(sys.stdout), datetime.now(UTC)
-    print("\n".join(waterfall(found.spans, now, shutil.get_terminal_size().columns, style)))
-    tasks = await client.tasks(run.run_id)
-    print(results.summary(run, tasks, style, now))
     return 0
