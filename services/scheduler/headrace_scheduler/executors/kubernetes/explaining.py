@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,13 +23,14 @@ SOON_S: Final = 3.0  # a shorter wait is not worth an event; a task that waits s
 LOOK_S: Final = 2.0  # of silence, before the Pod and its events are asked for
 LONGER_S: Final = 10.0
 AGAIN_S: Final = 5.0
-UNSEEN: Final[Json] = {"spec": {}}  # a Pod that no scheduler has looked at yet
 LONG_S: Final = 120.0  # that an attempt has waited, from which on it is looked at less often
 SELDOM_S: Final = 30.0
 AT_ONCE: Final = 8
-A_ROUND: Final = 16  # lookups, of which there are two rounds a second
-MANY: Final = 100  # attempts that wait: their cluster has enough to do without our questions
-FEW_A_ROUND: Final = 3
+A_ROUND: Final = 8  # lookups
+REST: Final = (
+    20  # times as long as a round of lookups took is nothing asked: a cluster that is slow to answer has enough to do
+)
+AS_EVER: Final = frozenset({"", "ContainerCreating", "PodInitializing"})  # what every container waits for at first
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Explainer:
     give_up: Callable[[Following], None]
     _waiting: dict[Any, Following] = field(default_factory=dict)
     _lookups: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _rests_until: float = 0.0  # monotonic: no lookups before
 
     def waits(self, of: Following, found: Json | None) -> None:
         """Its Pod is there and user code does not run; FOUND: the Pod, where it is at hand."""
@@ -53,12 +56,15 @@ class Explainer:
         if (found.get("spec") or {}).get("nodeName"):
             if not of.placed:
                 of.placed, of.wait, of.stuck_since = True, None, 0.0  # whatever kept it from a node is over
+            if _hindered(found):
+                self._note(of, waiting(found))
         elif _refused(found):
             self._note(of, self._why(found, ()))
 
     def look(self) -> None:
         """Every half second: say what is known, look where nothing is, and give up what nobody helps."""
-        now, budget = self.clock(), A_ROUND if len(self._waiting) <= MANY else FEW_A_ROUND
+        now = self.clock()
+        due: list[Following] = []
         for attempt, of in list(self._waiting.items()):
             if self.register.get(attempt) is not of or judge(of, now) is not Judgement.WAITS:
                 del self._waiting[attempt]
@@ -68,14 +74,23 @@ class Explainer:
             elif now - of.since >= LOOK_S:
                 if now - of.since >= SOON_S:
                     self._say(of)
-                if budget and self._is_due(of, now):
-                    budget -= 1
-                    of.explained = now
-                    self.spawn(self._explain(of), f"explain {of.name}")
+                if len(due) < A_ROUND and self._is_due(of, now):
+                    due.append(of)
+        if due and now >= self._rests_until:
+            self._rests_until = math.inf
+            self.spawn(self._round(due), f"explain {len(due)} Pods")
+
+    async def _round(self, due: list[Following]) -> None:
+        """Listing events costs a cluster as much as it has of them, whoever they are about."""
+        began = self.clock()
+        try:
+            await asyncio.gather(*(self._explain(of) for of in due))
+        finally:
+            self._rests_until = self.clock() + REST * (self.clock() - began)
 
     def _say(self, of: Following) -> None:
-        if of.wait is None and of.pod is not None and not of.pod.node:
-            of.wait = waiting(UNSEEN)
+        if of.wait is None and of.pod is not None:
+            of.wait = waiting({"spec": {"nodeName": of.pod.node}})
         if of.wait is not None:
             self.register.hold(of, of.wait.detail)
 
@@ -86,6 +101,7 @@ class Explainer:
         return now - of.since >= silence and now - of.explained >= pause
 
     async def _explain(self, of: Following) -> None:
+        of.explained = self.clock()
         try:
             async with self._lookups:
                 pod = await self.api.get(path_of(of.namespace, "pods", of.name))
@@ -109,6 +125,15 @@ class Explainer:
         of.wait = found
         stuck = found is not None and found.stuck is not None
         of.stuck_since = (of.stuck_since or self.clock()) if stuck else 0.0
+
+
+def _hindered(pod: Json) -> bool:
+    """Whether a container says that it waits for more than its turn."""
+    status = pod.get("status") or {}
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if ((one.get("state") or {}).get("waiting") or {}).get("reason", "") not in AS_EVER:
+            return True
+    return False
 
 
 def _refused(pod: Json) -> bool:
