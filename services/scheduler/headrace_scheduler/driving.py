@@ -13,7 +13,7 @@ import heapq
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -31,6 +31,7 @@ from headrace_scheduler.engine.commands import Admit, AskCache, CancelAttempt, C
 from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
 from headrace_scheduler.executors.port import AttemptId, Executor, Launch
 from headrace_scheduler.failing import failed_run
+from headrace_scheduler.gathering import Gathering
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.storing import Contents, Unstorable
@@ -91,6 +92,7 @@ class Driver:
         self._queue: deque[tuple[Drive, Advance]] = deque()  # steps to append, in their order
         self._queued = 0  # events of them
         self._appending: asyncio.Task[None] | None = None
+        self._gathering = Gathering(self._signal.set)
         self._departing = 0  # turns of the loop that a new append needs until it is sent
 
     def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
@@ -109,7 +111,8 @@ class Driver:
         drive = self._drives.get(run_id)
         if drive is not None:
             drive.facts.append(fact)
-            self._touch(run_id)
+            self._dirty[run_id] = None
+            self._gathering.came(fact, len(self._roots))
 
     def knows(self, run_id: str) -> bool:
         """Whether what the run has in flight is known here: its shard's runs are loaded, and it is not being loaded again."""
@@ -203,6 +206,7 @@ class Driver:
     def tick(self) -> None:
         """Step every run that has facts. What there is to append is appended meanwhile, and carried out once it is durable."""
         now = self._clock()
+        self._gathering.ticked()
         while self._timers and self._timers[0][0] <= now:
             self._touch(heapq.heappop(self._timers)[1])
         self._admit_waiting(now)
@@ -271,10 +275,9 @@ class Driver:
     def _store_first(self, drive: Drive, step: Advance) -> None:
         """Store what a step made, off the tick's path: other runs go on meanwhile, this one does not."""
         drive.storing = True
-        task = asyncio.create_task(self._put_contents(drive, step), name=f"store values of {drive.run_id}")
+        task = _watched(self._put_contents(drive, step), f"store values of {drive.run_id}")
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
-        task.add_done_callback(_log_failure)
 
     async def _put_contents(self, drive: Drive, step: Advance) -> None:
         try:
@@ -290,9 +293,7 @@ class Driver:
     def _advance(self, drive: Drive, now: int) -> Advance:
         try:
             return advance(drive, now, self._ask_admission)
-        except (
-            Exception
-        ) as fault:  # a fault of ours in one run must not stop the others: that run fails, with the reason
+        except Exception as fault:  # a fault of ours must not stop the other runs: this one fails, with the reason
             logger.exception("run %s cannot go on", drive.run_id)
             # one that has ended stays as it was: what was asked of it is given up
             newest = drive.newest
@@ -368,8 +369,7 @@ class Driver:
         if not drive.deleting:
             self.drop(drive)
             return
-        task = asyncio.create_task(self._delete(drive), name=f"delete {drive.run_id}")
-        task.add_done_callback(_log_failure)
+        _watched(self._delete(drive), f"delete {drive.run_id}")
 
     async def _delete(self, drive: Drive) -> None:
         request = rs.AppendRequest(session_id=self._session.session_id, epoch=self._session.epoch)
@@ -404,10 +404,8 @@ class Driver:
 
     def _forget_queued(self, drive: Drive) -> None:
         """Steps of the run that were taken after one that was refused are nothing any more."""
-        kept = [one for one in self._queue if one[0] is not drive]
-        self._queue.clear()
-        self._queue.extend(kept)
-        self._queued = sum(len(step.events) for _, step in kept)
+        self._queue = deque(one for one in self._queue if one[0] is not drive)
+        self._queued = sum(len(step.events) for _, step in self._queue)
         drive.ahead = None
 
     # ---- commands
@@ -440,8 +438,8 @@ class Driver:
     def _hold(self, launch: Launch) -> None:
         """An attempt has its slots, and writes below its root."""
         self._roots[launch.attempt] = launch.task_root
-        held = self._executor.place(launch.request).granted
-        self._admission.hold((launch.attempt.run_id, launch.attempt.path), held)
+        key = (launch.attempt.run_id, launch.attempt.path)
+        self._admission.hold(key, self._executor.place(launch.request).granted)
 
     def _ask_admission(self, run_id: str, asked: Sequence[Admit]) -> list[Fact]:
         facts: list[Fact] = []
@@ -471,6 +469,12 @@ async def _not_attached(run_ids: Sequence[str]) -> None:
 
 def _is_failure(events: Sequence[ev.Event]) -> bool:
     return bool(events) and events[-1].WhichOneof("kind") == "run_finished"
+
+
+def _watched(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_log_failure)
+    return task
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
