@@ -17,6 +17,7 @@ from bench import ROOT
 from bench.driving import BenchmarkError
 from bench.measuring import Row, machine
 from bench.table import table
+from fixtures.elsewhere import remove_databases
 from fixtures.platforms import PlatformError
 
 NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "imports", "compiling", "local")
@@ -37,6 +38,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as made:
         folder = (options.keep or Path(made)).absolute()
         rows, problems, loads = _measure(options.names or NAMES, folder)
+        if not options.keep:
+            remove_databases(folder)
     file = _keep(rows, problems, loads)
     print(table(rows))
     for name, problem in problems.items():

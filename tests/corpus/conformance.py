@@ -27,6 +27,7 @@ from corpus.branching import contradictions
 from corpus.comparing import differences
 from corpus.expecting import Expected, cut, read_expected
 from corpus.viewing import RunView, from_oracle
+from fixtures.elsewhere import remove_databases
 from fixtures.fix_kfp_peer import ROOT
 from fixtures.platforms import running
 
@@ -208,8 +209,11 @@ def platform(endpoint: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         home = Path(folder) / "home"
         furnish(home)
-        with running("embedded", home, CORPUS_VALUE=asking.CORPUS_VALUE) as started:
-            yield started.url
+        try:
+            with running("embedded", home, CORPUS_VALUE=asking.CORPUS_VALUE) as started:
+                yield started.url
+        finally:
+            remove_databases(home)
 
 
 def main() -> int:
