@@ -12,7 +12,7 @@ import pytest
 from cluster.bringup.places import KUBECONFIG
 from cluster.standing_in import cluster_api
 from headrace_scheduler.executors.kubernetes.api import ClusterApi
-from headrace_scheduler.executors.kubernetes.calling import ApiError, Expired, path_of, uid_of
+from headrace_scheduler.executors.kubernetes.calling import ApiError, path_of, uid_of
 from headrace_servicekit.errors import ServiceError
 
 
@@ -77,7 +77,6 @@ async def test_a_watch_goes_on_from_where_a_list_ended(api: ClusterApi, namespac
     assert (change.kind, change.object["metadata"]["name"]) == ("ADDED", "after")
 
 
-async def test_a_version_that_never_was(api: ClusterApi, namespace: str) -> None:
-    with pytest.raises((Expired, ApiError)):
-        async for _ in api.watch(path_of(namespace, "configmaps"), {}, "1"):
-            pass
+async def test_what_is_no_version(api: ClusterApi, namespace: str) -> None:
+    with pytest.raises(ApiError, match='Invalid value: "never"'):
+        await anext(api.watch(path_of(namespace, "configmaps"), {}, "never"))

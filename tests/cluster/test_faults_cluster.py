@@ -9,9 +9,12 @@ import pytest
 
 from builders.specs import dag, dag_input, pipeline
 from cluster import faults
+from cluster.bringup.places import KUBECONFIG
 from cluster.conftest import Install
 from cluster.faults import Gate, Wire
 from cluster.installation import Installation
+from cluster.standing_in import cluster_api
+from headrace_scheduler.executors.kubernetes.calling import Expired, path_of
 
 pytestmark = pytest.mark.timeout(300)
 WIDE = 4
@@ -54,6 +57,13 @@ def test_the_api_server_is_restarted_under_running_tasks(on_pods: Installation, 
     run_id = begin(on_pods, gate)
     faults.restart_api_server()
     ended_well(on_pods, gate, run_id)
+
+
+async def test_what_was_before_the_api_servers_start_has_expired(namespace: str) -> None:
+    faults.restart_api_server()
+    async with cluster_api(str(KUBECONFIG)) as api:
+        with pytest.raises(Expired):
+            await anext(api.watch(path_of(namespace, "configmaps"), {}, "1"))
 
 
 def test_watches_are_dropped_again_and_again(install: Install, gate: Gate, tmp_path: Path) -> None:

@@ -129,6 +129,8 @@ def test(arguments: list[str]) -> int:
         if not arguments:
             return lanes.run({"HEADRACE_TEST_COMPANION": images.companion_by_content()})
         root = Path(__file__).resolve().parents[3]
+        if not any((root / one.partition("::")[0]).is_file() for one in arguments):
+            arguments = [*arguments, "tests/cluster"]
         return subprocess.run([sys.executable, "-m", "pytest", "-q", *arguments], cwd=root, check=False).returncode
     finally:
         if brought:
@@ -155,11 +157,11 @@ def main() -> int:
     load = commands.add_parser("load")
     load.add_argument("name")
     load.add_argument("archive", type=Path)
-    commands.add_parser("test").add_argument("arguments", nargs=argparse.REMAINDER)
-    asked = parser.parse_args()
+    commands.add_parser("test")  # what follows is pytest's
+    asked = parser.parse_args(sys.argv[1:2] if sys.argv[1:2] == ["test"] else None)
     try:
         if asked.command == "test":
-            return test(asked.arguments)
+            return test(sys.argv[2:])
         if asked.command == "load":
             say(f"{asked.name} is {packing.import_archive(asked.archive, [asked.name])}")
         else:
