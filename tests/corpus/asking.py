@@ -5,6 +5,7 @@ The answer is kept under a key of everything it depends on: the file, the argume
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -30,12 +31,16 @@ def ask(row: Expected, source: Path, cache: Path, turn: int = 1) -> dict[str, An
 
 
 def ask_all(asked: Sequence[tuple[Expected, Path]], cache: Path, turn: int = 1) -> None:
-    """Have the answers to these in the cache; those that are not there come from one program, one after the other."""
+    """Have the answers to these in the cache; those that are not there come from one program, one after the other. Who asks
+    meanwhile waits, and finds what that program was asked, too.
+    """
     cache.mkdir(parents=True, exist_ok=True)
-    missing = [(row, source, _kept(row, source, cache, turn)) for row, source in asked]
-    missing = [one for one in missing if not one[2].exists()]
-    if missing:
-        _run(missing, cache)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [(row, source, _kept(row, source, cache, turn)) for row, source in asked]
+        missing = [one for one in missing if not one[2].exists()]
+        if missing:
+            _run(missing, cache)
 
 
 def _kept(row: Expected, source: Path, cache: Path, turn: int) -> Path:
@@ -48,7 +53,7 @@ def _kept(row: Expected, source: Path, cache: Path, turn: int) -> Path:
 
 def _run(asked: Sequence[tuple[Expected, Path, Path]], cache: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="asking-") as folder:
-        command = ["nice", str(PYTHON), str(HERE / "oracle.py")]
+        command = [str(PYTHON), str(HERE / "oracle.py")]
         for number, (row, source, kept) in enumerate(asked):
             scratch = Path(folder) / str(number)
             scratch.mkdir()
