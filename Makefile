@@ -68,9 +68,11 @@ types: $(BIN)/.test
 
 check: lint types verify  ## lint, types, import contracts, generated code current
 
-TIERS := tests/unit tests/typing tests/ports tests/corpus tests/integration tests/acceptance tests/gaps tests/differential tests/sdk_corpus tests/peers tests/robustness
-test: $(BIN)/.test .venv-kfp/.done .venv-mlmd/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness
-	$(BIN)/python -m pytest -q $(TIERS)
+# Slowest first: files are dealt out to lanes, each with platforms of its own. Tests wait for as long as they compute.
+TIERS := tests/differential tests/robustness tests/peers tests/sdk_corpus tests/acceptance tests/gaps tests/integration tests/ports tests/corpus tests/typing tests/unit
+LANES ?= 3
+test: $(BIN)/.test .venv-kfp/.done .venv-mlmd/.done shim  ## unit, typing, ports, integration, acceptance, gaps, differential, the SDK corpus, peers, robustness (LANES=1: one file after the other)
+	$(BIN)/python -m pytest -q -n $(LANES) --dist loadfile --no-loadscope-reorder $(TIERS)
 
 # A real Kubernetes on this machine, as root; the first time its programs are built from Go modules (about 8 minutes).
 CLUSTER := PYTHONPATH=tests $(BIN)/python -m cluster.bringup
@@ -81,7 +83,7 @@ cluster-up: $(BIN)/.cluster  ## start a Kubernetes of two nodes with stand-in GP
 cluster-down: $(BIN)/.test  ## stop it, and remove what it left
 	$(CLUSTER) down
 
-cluster-prepared: $(BIN)/.cluster  ## make what the cluster and its tests take minutes for the first time, as root; starts nothing
+cluster-prepared: $(BIN)/.cluster shim  ## make what the cluster and its tests take minutes for the first time, as root; starts nothing
 	$(CLUSTER) prepare
 
 test-cluster: $(BIN)/.cluster  ## the tests on that cluster, which is started where it is down, as root (ONLY=file or -k expression)
@@ -95,11 +97,12 @@ $(BIN)/.cluster: $(BIN)/.test requirements/cluster.txt
 test-postgres: $(BIN)/.test  ## the stores on the Postgres that HEADRACE_TEST_DATABASE_URL names (.ci/with-postgres 15 make test-postgres)
 	CI=true $(BIN)/python -m pytest -q tests/integration/persistence tests/integration/cache tests/integration/scheduler
 
+OTHER = .venv-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 test-python:  ## unit and port tests in an environment of another interpreter (PYTHON=python3.13)
-	rm -rf .venv-other && $(PYTHON) -m venv .venv-other
-	.venv-other/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
-	.venv-other/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
-	CI=true .venv-other/bin/python -m pytest -q tests/unit tests/ports tests/integration/scheduler
+	rm -rf $(OTHER) && $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	$(OTHER)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e ./protos -e ./sdk -e ./services
+	CI=true $(OTHER)/bin/python -m pytest -q tests/unit tests/ports tests/integration/scheduler
 
 test-as-root: $(BIN)/.test shim  ## what only root can show: Postgres drops to another user, a disk is full, the shim is a container's first process
 	CI=true $(BIN)/python -m pytest -q tests/integration/servicekit/test_bundled_postgres.py tests/robustness/test_full_disk.py tests/integration/shim
