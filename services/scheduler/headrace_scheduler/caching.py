@@ -4,7 +4,9 @@ renews reservations, commits and releases. Called by dispatching.py; answers are
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -12,10 +14,12 @@ from typing import Any, Final, Protocol
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler.engine.commands import AskCache, CommitCache, ReleaseCache
 from headrace_scheduler.engine.facts import CacheAnswered
-from headrace_servicekit.errors import ServiceError
+from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
 RENEW_EVERY_S = 20.0
+ANSWERS_WITHIN_S = 3.0  # a lookup or reservation that tasks wait for; a cache that needs longer is as good as down
+LEFT_ALONE_S = 5.0  # a cache that was down; what begins meanwhile runs uncached at once
 REFRESH: Final = "a refresh was asked for"
 Asked = tuple[str, AskCache]  # run id, command
 Checks = Callable[[Sequence[events_pb2.Values]], Awaitable[Sequence[str]]]
@@ -38,12 +42,14 @@ class CacheClient:
     check: Checks
     identify: Completes
     enabled: bool = True
+    clock: Callable[[], float] = time.monotonic
+    _away_until: float = 0.0
     _reserved: dict[str, tuple[str, str]] = field(default_factory=dict)  # key → token, holder
 
     async def ask(self, asked: Sequence[Asked]) -> list[tuple[str, CacheAnswered]]:
         """Answers in the order asked, each with its run id."""
         none = [CacheAnswered(c.path, key="", unavailable=True) for _, c in asked]
-        if not self.enabled:
+        if not self.enabled or self.clock() < self._away_until:
             return [(run, fact) for (run, _), fact in zip(asked, none, strict=True)]
         made = await self.identify.complete([c for _, c in asked])
         known = [i for i, one in enumerate(made) if not isinstance(one, str)]
@@ -52,6 +58,7 @@ class CacheClient:
             await self._tell([(one, asked[i]) for i, one in enumerate(made) if isinstance(one, str)])
         except ServiceError as down:
             logger.warning("the cache does not answer, %d tasks run uncached: %s", len(asked), down)
+            self._away_until = self.clock() + LEFT_ALONE_S
             found = []
         facts = dict(zip(known, found, strict=True)) if found else {}
         return [(run, facts.get(i, none[i])) for i, (run, _) in enumerate(asked)]
@@ -61,13 +68,13 @@ class CacheClient:
         if not asked:
             return []
         ages = [c.max_age_s for _, c in asked]
-        looked = await self.stub.Lookup(cache_pb2.LookupRequest(ingredients=made, max_age_s=ages))
+        looked = await _soon(self.stub.Lookup(cache_pb2.LookupRequest(ingredients=made, max_age_s=ages)))
         why = await self._reasons(asked, looked.hits)
         stale = [
             hit.key for hit, reason in zip(looked.hits, why, strict=True) if hit.found and reason not in ("", REFRESH)
         ]
         if stale:
-            await self.stub.Invalidate(cache_pb2.InvalidateRequest(keys=stale))
+            await _soon(self.stub.Invalidate(cache_pb2.InvalidateRequest(keys=stale)))
         misses = [i for i, hit in enumerate(looked.hits) if not hit.found or why[i]]
         wanted = [
             cache_pb2.Reservation(
@@ -108,7 +115,7 @@ class CacheClient:
         for one in wanted:
             token, owner = self._reserved.get(one.key, ("", ""))
             one.token = token if owner == one.holder else ""
-        answer = await self.stub.Reserve(cache_pb2.ReserveRequest(reservations=wanted))
+        answer = await _soon(self.stub.Reserve(cache_pb2.ReserveRequest(reservations=wanted)))
         for one, reserved in zip(wanted, answer.reserved, strict=True):
             if reserved.granted:
                 self._reserved[one.key] = (reserved.token, one.holder)
@@ -121,7 +128,7 @@ class CacheClient:
                 cache_pb2.Reservation(holder=f"{run}/{c.path}", ingredients=c.ingredients, why=why)
                 for why, (run, c) in unknown
             ]
-            await self.stub.Reserve(cache_pb2.ReserveRequest(reservations=told))
+            await _soon(self.stub.Reserve(cache_pb2.ReserveRequest(reservations=told)))
 
     async def renew(self) -> None:
         """Renew every reservation in one call; those that were lost meanwhile are forgotten."""
@@ -176,6 +183,15 @@ class CacheClient:
             request.reservations.add(key=c.key, token=c.token, holder=f"{run}/{c.path}")
             self._reserved.pop(c.key, None)
         await self.stub.Release(request)
+
+
+async def _soon(answer: Awaitable[Any]) -> Any:
+    """An answer that tasks wait for; a cache that takes connections and says nothing more must not hold them up."""
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            return await answer
+    except TimeoutError:
+        raise ServiceError(Reason.DEADLINE, f"no answer within {ANSWERS_WITHIN_S:g} s") from None
 
 
 def lacking(wanted: cache_pb2.Ingredients, outputs: events_pb2.Values) -> str:

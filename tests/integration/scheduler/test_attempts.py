@@ -6,16 +6,24 @@ import asyncio
 import uuid
 from contextlib import asynccontextmanager, suppress
 
+import psycopg
 import pytest
 
 from builders.specs import pipeline
 from fixtures.fix_scheduler import WITHIN_S, World, step
 from headrace_protos.v1 import attempts_pb2, attempts_pb2_grpc, events_pb2
 from headrace_protos.v1 import run_store_pb2 as rs
+from headrace_scheduler import owning
 from headrace_scheduler import server as scheduler
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import channel
+
+REFUSING = """
+CREATE FUNCTION platform.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{}'; END $$;
+CREATE TRIGGER refusing BEFORE INSERT ON platform.events FOR EACH ROW EXECUTE FUNCTION platform.refuse()
+"""
 
 
 @asynccontextmanager
@@ -75,6 +83,31 @@ async def test_a_report_ends_the_attempt_and_its_companion_is_told_to_give_up(wo
             await stub.Report(attempts_pb2.ReportRequest(run_id=run_id, path="a", attempt=1, result=result))
         await world.ended(run_id)
         assert (await refusal(stub.Assign(asking(run_id)))).reason == Reason.ATTEMPT_SUPERSEDED
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "58030"], ids=["the disk is full", "the disk cannot be read"])
+async def test_a_report_waits_in_the_inbox_while_no_append_succeeds(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+):
+    monkeypatch.setattr(owning, "DURABLE_WITHIN_S", 0.2)
+    run_id = await running(world)
+    result = attempts_pb2.AttemptResult(state=events_pb2.ATTEMPT_SUCCEEDED)
+    result.outputs.parameters["Output"].json = '"1"'
+    report = attempts_pb2.ReportRequest(run_id=run_id, path="a", attempt=1, result=result)
+    with psycopg.connect(database_url, autocommit=True) as postgres:
+        postgres.execute(REFUSING.format(sqlstate).encode())
+        async with attempts(world) as stub:
+            await stub.Report(report)  # acknowledged: it is durable
+            await stub.Report(report)
+        (waiting,) = postgres.execute(b"SELECT count(*) FROM platform.inbox WHERE kind = 7 AND consumed_at_us = 0")
+        assert waiting == (1,)
+        assert (await world.tasks(run_id))["a"].state == events_pb2.TASK_RUNNING
+        postgres.execute(b"DROP TRIGGER refusing ON platform.events")
+        run = await world.ended(run_id)
+        (waiting,) = postgres.execute(b"SELECT count(*) FROM platform.inbox WHERE consumed_at_us = 0")
+    assert (run.state, waiting) == (events_pb2.RUN_SUCCEEDED, (0,))
+    (attempt,) = (await world.tasks(run_id))["a"].attempts
+    assert attempt.state == events_pb2.ATTEMPT_SUCCEEDED
 
 
 async def test_who_asks_the_wrong_replica_is_sent_to_the_right_one(world: World):

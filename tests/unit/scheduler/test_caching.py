@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
 
 from headrace_protos.v1 import cache_pb2, events_pb2
+from headrace_scheduler import caching
 from headrace_scheduler.caching import REFRESH, CacheClient, uris_of
 from headrace_scheduler.engine.commands import AskCache
 from headrace_servicekit.errors import Reason, ServiceError
@@ -90,6 +92,25 @@ async def test_a_key_that_is_held_names_its_holder():
 async def test_a_cache_that_is_down_is_a_miss(there):
     fact = await answer(Cache(outputs("sha256:1"), down=True), there=there)
     assert (fact.found, fact.unavailable) == (False, True)
+
+
+async def test_a_cache_that_says_nothing_holds_nobody_up_and_is_left_alone_a_while(monkeypatch):
+    monkeypatch.setattr(caching, "ANSWERS_WITHIN_S", 0.01)
+    now, asked = [100.0], []
+
+    class Stopped(Cache):
+        async def Lookup(self, request):  # noqa: N802
+            asked.append(now[0])
+            await asyncio.Event().wait()
+
+    async def check(hits):
+        return [""] * len(hits)
+
+    client = CacheClient(Stopped(), check, Known(), clock=lambda: now[0])
+    for now[0] in (100.0, 104.9, 105.1):
+        ((_, fact),) = await client.ask([("r", AskCache("a", cache_pb2.Ingredients()))])
+        assert (fact.found, fact.unavailable) == (False, True)
+    assert asked == [100.0, 105.1]
 
 
 async def test_a_hit_that_is_gone_is_told_to_the_cache_with_its_reason():

@@ -24,6 +24,7 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
     ) -> None:
         self._inbox, self._sessions, self._loader, self._appender = inbox, sessions, loader, appender
         self._archive, self._hub = archive, hub
+        self._appends: set[asyncio.Task[rs.AppendResponse]] = set()  # under way, also where nobody waits any more
 
     async def Deliver(self, request: rs.DeliverRequest, context: Any) -> rs.DeliverResponse:  # noqa: N802
         delivered = await self._inbox.deliver(request)
@@ -69,6 +70,17 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
 
     async def Append(self, request: rs.AppendRequest, context: Any) -> rs.AppendResponse:  # noqa: N802
         # A caller that goes away must not leave the answer of a half-sent commit behind: the transaction ends either way.
-        appended = await asyncio.shield(self._appender.append(request))
+        work = asyncio.create_task(self._append(request))
+        self._appends.add(work)
+        work.add_done_callback(self._appended)
+        return await asyncio.shield(work)
+
+    async def _append(self, request: rs.AppendRequest) -> rs.AppendResponse:
+        appended = await self._appender.append(request)
         self._hub.runs_changed(appended.changed)
         return rs.AppendResponse(runs=appended.runs)
+
+    def _appended(self, work: asyncio.Task[rs.AppendResponse]) -> None:
+        self._appends.discard(work)
+        if not work.cancelled():
+            work.exception()  # the caller has it, or is gone and will ask again
