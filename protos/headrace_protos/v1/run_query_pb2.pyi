@@ -882,37 +882,69 @@ class WatchRequest(google.protobuf.message.Message):
     RUN_ID_FIELD_NUMBER: builtins.int
     AFTER_SEQ_FIELD_NUMBER: builtins.int
     FOLLOW_FIELD_NUMBER: builtins.int
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    FROM_NOW_FIELD_NUMBER: builtins.int
     run_id: builtins.str
+    """"" = all runs of the namespace"""
     after_seq: builtins.int
+    """what comes after this sequence number; 0 = from the beginning"""
     follow: builtins.bool
+    namespace: builtins.str
+    """where no run is named; "" = all namespaces"""
+    from_now: builtins.bool
+    """instead of after_seq: only what is committed from now on"""
+    @property
+    def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """these kinds of events alone, as fields of Event are called: task_finished; none = all"""
+
     def __init__(
         self,
         *,
         run_id: builtins.str = ...,
         after_seq: builtins.int = ...,
         follow: builtins.bool = ...,
+        namespace: builtins.str = ...,
+        kinds: collections.abc.Iterable[builtins.str] | None = ...,
+        from_now: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["after_seq", b"after_seq", "follow", b"follow", "run_id", b"run_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after_seq", b"after_seq", "follow", b"follow", "from_now", b"from_now", "kinds", b"kinds", "namespace", b"namespace", "run_id", b"run_id"]) -> None: ...
 
 global___WatchRequest = WatchRequest
 
 @typing.final
 class WatchResponse(google.protobuf.message.Message):
+    """Events of one run. Sequence numbers only grow: a run's are its events' seq, 1, 2, 3 …; a namespace's have holes."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    RUN_ID_FIELD_NUMBER: builtins.int
+    SEQUENCES_FIELD_NUMBER: builtins.int
     state: headrace_protos.v1.events_pb2.RunState.ValueType
-    """after these events"""
+    """the run's after these events; unspecified where they do not tell"""
+    sequence: builtins.int
+    """go on after it: all events up to here have been told, or are of kinds that were not asked for"""
+    run_id: builtins.str
+    """of the events; "" where there are none in the watch of a namespace"""
     @property
     def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[headrace_protos.v1.events_pb2.Event]: ...
+    @property
+    def sequences(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """of the events, where they are not their seq"""
+
     def __init__(
         self,
         *,
         events: collections.abc.Iterable[headrace_protos.v1.events_pb2.Event] | None = ...,
         state: headrace_protos.v1.events_pb2.RunState.ValueType = ...,
+        sequence: builtins.int = ...,
+        run_id: builtins.str = ...,
+        sequences: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["events", b"events", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["events", b"events", "run_id", b"run_id", "sequence", b"sequence", "sequences", b"sequences", "state", b"state"]) -> None: ...
 
 global___WatchResponse = WatchResponse
 

@@ -134,7 +134,9 @@ class RunQueryServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """The events after `after_seq`; with `follow` goes on until the run is terminal. Errors: NOT_FOUND.
+        """Events of one run, or of all runs of a namespace, in an order without gaps: each event once, also where transactions commit out of
+        order. With `follow` it goes on: a run's until the run is terminal, a namespace's for ever. The first answer comes at once, and
+        an answer without events says how far the reader has come. Errors: NOT_FOUND, INVALID_INPUT (a kind, a position).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -172,7 +172,9 @@ class RunsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Events from a sequence number on; resumable. Errors: NOT_FOUND.
+        """Events of a run, or of a namespace where no run is named, from a sequence number on; resumable, each event once and in order. The
+        same as server-sent events: GET /apis/headrace.v1/runs/{run_id}/events and /apis/headrace.v1/events. Errors: NOT_FOUND,
+        INVALID_INPUT (a kind, a position).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,6 +49,7 @@ class Hub:
         self._database = database
         self._waits = waits
         self.listeners: list[Callable[[frozenset[int]], None]] = []  # told of this replica's own commits
+        self.wakers: list[Callable[[], None]] = []  # told that there may be news of any run, and every second
         self._runs: set[Watch] = set()
         self._inboxes: set[InboxWatch] = set()
         self._dirty: set[LiteralString] = set()
@@ -65,12 +66,14 @@ class Hub:
                 watch.news.set()
         for listener in self.listeners:
             listener(changed)
+        self._wake_all()
         self._dirty.add(RUNS)
         self._send.set()
 
     def inbox_changed(self) -> None:
         """A delivery to this replica has committed."""
         self._wake_inboxes()
+        self._wake_all()  # it may have been a new run
         self._dirty.add(INBOX)
         self._send.set()
 
@@ -110,6 +113,10 @@ class Hub:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _wake_all(self) -> None:
+        for wake in self.wakers:
+            wake()
 
     def _wake_inboxes(self) -> None:
         for watch in self._inboxes:
@@ -162,6 +169,7 @@ class Hub:
 
     async def look(self, *, inboxes: bool = True) -> None:
         """Wake whoever has missed something."""
+        self._wake_all()
         if self._runs:
             ids = sorted({watch.run for watch in self._runs})
             revisions: dict[int, int] = dict(await self._database.read(SQL["revisions"], {"runs": ids}))

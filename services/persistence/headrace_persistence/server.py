@@ -27,12 +27,14 @@ from headrace_persistence.stores.appending import Appender
 from headrace_persistence.stores.archiving import Archive
 from headrace_persistence.stores.delivering import Inbox
 from headrace_persistence.stores.experiments import Experiments
+from headrace_persistence.stores.feed import Feed
 from headrace_persistence.stores.loading import Loader
 from headrace_persistence.stores.pipelines import Pipelines
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.sessions import Sessions
 from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.exporting import Projector
+from headrace_persistence.watching import Watcher
 from headrace_protos.ml_metadata.metadata_store_service_pb2_grpc import add_MetadataStoreServiceServicer_to_server
 from headrace_protos.v1 import catalog_pb2_grpc, lineage_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_servicekit import server
@@ -104,7 +106,8 @@ def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
         archive=Archive(database),
         hub=hub,
     )
-    query = RunQuery(runs=Runs(database), hub=hub, usage=Usage(database))
+    runs = Runs(database)
+    query = RunQuery(runs=runs, watcher=Watcher(runs, hub, Feed(database)), usage=Usage(database))
     catalog = Catalog(experiments=Experiments(database), pipelines=Pipelines(database))
     lineage = Lineage(records=Records(database), walker=Walker(database), comparison=Comparison(database))
     metadata = MetadataStore(finder=Finder(database), writer=Writer(database))

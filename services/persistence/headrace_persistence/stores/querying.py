@@ -19,6 +19,7 @@ from headrace_servicekit.postgres import Database, Row, Transaction
 
 PAGE: Final = 1000
 LARGEST_PAGE: Final = 10_000
+PAGE_BYTES: Final = 1 << 18  # of a watcher's page; one event more where it is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class EventsRead:
     events: list[ev.Event]
     revision: int
     state: int
+    upto: int = 0  # the seq up to which all events that were asked for are here
 
 
 class Runs:
@@ -117,6 +119,23 @@ class Runs:
             raise no_run(run_id)
         events = [ev.Event.FromString(row[2]) for row in rows if row[2] is not None]
         return EventsRead(events, int(rows[0][0]), int(rows[0][1]))
+
+    async def revision(self, run: int) -> int:
+        """The seq of the run's last event; 0 where it is gone."""
+        rows = await self._database.read(SQL["revisions"], {"runs": [run]})
+        return int(rows[0][1]) if rows else 0
+
+    async def watched(self, run_id: str, run: int, after: int, kinds: Sequence[int]) -> EventsRead:
+        """The events of these kinds (none: of all) after a seq: a page, bounded also in bytes."""
+        asked = {"run": run, "after": after, "kinds": list(kinds), "limit": PAGE, "bytes": PAGE_BYTES}
+        rows = await self._database.read(SQL["watch_events"], asked)
+        if not rows:
+            raise no_run(run_id)
+        payloads = [row[2] for row in rows if row[2] is not None]
+        events = [ev.Event.FromString(payload) for payload in payloads]
+        whole = len(payloads) < PAGE and sum(map(len, payloads)) < PAGE_BYTES
+        revision = int(rows[0][0])
+        return EventsRead(events, revision, int(rows[0][1]), revision if whole else events[-1].seq)
 
 
 async def _found(tx: Transaction, run_id: str) -> int:
