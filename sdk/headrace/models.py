@@ -198,6 +198,20 @@ class SpanLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run. `sequence`: where a watch goes on after it; of one run's watch it is `seq`."""
+
+    sequence: int
+    run_id: str
+    seq: int
+    kind: str
+    time: datetime | None
+    path: str = ""
+    attempt: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One bar of the run's trace; one of the phase `folded` stands for tasks of its group that are not shown."""
 

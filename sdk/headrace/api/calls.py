@@ -9,7 +9,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, Final, Literal
 
 from headrace.api.arguments import encoded
@@ -18,7 +18,6 @@ from headrace.api.sources import Source, fields_of
 from headrace.errors import BadInput, PlatformUnreachable, WaitTimeout
 from headrace.finding import Address
 from headrace.models import (
-    RUN_ENDED,
     RUN_STATES,
     Artifact,
     ArtifactFile,
@@ -305,24 +304,15 @@ class Calls:
         """The run as it goes on, until it has ended. A broken connection is taken up where it broke. AFTER: the events up to
         this one are left out, and so is what only they tell of.
         """
+        from headrace.api.watching import answers
         from headrace.folding import Folding
         from headrace_protos.v1 import run_query_pb2
 
-        folding, loop = Folding(run_id, seq=after), asyncio.get_running_loop()
-        heard = loop.time()
-        while True:
-            request = run_query_pb2.WatchRequest(run_id=run_id, after_seq=folding.seq, follow=True)
-            try:
-                async with self.stream("Watch", request) as answers:
-                    async for answer in answers:
-                        heard = loop.time()
-                        yield folding.add(answer.events, answer.state)
-                if folding.state in RUN_ENDED:
-                    return
-            except PlatformUnreachable:
-                if loop.time() - heard > PATIENCE:
-                    raise
-            await asyncio.sleep(PAUSE)
+        folding = Folding(run_id, seq=after)
+        request = run_query_pb2.WatchRequest(run_id=run_id, after_seq=after, follow=True)
+        async with aclosing(answers(self, request)) as found:
+            async for answer in found:
+                yield folding.add(answer.events, answer.state)
 
     async def wait(
         self, run_id: str, *, progress: Callable[[Progress], None] | None = None, timeout: float | None = None

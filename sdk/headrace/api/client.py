@@ -24,7 +24,8 @@ from headrace.api.raw import Raw, opened
 from headrace.api.runs import AsyncRun, AsyncRuns
 from headrace.api.sources import Source
 from headrace.api.starting import Submittable, start_of
-from headrace.models import Validation
+from headrace.api.watching import events
+from headrace.models import Event, Validation
 
 
 class AsyncClient:
@@ -109,6 +110,14 @@ class AsyncClient:
     async def validate(self, pipeline: Source) -> Validation:
         """What the platform says of a pipeline, without creating anything."""
         return await self._calls.validate(pipeline)
+
+    def events(
+        self, *, after: int = 0, from_now: bool = False, kinds: Sequence[str] = (), follow: bool = True
+    ) -> AsyncIterator[Event]:
+        """What happens in all runs, each event once and in order: after the sequence number of an event, or FROM_NOW; of these
+        KINDS alone, such as run_finished. With FOLLOW it goes on for ever.
+        """
+        return events(self._calls, after=after, from_now=from_now, kinds=kinds, follow=follow)
 
     @asynccontextmanager
     async def with_raw(self) -> AsyncIterator[Raw]:

@@ -14,8 +14,9 @@ from headrace.api.lines import LogLine
 from headrace.api.showing import Progressing, showing
 from headrace.api.starting import Submittable, start_of
 from headrace.api.tasks import AsyncTask, Outputs, Tasks, as_outputs, whole
+from headrace.api.watching import events
 from headrace.errors import RunFailed
-from headrace.models import Failure, Progress, Trace, Usage
+from headrace.models import Event, Failure, Progress, Trace, Usage
 from headrace.models import Run as Record
 
 if TYPE_CHECKING:
@@ -160,6 +161,14 @@ class AsyncRun:
     def watch(self) -> AsyncIterator[Progress]:
         """Each change, until it has ended."""
         return self._calls.watch(self.id)
+
+    def events(
+        self, *, after: int = 0, from_now: bool = False, kinds: Sequence[str] = (), follow: bool = True
+    ) -> AsyncIterator[Event]:
+        """What happened and happens in it, each event once and in order, until it has ended: after a sequence number, or
+        FROM_NOW; of these KINDS alone, such as task_finished. Without FOLLOW, what has happened.
+        """
+        return events(self._calls, self.id, after=after, from_now=from_now, kinds=kinds, follow=follow)
 
     def logs(self, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """The lines of all its tasks' last attempts, one task after the other; with FOLLOW as they are written, until it has

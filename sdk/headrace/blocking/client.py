@@ -16,7 +16,7 @@ from headrace.blocking.experiments import Experiment, Experiments
 from headrace.blocking.pipelines import Pipelines, Submittable
 from headrace.blocking.provenance import Artifacts
 from headrace.blocking.runs import Run, Runs
-from headrace.models import Validation
+from headrace.models import Event, Validation
 
 
 class Client(Face[AsyncClient]):
@@ -108,3 +108,11 @@ class Client(Face[AsyncClient]):
     def validate(self, pipeline: Source) -> Validation:
         """What the platform says of a pipeline, without creating anything."""
         return self._runner.run(self._inner.validate(pipeline))
+
+    def events(
+        self, *, after: int = 0, from_now: bool = False, kinds: Sequence[str] = (), follow: bool = True
+    ) -> Iterator[Event]:
+        """What happens in all runs, each event once and in order: after the sequence number of an event, or FROM_NOW; of these
+        KINDS alone, such as run_finished. With FOLLOW it goes on for ever.
+        """
+        return self._runner.iterate(self._inner.events(after=after, from_now=from_now, kinds=kinds, follow=follow))

@@ -15,7 +15,7 @@ from headrace.blocking.artifacts import Artifact
 from headrace.blocking.experiments import Experiment
 from headrace.blocking.pipelines import Submittable
 from headrace.blocking.tasks import Task, outputs_of
-from headrace.models import Failure, Progress, Trace, Usage
+from headrace.models import Event, Failure, Progress, Trace, Usage
 from headrace.models import Run as Record
 
 
@@ -147,6 +147,14 @@ class Run(Face[AsyncRun]):
     def watch(self) -> Iterator[Progress]:
         """Each change, until it has ended."""
         return self._runner.iterate(self._inner.watch())
+
+    def events(
+        self, *, after: int = 0, from_now: bool = False, kinds: Sequence[str] = (), follow: bool = True
+    ) -> Iterator[Event]:
+        """What happened and happens in it, each event once and in order, until it has ended: after a sequence number, or
+        FROM_NOW; of these KINDS alone, such as task_finished. Without FOLLOW, what has happened.
+        """
+        return self._runner.iterate(self._inner.events(after=after, from_now=from_now, kinds=kinds, follow=follow))
 
     def logs(self, *, follow: bool = False) -> Iterator[LogLine]:
         """The lines of all its tasks' last attempts, one task after the other; with FOLLOW as they are written, until it has

@@ -112,7 +112,7 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         return _completion(options.shell)
     if options.verb in ("experiments", "pipelines", "artifacts"):
         return _stored(options)
-    from headrace.cli import comparing_runs, logs, usage, verbs
+    from headrace.cli import comparing_runs, logs, usage, verbs, watching
 
     if options.verb in ("nodes", "usage"):
         return verbs.perform({"nodes": usage.nodes, "usage": usage.namespace_usage}[options.verb], options)
@@ -128,6 +128,7 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         "list": verbs.list_runs,
         "get": verbs.get_run,
         "logs": logs.logs,
+        "watch": watching.watch,
         "usage": usage.run_usage,
         "compare": comparing_runs.compare,
         "terminate": verbs.terminate,

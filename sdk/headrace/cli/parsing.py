@@ -244,6 +244,7 @@ def _runs(verbs: Any) -> None:
     logs.add_argument("--task", metavar="PATH", help="one task's alone, such as for-loop-1[0]/train")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     logs.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
+    _watch(runs)
     _about_run(runs.add_parser("usage", help="the accelerator time that a run's tasks asked for and used"))
     compare = runs.add_parser("compare", help="runs side by side by the numbers in their artifacts' metadata")
     compare.add_argument("runs", metavar="RUN", nargs="*", help="runs (default: the newest that all else is true of)")
@@ -279,6 +280,20 @@ def _age(text: str) -> float:
     if not 0 < age < 1e11:
         raise argparse.ArgumentTypeError(f"{text} is no age; give a number and a unit, such as 30m, 12h or 7d")
     return age
+
+
+def _watch(runs: Any) -> None:
+    watch = runs.add_parser("watch", help="show a run going on, or print its events or those of all runs")
+    watch.add_argument("run", metavar="RUN", nargs="?", default="", help="a run; without one the events of all runs")
+    watch.add_argument("--json", action="store_true", help="print each event as one line of JSON")
+    watch.add_argument(
+        "--kind", metavar="KIND", action="append", default=[], help="only such events: task_finished; may be repeated"
+    )
+    begin = watch.add_mutually_exclusive_group()
+    begin.add_argument("--after", metavar="N", type=_limit, default=0, help="only events after this sequence number")
+    begin.add_argument("--now", action="store_true", help="only events from now on")
+    watch.add_argument("--no-follow", action="store_true", help="print what has happened, and leave")
+    watch.add_argument("--endpoint", metavar="URL", help=_ENDPOINT)
 
 
 def _limit(text: str) -> int:

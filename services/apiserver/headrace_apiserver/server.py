@@ -19,6 +19,7 @@ from headrace_apiserver.backends import Backends, backends
 from headrace_apiserver.forwarding import Forwarder
 from headrace_apiserver.gateway.app import Routes, application
 from headrace_apiserver.gateway.calling import Bound
+from headrace_apiserver.gateway.events import Events
 from headrace_apiserver.gateway.grpc_web import GrpcWeb
 from headrace_apiserver.gateway.guard import Door
 from headrace_apiserver.gateway.health import Health, probe
@@ -34,6 +35,7 @@ from headrace_apiserver.handlers.pipelines import Pipelines
 from headrace_apiserver.handlers.runs import Runs
 from headrace_apiserver.settings import ApiserverSettings
 from headrace_apiserver.submitting import Submitter
+from headrace_apiserver.watching import Watching
 from headrace_protos.kfp.v2beta1 import experiment_pb2, pipeline_pb2, run_pb2
 from headrace_protos.kfp.v2beta1.experiment_pb2_grpc import add_ExperimentServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.pipeline_pb2_grpc import add_PipelineServiceServicer_to_server
@@ -66,6 +68,7 @@ class Handlers:
     headrace_pipelines: HeadracePipelines
     headrace_cluster: HeadraceCluster
     headrace_artifacts: HeadraceArtifacts
+    events: Events
 
     def bound(self) -> list[Bound]:
         """For the gateway, with what is declared and not built."""
@@ -93,18 +96,21 @@ class Handlers:
         return [Served(name, register, PUBLIC) for name, register in registered.items()]
 
 
-def handlers(reached: Backends, *, fixed: bool = False, roots: Sequence[str] = ("file",)) -> Handlers:
+def handlers(
+    reached: Backends, *, fixed: bool = False, roots: Sequence[str] = ("file",), watchers: int = 1000
+) -> Handlers:
     """The handler objects over these stubs."""
-    submitter = Submitter(reached, fixed=fixed, roots=roots)
+    submitter, watching = Submitter(reached, fixed=fixed, roots=roots), Watching(reached, watchers)
     pipelines = Pipelines(reached)
     return Handlers(
         experiments=Experiments(reached),
         pipelines=pipelines,
         runs=Runs(reached, submitter),
-        headrace_runs=HeadraceRuns(reached, submitter),
+        headrace_runs=HeadraceRuns(reached, submitter, watching),
         headrace_pipelines=HeadracePipelines(pipelines),
         headrace_cluster=HeadraceCluster(reached),
         headrace_artifacts=HeadraceArtifacts(reached),
+        events=Events(watching),
     )
 
 
@@ -128,7 +134,7 @@ async def running(
         scheduler = await stack.enter_async_context(channel(settings.address_of("scheduler"), network))
         reached = backends(persistence, scheduler)
         forwarder = Forwarder(persistence)
-        made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots())
+        made = handlers(reached, fixed=settings.cluster_fixed, roots=settings.roots(), watchers=settings.watchers)
         listening = await stack.enter_async_context(
             serve(
                 settings.grpc_address,
@@ -141,7 +147,9 @@ async def running(
             )
         )
         health = Health(reached, settings.grpc_endpoint or listening.address, metadata.version("headrace-server"))
-        routes = Routes(made.bound(), Uploads(made.pipelines), health, RunLog(reached), GrpcWeb(forwarder.calls))
+        routes = Routes(
+            made.bound(), Uploads(made.pipelines), health, RunLog(reached), GrpcWeb(forwarder.calls), made.events
+        )
         door = Door(network, settings.endpoint, gateway=settings.api_auth == "gateway")
         http_address = await _listen(stack, application(routes, door), settings.http_address)
         yield Running(http_address, listening.address)

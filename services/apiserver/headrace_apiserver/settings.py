@@ -23,6 +23,10 @@ class ApiserverSettings(Settings):
 
     stores_file: Path | None = None  # the scheduler's: where there is one, runs may publish to object stores too
 
+    watchers: int = (
+        1000  # most watch streams at once; each holds one answer, of about 256 KiB at most, for a slow reader
+    )
+
     def roots(self) -> tuple[str, ...]:
         """The kinds of places that runs may publish to; which of them there are is the scheduler's to know."""
         scheme = (self.artifact_root or "file://").partition("://")[0]

@@ -83,6 +83,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
             error = refused
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
+        except grpc.aio.InternalError:
+            raise asyncio.CancelledError from None  # the caller left while an answer was on its way
         except Exception as fault:  # noqa: BLE001  # the boundary of the service: logged once, and told in our own words
             error = self._internal(fault, method)
         finally:

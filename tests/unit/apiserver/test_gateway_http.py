@@ -41,7 +41,12 @@ async def client(tmp_path) -> AsyncIterator[TestClient]:
         reached = backends(persistence, scheduler)
         made = handlers(reached)
         routes = Routes(
-            made.bound(), Uploads(made.pipelines), Health(reached, "127.0.0.1:1", "1.0"), RunLog(reached), GrpcWeb({})
+            made.bound(),
+            Uploads(made.pipelines),
+            Health(reached, "127.0.0.1:1", "1.0"),
+            RunLog(reached),
+            GrpcWeb({}),
+            made.events,
         )
         async with TestClient(TestServer(application(routes, Door(LOCAL)))) as found:
             yield found

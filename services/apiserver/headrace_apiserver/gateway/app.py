@@ -8,6 +8,7 @@ from aiohttp import web
 
 from headrace_apiserver.gateway.calling import MAX_BODY, Bound, Transcoder
 from headrace_apiserver.gateway.errors import gateway_error
+from headrace_apiserver.gateway.events import Events
 from headrace_apiserver.gateway.grpc_web import PATH, GrpcWeb
 from headrace_apiserver.gateway.guard import HEALTH_PATHS, Door, guard, harden
 from headrace_apiserver.gateway.health import Health
@@ -25,6 +26,7 @@ class Routes:
     health: Health
     log: RunLog
     metadata: GrpcWeb
+    events: Events
 
 
 def application(routes: Routes, door: Door) -> web.Application:
@@ -37,6 +39,8 @@ def application(routes: Routes, door: Door) -> web.Application:
     app.router.add_post("/apis/v2beta1/pipelines/upload", routes.uploads.pipeline)
     app.router.add_post("/apis/v2beta1/pipelines/upload_version", routes.uploads.version)
     app.router.add_get("/apis/v1alpha1/runs/{run}/nodes/{node:.+}/log", routes.log.answer)
+    app.router.add_get("/apis/headrace.v1/events", routes.events.answer, allow_head=False)
+    app.router.add_get("/apis/headrace.v1/runs/{run}/events", routes.events.answer, allow_head=False)
     app.router.add_route("*", "/apis/{rest:.*}", Transcoder(routes.services).answer)
     app.router.add_post(PATH, routes.metadata.answer)
     app.router.add_route("*", "/{rest:.*}", _nothing_here)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from headrace_apiserver.resuming import submission_of
 from headrace_apiserver.specs import Compiled, compiled_file, compiled_text, parameters_of, parsed_texts
 from headrace_apiserver.submitting import Submission, Submitter
 from headrace_apiserver.values import value_of
+from headrace_apiserver.watching import Watching
 from headrace_protos.v1 import catalog_pb2, run_query_pb2, runs_pb2
 from headrace_protos.v1.runs_pb2_grpc import RunsServicer
 from headrace_servicekit.errors import Reason, ServiceError
@@ -27,8 +29,8 @@ from headrace_servicekit.errors import Reason, ServiceError
 class HeadraceRuns(RunsServicer):
     """The handler object."""
 
-    def __init__(self, backends: Backends, submitter: Submitter) -> None:
-        self._backends = backends
+    def __init__(self, backends: Backends, submitter: Submitter, watching: Watching) -> None:
+        self._backends, self._watching = backends, watching
         self._query = backends.run_query
         self._submitter = submitter
 
@@ -104,13 +106,9 @@ class HeadraceRuns(RunsServicer):
         self, request: run_query_pb2.WatchRequest, context: Any
     ) -> AsyncIterator[run_query_pb2.WatchResponse]:
         """Events, resumable by sequence number."""
-        request.run_id = check_id("Run", request.run_id)
-        call = self._query.Watch(request)
-        try:
-            async for response in call:
-                yield response
-        finally:
-            call.cancel()  # a reader that leaves ends the stream behind; no effect on one that has ended
+        async with aclosing(self._watching.answers(request)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def Logs(self, request: runs_pb2.LogsRequest, context: Any) -> AsyncIterator[runs_pb2.LogsResponse]:
         """Bytes of one attempt's log."""
