@@ -13,7 +13,7 @@ from builders.specs import container, output, pipeline
 from cluster.bringup import jaeger
 from cluster.installation import Installation
 
-PHASES = ["waiting", "admitted", "scheduled", "image", "staging", "running", "publishing"]
+PHASES = ["admitted", "scheduled", "image", "staging", "running", "publishing"]
 OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
 # What an instrumented program sends: one span whose parent is the attempt that TRACEPARENT names.
 PROGRAM = """
@@ -66,6 +66,7 @@ def test_a_runs_trace_shows_every_phase_of_its_pods(install: Callable[..., Abstr
         attempt = by_phase["attempt", path]
         assert parent(attempt) == by_phase["task", path]["spanID"]
         assert {phase for phase in PHASES if (phase, path) in by_phase} == set(PHASES)
+    assert ("waiting", "second") in by_phase  # a wait that took no time, as the first task's, has no span
     (users,) = [span for span in spans if span["operationName"] == "user work"]
     assert parent(users) == by_phase["attempt", "first"]["spanID"]
     assert users["startTime"] >= by_phase["running", "first"]["startTime"]

@@ -194,7 +194,7 @@ async def test_a_reader_that_leaves_ends_the_stream(answering, address):
         async for _ in answers:
             answers.cancel()
             break
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await answering.left.wait()
 
 
@@ -311,7 +311,7 @@ async def test_health_follows_the_probe(address, caplog):
     ):
         watch = health_pb2_grpc.HealthStub(opened).Watch(health_pb2.HealthCheckRequest(service="test.Answering"))
         statuses = aiter(watch)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.SERVING
             well = False
             assert (await anext(statuses)).status == health_pb2.HealthCheckResponse.NOT_SERVING
