@@ -1,12 +1,10 @@
-"""A finished span as plain values, and where spans go.
-
-Live spans come from `interceptors`, spans made from events from persistence; both go to the same sink, which the composition
-root makes (`headrace_embedded.exporting`: OTLP, when an endpoint is set).
+"""A finished span as plain values, and where spans go: to the sink of the composition root (`headrace_embedded.exporting`).
+Live spans come from `interceptors`, those that are made from events from persistence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,5 +27,8 @@ class Span:
     service: str = "headrace"
 
 
-class SpanSink(Protocol):  # takes spans; never blocks, never raises
+class SpanSink(
+    Protocol
+):  # offer never blocks or raises; deliver returns when they are received, ConnectionError: not yet
     def offer(self, *spans: Span) -> None: ...
+    async def deliver(self, spans: Sequence[Span]) -> None: ...

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import socket
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -34,6 +35,9 @@ class Sink:
 
     def offer(self, *spans: Span) -> None:
         self.spans.extend(spans)
+
+    async def deliver(self, spans: Sequence[Span]) -> None:
+        self.offer(*spans)
 
 
 class Answering:

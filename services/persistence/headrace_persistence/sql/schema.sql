@@ -86,7 +86,6 @@ CREATE TABLE platform.runs (
     terminate_pending boolean NOT NULL DEFAULT false,  -- delivered, not yet applied
     delete_pending boolean NOT NULL DEFAULT false,     -- no reader sees the run any more
     revision bigint NOT NULL,   -- seq of the last event
-    exported bigint NOT NULL DEFAULT 0,  -- seq up to which its spans went out
     task_counts integer[] NOT NULL DEFAULT '{0,0,0,0,0,0,0}',  -- by TaskState
     inputs bytea NOT NULL,
     outputs bytea NOT NULL DEFAULT '',
@@ -215,6 +214,14 @@ CREATE TABLE platform.attempts (
     PRIMARY KEY (run, path, number),
     CONSTRAINT attempts_finished CHECK ((state >= 3) = (finished_at_us <> 0))
 ) WITH (fillfactor = 60);
+
+-- How far the spans of each run have gone out, beside the run's row: exporting waits for no append, and no append for it.
+CREATE TABLE platform.span_exports (
+    run bigint PRIMARY KEY,
+    seq bigint NOT NULL,        -- of the last event whose spans are received
+    holder text COLLATE "C" NOT NULL,   -- the exporter that sends them
+    held_until_us bigint NOT NULL
+);
 
 -- The accounts of namespaces: accelerators × time of attempts that ended on a day (UTC). They stay when runs are deleted.
 CREATE TABLE platform.accelerator_use (

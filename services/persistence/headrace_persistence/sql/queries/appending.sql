@@ -248,6 +248,7 @@ WHERE a.id = ANY(%(artifacts)s::bigint[])
 WITH tasks_gone AS (DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[])),
     feed_gone AS (DELETE FROM platform.feed WHERE run = ANY(%(runs)s::bigint[])),
     attempts_gone AS (DELETE FROM platform.attempts WHERE run = ANY(%(runs)s::bigint[])),
+    exports_gone AS (DELETE FROM platform.span_exports WHERE run = ANY(%(runs)s::bigint[])),
     events_gone AS (DELETE FROM platform.events WHERE run = ANY(%(runs)s::bigint[]) AND day = ANY(%(days)s::date[]))
 DELETE FROM platform.runs WHERE id = ANY(%(runs)s::bigint[]);
 

@@ -1,16 +1,30 @@
 -- name: unexported_runs
--- At the start: runs of the last day some of whose events no exporter has seen.
-SELECT id FROM platform.runs WHERE exported < revision AND created_at_us > platform.now_us() - %(age_us)s;
+-- Runs of the last day some of whose events no exporter has seen, the oldest first.
+SELECT r.id FROM platform.runs r LEFT JOIN platform.span_exports x ON x.run = r.id
+WHERE r.created_at_us > platform.now_us() - %(age_us)s AND coalesce(x.seq, 0) < r.revision AND NOT r.delete_pending
+ORDER BY r.created_at_us LIMIT %(limit)s;
 
--- name: trace_heads
--- What a run's spans need besides its events.
-SELECT id, run_id, display_name, exported FROM platform.runs WHERE id = ANY(%(runs)s::bigint[]);
-
--- name: mark_exported
--- How far the spans went out; locked in the order of ids, as appends do.
-WITH locked AS (
-    SELECT r.id, c.seq FROM unnest(%(runs)s::bigint[], %(seqs)s::bigint[]) AS c (run, seq)
-    JOIN platform.runs r ON r.id = c.run
-    ORDER BY r.id FOR UPDATE OF r
+-- name: claim_exports
+-- Runs for one exporter for a while: those that no other one holds, with how far their spans went out.
+WITH claimed AS (
+    INSERT INTO platform.span_exports AS x (run, seq, holder, held_until_us)
+    SELECT r.id, 0, %(holder)s, platform.now_us() + %(for_us)s
+    FROM platform.runs r WHERE r.id = ANY(%(runs)s::bigint[]) AND NOT r.delete_pending
+    ORDER BY r.id
+    ON CONFLICT (run) DO UPDATE SET holder = excluded.holder, held_until_us = excluded.held_until_us
+    WHERE x.holder = excluded.holder OR x.held_until_us < platform.now_us()
+    RETURNING x.run, x.seq
 )
-UPDATE platform.runs r SET exported = greatest(r.exported, l.seq) FROM locked l WHERE r.id = l.id;
+SELECT c.run, r.run_id, r.display_name, c.seq FROM claimed c JOIN platform.runs r ON r.id = c.run;
+
+-- name: exported_up_to
+-- The spans of these runs are received up to these events; with RELEASE other exporters may go on at once.
+UPDATE platform.span_exports x
+SET seq = greatest(x.seq, c.seq),
+    held_until_us = CASE WHEN %(release)s THEN 0 ELSE platform.now_us() + %(for_us)s END
+FROM unnest(%(runs)s::bigint[], %(seqs)s::bigint[]) AS c (run, seq)
+WHERE x.run = c.run AND x.holder = %(holder)s;
+
+-- name: forget_exports
+-- Of runs that are gone.
+DELETE FROM platform.span_exports x WHERE NOT EXISTS (SELECT FROM platform.runs r WHERE r.id = x.run);
