@@ -1,6 +1,7 @@
-"""What a receiver of OTLP got of a run is what is read back from Postgres: the same spans with the same ids, parents, times, links and
-attributes, for runs with attempts that failed, a loop with a limit, a cached task, a retry of the run and a run that resumes another.
-The agent is restarted half-way, once as an operator does and once by SIGKILL; a receiver that hangs holds up no run.
+"""What a receiver of OTLP got of a run is what is read back from Postgres: the same spans with the same ids, parents, times,
+links and attributes, for runs with attempts that failed, a loop with a limit, a cached task, a retry of the run and a run
+that resumes another. The agent is restarted half-way, once as an operator does and once by SIGKILL; a receiver that hangs
+holds up no run.
 """
 
 from __future__ import annotations

@@ -229,8 +229,8 @@ class WaitingOn(google.protobuf.message.Message):
     since_us: builtins.int
     until_us: builtins.int
     resource: builtins.str
-    """What is short or not there yet, where that is known, for accounts of waiting: cpu | memory | accelerators | quota | nodes | pods |
-    image | environment | volume | containers | cluster.
+    """What is short or not there yet, where that is known, for accounts of waiting: cpu | memory | accelerators | quota | nodes | gate |
+    pods | image | environment | staging | volume | containers | cluster.
     """
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...

@@ -29,6 +29,7 @@ CAUSES = {  # as the platform names them → what people read
     "accelerators": "accelerators",
     "quota": "quota",
     "nodes": "a node that fits",
+    "gate": "a scheduling gate",
     "pods": "room for Pods",
     "environment": "the environment",
     "volume": "volumes",

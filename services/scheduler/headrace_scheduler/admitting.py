@@ -83,17 +83,19 @@ class Admission:
             self._leave(key)
         return granted
 
-    def untold(self, now_us: int, after_us: int) -> list[tuple[Key, str]]:
-        """Tasks that have waited longer than `after_us` and were not told why, each with the sentence; told from now on."""
-        late: list[tuple[Key, str]] = []
+    def untold(self, now_us: int, after_us: int) -> list[tuple[Key, str, str]]:
+        """Tasks that have waited longer than `after_us` and were not told why, each with the sentence and what is short; told
+        from now on.
+        """
+        late: list[tuple[Key, str, str]] = []
         place = len(self._queue) - len(self._untold)
         for key in self._untold:
             waiting = self._queue[key]
             if now_us - waiting.since_us < after_us:
                 break
             place += 1
-            late.append((key, self._sentence(waiting.request, place)))
-        for key, _ in late:
+            late.append((key, self._sentence(waiting.request, place), self._short(waiting.request)))
+        for key, *_ in late:
             del self._untold[key]
         return late
 
@@ -150,6 +152,15 @@ class Admission:
             memory=None if None in memories else sum(m for m in memories if m is not None),
             accelerators=None if None in accelerators else sum(a for a in accelerators if a is not None),
         )
+
+    def _short(self, request: Request) -> str:
+        """What there is too little of; "" where others are before it alone."""
+        total, used = self._total(), self._used
+        if total.accelerators is not None and request.accelerators > total.accelerators - used.accelerators:
+            return "accelerators"
+        if total.memory is not None and request.memory > total.memory - used.memory:
+            return "memory"
+        return "cpu" if total.cpu is not None and request.cpu > total.cpu - used.cpu + 1e-9 else ""
 
     def _sentence(self, request: Request, place: int) -> str:
         total = self._total()

@@ -455,8 +455,8 @@ class Driver:
     def _admit_waiting(self, now: int) -> None:
         for run_id, path in self._admission.admit(now):
             self.tell(run_id, Admitted(path))
-        for (run_id, path), sentence in self._admission.untold(now, int(self._settings.queue_notice_s * 1e6)):
-            self.tell(run_id, Queued(path, sentence))
+        for (run_id, path), *why in self._admission.untold(now, int(self._settings.queue_notice_s * 1e6)):
+            self.tell(run_id, Queued(path, *why))
 
     def _touch(self, run_id: str) -> None:
         self._dirty[run_id] = None

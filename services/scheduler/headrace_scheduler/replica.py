@@ -225,6 +225,6 @@ def _engine_fact(fact: ExecutorFact) -> Fact:
             more = (fact.warnings, fact.log_uri, fact.accelerator, fact.image_digest)
             return AttemptLaunched(path, number, fact.handle, fact.node, *more)
         case Held():
-            return AttemptHeld(path, number, fact.detail)
+            return AttemptHeld(path, number, fact.detail, fact.resource)
         case Finished():
             return AttemptEnded(path, number, fact.result)

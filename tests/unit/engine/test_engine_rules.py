@@ -400,9 +400,11 @@ def test_a_pod_that_exists_says_what_it_waits_for_until_it_runs():
     assert kinds(world.tell(f.AttemptHeld("a", 1, "being created")), "a") == ["task_waiting"]
     assert kinds(world.tell(f.AttemptLaunched("a", 1, "ns/pod/uid")), "a") == ["attempt_launched"]
     assert world.rows.tasks["a"].waiting_on.detail == "being created"
-    assert kinds(world.tell(f.AttemptHeld("a", 1, "no node has 2 free H100")), "a") == ["task_waiting"]
+    assert kinds(world.tell(f.AttemptHeld("a", 1, "no node has 2 free H100", "accelerators")), "a") == ["task_waiting"]
+    assert world.rows.tasks["a"].waiting_on.resource == "accelerators"
     world.reload()
-    assert world.tell(f.AttemptHeld("a", 1, "no node has 2 free H100"), f.AttemptLaunched("a", 1, "ns/pod/uid")) == ()
+    again = f.AttemptHeld("a", 1, "no node has 2 free H100", "accelerators")
+    assert world.tell(again, f.AttemptLaunched("a", 1, "ns/pod/uid")) == ()
     ran = world.tell(f.AttemptLaunched("a", 1, "ns/pod/uid", "node-1", ("warned",), "file:///log", "H100"))
     assert kinds(ran, "a") == ["task_waiting", "attempt_launched"]
     assert not world.rows.tasks["a"].waiting_on.cause

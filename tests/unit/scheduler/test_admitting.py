@@ -70,8 +70,18 @@ def test_who_waits_is_told_once_with_numbers():
     ledger.ask(("r", "b"), Request(cpu=1, memory=GIB), 0)
     assert ledger.untold(999, 1000) == []
     told = ledger.untold(1000, 1000)
-    assert told == [(("r", "b"), "needs 1 cores, 0 of 2 free; needs 1024 MiB, 8192 of 8192 MiB free; number 1 in line")]
+    sentence = "needs 1 cores, 0 of 2 free; needs 1024 MiB, 8192 of 8192 MiB free; number 1 in line"
+    assert told == [(("r", "b"), sentence, "cpu")]
     assert ledger.untold(2000, 1000) == []
+
+
+def test_who_waits_is_told_what_is_short():
+    ledger = admission(cpu=4, memory=4 * GIB, accelerators=1)
+    assert ledger.ask(("r", "a"), Request(cpu=1, memory=3 * GIB, accelerators=1), 0)
+    ledger.ask(("r", "b"), Request(cpu=4, memory=2 * GIB, accelerators=1), 0)
+    ledger.ask(("r", "c"), Request(cpu=4, memory=2 * GIB), 0)
+    ledger.ask(("r", "d"), Request(cpu=4), 0)
+    assert [short for *_, short in ledger.untold(1000, 0)] == ["accelerators", "memory", "cpu"]
 
 
 def test_without_limits_everything_is_granted():
@@ -94,9 +104,9 @@ def test_who_comes_later_is_told_later_with_the_place_in_the_whole_line():
     ledger.ask(("r", "a"), Request(cpu=2), 0)
     ledger.ask(("r", "b"), Request(cpu=1), 0)
     ledger.ask(("r", "c"), Request(cpu=1), 500)
-    assert [key for key, _ in ledger.untold(1000, 1000)] == [("r", "b")]
+    assert [key for key, *_ in ledger.untold(1000, 1000)] == [("r", "b")]
     ledger.ask(("r", "d"), Request(cpu=1), 600)
-    assert [sentence.split("; ")[-1] for _, sentence in ledger.untold(2000, 1000)] == [
+    assert [sentence.split("; ")[-1] for _, sentence, _ in ledger.untold(2000, 1000)] == [
         "number 2 in line",
         "number 3 in line",
     ]

@@ -49,7 +49,7 @@ def held(draft: Draft, fact: AttemptHeld) -> None:
     """It cannot run yet, whether it exists already or not."""
     row = _in_flight(draft.state, fact.path, fact.number)
     if row is not None and not row.node:
-        wait(draft, row, ev.LAUNCH, fact.detail)
+        wait(draft, row, ev.LAUNCH, fact.detail, resource=fact.resource)
 
 
 def ended(draft: Draft, fact: AttemptEnded) -> None:

@@ -241,13 +241,15 @@ def _cache_settled(draft: Draft, path: str) -> None:
         draft.state.push(path)
 
 
-def wait(draft: Draft, row: Row, cause: ev.WaitCause.ValueType, detail: str, until_us: int = 0) -> None:
+def wait(
+    draft: Draft, row: Row, cause: ev.WaitCause.ValueType, detail: str, until_us: int = 0, resource: str = ""
+) -> None:
     """Say what an execution waits for, unless that is said already."""
     said = row.waiting_on
-    if said is not None and said.cause == cause and said.detail == detail:
+    if said is not None and (said.cause, said.detail, said.resource) == (cause, detail, resource):
         return
     since = said.since_us if said is not None and said.cause == cause else draft.now_us
-    waiting = ev.WaitingOn(cause=cause, detail=detail, since_us=since, until_us=until_us)
+    waiting = ev.WaitingOn(cause=cause, detail=detail, since_us=since, until_us=until_us, resource=resource)
     draft.emit(row.path, task_waiting=ev.TaskWaiting(waiting_on=waiting))
 
 
@@ -263,7 +265,7 @@ def not_admitted(draft: Draft, fact: Queued | Unplaceable) -> None:
     if row is None or row.stage is not Stage.ADMISSION:
         return
     if isinstance(fact, Queued):
-        wait(draft, row, ev.SLOTS, fact.detail)
+        wait(draft, row, ev.SLOTS, fact.detail, resource=fact.resource)
         return
     error = ev.Error(reason="Resources", message=fact.detail, failure_class=ev.INFRASTRUCTURE)
     end(draft, row, ev.TASK_FAILED, error)

@@ -65,10 +65,11 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The task has to wait for admission; `detail` has the numbers."""
+    """The task has to wait for admission; `detail` has the numbers, `resource` is what is short (as in WaitingOn)."""
 
     path: str
     detail: str
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class AttemptHeld:
     path: str
     number: int
     detail: str
+    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class Held:
 
     attempt: AttemptId
     detail: str
+    resource: str = ""  # a word of WaitingOn.resource, for accounts of waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,3 +273,44 @@ def test_a_shim_that_cannot_run():
 @pytest.mark.parametrize("state", [{"running": {}}, {"terminated": {"exitCode": 0}}])
 def test_nothing_is_waited_for(state):
     assert waiting(seen({"containerStatuses": [{"name": "main", "state": state}]})) is None
+
+
+# ---- in a word, for accounts of waiting
+
+
+@pytest.mark.parametrize(
+    ("said", "accelerators", "word"),
+    [
+        ("0/5 nodes are available: 1 Insufficient cpu, 3 Insufficient nvidia.com/gpu, 1 node(s) had", "", "accelerators"),
+        ("0/5 nodes are available: 3 Insufficient cpu, 2 Insufficient memory. preemption: 0/5 nodes", "needs 1 × H100", "cpu"),
+        ("0/2 nodes are available: 2 Insufficient memory.", "", "memory"),
+        ("0/2 nodes are available: 2 Too many pods.", "", "pods"),
+        ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "", "volume"),
+        ("0/2 nodes are available: 2 node(s) were unschedulable.", "", "nodes"),
+        ("0/2 nodes are available: 2 node(s) were unschedulable.", "needs 1 × H100", "accelerators"),
+        ('persistentvolumeclaim "data" not found', "", "volume"),
+        ("", "", "nodes"),
+    ],
+)  # fmt: skip
+def test_what_keeps_it_from_a_node(said: str, accelerators: str, word: str):
+    found = waiting(seen(unscheduled(said), node=""), (), accelerators)
+    assert found is not None
+    assert found.resource == word
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "word"),
+    [
+        (container("ErrImagePull", "not found"), [], "image"),
+        (container("RunContainerError", "exec format error"), [], "containers"),
+        (CREATING, [event("Pulling", 'Pulling image "mine:1"')], "image"),
+        (CREATING, [], "containers"),
+        (CREATING, [event("FailedMount", "timed out")], "volume"),
+        (CREATING, [event("FailedAttachVolume", 'Multi-Attach error for volume "v"')], "volume"),
+        (CREATING, [event("FailedCreatePodSandBox", "no network")], "containers"),
+    ],
+)
+def test_what_keeps_it_from_running_on_its_node(status: Json, events: list[Json], word: str):
+    found = waiting(seen(status), events)
+    assert found is not None
+    assert found.resource == word

@@ -15,7 +15,7 @@ from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import claims, ended
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
-from headrace_scheduler.executors.kubernetes.creating import Creation, Creator, NotCreated
+from headrace_scheduler.executors.kubernetes.creating import Creation, Creator, Hold, NotCreated
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.task_settings import CREATE_CLAIM
 
@@ -33,7 +33,7 @@ class Claims:
     _made: OrderedDict[str, None] = field(default_factory=OrderedDict)  # runs whose workspace is there
 
     async def carry_out(
-        self, launch: port.Launch, options: PodOptions, hold: Callable[[str], None], stopped: Callable[[], bool]
+        self, launch: port.Launch, options: PodOptions, hold: Hold, stopped: Callable[[], bool]
     ) -> attempts_pb2.AttemptResult:
         """The result of a task that makes or deletes a claim. Raises Refused."""
         if launch.image == CREATE_CLAIM:
@@ -44,7 +44,7 @@ class Claims:
         return ended.refused(claims.no_such_claim(name, options.namespace), Reason.USER_ERROR)
 
     async def _create(
-        self, launch: port.Launch, options: PodOptions, hold: Callable[[str], None], stopped: Callable[[], bool]
+        self, launch: port.Launch, options: PodOptions, hold: Hold, stopped: Callable[[], bool]
     ) -> attempts_pb2.AttemptResult:
         body = claims.new_claim(launch, options)
         name: str = body["metadata"]["name"]
@@ -58,7 +58,7 @@ class Claims:
         return claims.made(name) if made is not None else ended.canceled()
 
     async def workspace(
-        self, launch: port.Launch, options: PodOptions, hold: Callable[[str], None], stopped: Callable[[], bool]
+        self, launch: port.Launch, options: PodOptions, hold: Hold, stopped: Callable[[], bool]
     ) -> None:
         """The run's workspace is there from now on. Raises Refused, NotCreated."""
         run_id = launch.attempt.run_id
@@ -92,7 +92,7 @@ class Claims:
         options: PodOptions,
         body: Json,
         ours: Callable[[Json], bool],
-        hold: Callable[[str], None],
+        hold: Hold,
         stopped: Callable[[], bool],
     ) -> Creation:
         path = path_of(options.namespace, KIND)

@@ -27,6 +27,9 @@ class NotCreated(Exception):  # noqa: N818 - it says what became of the object
         self.theirs = theirs
 
 
+Hold = Callable[[str, str], None]  # the sentence, and a word of WaitingOn.resource
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """The object's UID; `found`: it was there already, like this."""
@@ -44,7 +47,7 @@ class Creation:
     path: str  # of the collection
     body: Json
     ours: Callable[[Json], bool]
-    hold: Callable[[str], None]
+    hold: Hold
     stopped: Callable[[], bool]
 
 
@@ -80,7 +83,7 @@ class Creator:
                     return there
                 found = there
             if pause > SPOKEN_S or found.kind is Refusal.WAIT:
-                wanted.hold(found.sentence)
+                wanted.hold(found.sentence, "quota" if found.kind is Refusal.WAIT else "cluster")
             await asyncio.sleep(pause)
             stuck = stuck + pause if found.kind is Refusal.STUCK else 0.0
             if stuck > self._stuck_s:

@@ -14,6 +14,7 @@ from typing import Final
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import image_names
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Json, KubernetesApi, Unreachable, path_of
+from headrace_scheduler.executors.kubernetes.creating import Hold
 from headrace_scheduler.executors.kubernetes.image_names import Login
 from headrace_scheduler.executors.kubernetes.images import Away, Images
 from headrace_scheduler.executors.kubernetes.options import PodOptions
@@ -32,7 +33,7 @@ class EntryPoints:
     patience_s: float
 
     async def before(
-        self, launch: port.Launch, options: PodOptions, hold: Callable[[str], None], stopped: Callable[[], bool]
+        self, launch: port.Launch, options: PodOptions, hold: Hold, stopped: Callable[[], bool]
     ) -> tuple[str, ...]:
         """The words before the task's own; () where the component has a command. Raises Refused, and Away in the end."""
         if launch.command:
@@ -50,7 +51,7 @@ class EntryPoints:
             except Away as away:
                 if stopped() or waited >= self.patience_s:
                     raise
-                hold(str(away))
+                hold(str(away), "image")
             else:
                 return found.before(launch.args)
             await asyncio.sleep(pause)

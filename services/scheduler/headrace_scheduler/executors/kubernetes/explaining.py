@@ -92,7 +92,7 @@ class Explainer:
         if of.wait is None and of.pod is not None:
             of.wait = waiting({"spec": {"nodeName": of.pod.node}})
         if of.wait is not None:
-            self.register.hold(of, of.wait.detail)
+            self.register.hold(of, of.wait.detail, of.wait.resource)
 
     def _is_due(self, of: Following, now: float) -> bool:
         """Those on a node first: of the others the watch says most of what there is to know."""
@@ -116,7 +116,7 @@ class Explainer:
         if pod["metadata"]["uid"] == of.uid:
             self._note(of, self._why(pod, events))
             if of.wait is not None and not of.running and self.clock() - of.since >= SOON_S:
-                self.register.hold(of, of.wait.detail)
+                self.register.hold(of, of.wait.detail, of.wait.resource)
 
     def _why(self, pod: Json, events: Any) -> Wait | None:
         return waiting(pod, events, self.stock.wait(request_of(pod)))

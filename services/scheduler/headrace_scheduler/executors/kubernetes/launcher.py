@@ -65,7 +65,7 @@ class Launcher:
         self.pump()
         if self._queue and self._queue[-1] is of:
             most = f"this scheduler has {self.most} Pods in flight, as many as HEADRACE_MAX_PODS allows"
-            self.register.hold(of, most)
+            self.register.hold(of, most, "pods")
 
     def pump(self) -> None:
         """Begin what there is room for."""
@@ -100,8 +100,8 @@ class Launcher:
         def stopped() -> bool:
             return of.canceled or self.register.get(of.attempt) is not of
 
-        def hold(sentence: str) -> None:
-            self.register.hold(of, sentence)
+        def hold(sentence: str, resource: str) -> None:
+            self.register.hold(of, sentence, resource)
 
         if launch.image in CLAIM_OPERATIONS:
             self.register.end(of, await self.claims.carry_out(launch, options, hold, stopped))

@@ -68,11 +68,11 @@ class Register:
         of.launched = fact
         self.facts.put_nowait(fact)
 
-    def hold(self, of: Following, sentence: str) -> None:
+    def hold(self, of: Following, sentence: str, resource: str = "") -> None:
         """Why it does not run yet, once for each sentence."""
         if sentence and sentence != of.held:
             of.held = sentence
-            self.facts.put_nowait(port.Held(of.attempt, sentence))
+            self.facts.put_nowait(port.Held(of.attempt, sentence, resource))
 
     def tell_again(self, attempt: port.AttemptId) -> bool:
         """For a run that was loaded again and may have missed it; whether there is anything to tell."""

@@ -8,8 +8,9 @@ knows the nodes. What needs a person ends the attempt after HEADRACE_UNSTARTABLE
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from headrace_companion import pod_layout
@@ -42,6 +43,13 @@ NODES: Final = (
     (re.compile("didn't match pod affinity rules"), "no Pod that the affinity asks for"),
     (re.compile("topology spread"), "too many Pods of that kind already"),
 )  # fmt: skip
+SHORT: Final = (  # the same, in a word
+    (re.compile(r"Insufficient \S+/"), "accelerators"),
+    (re.compile("Insufficient cpu"), "cpu"),
+    (re.compile("Insufficient memory"), "memory"),
+    (re.compile("Too many pods"), "pods"),
+    (re.compile("volume|PersistentVolume|free storage|ReadWriteOncePod"), "volume"),
+)
 CLAIM: Final = re.compile(
     r'persistentvolumeclaim "(?P<name>[^"]+)" (?P<what>not found|is being deleted|bound to non-existent.*)'
 )
@@ -58,22 +66,25 @@ KINDS: Final = {"secret": "secret", "configmap": "config map", "config": "config
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`stuck`: what the attempt comes to if nobody puts it right; None: waiting is all that there is to do."""
+    """`stuck`: what the attempt comes to if nobody puts it right; None: waiting is all that there is to do. `resource`: a word of
+    WaitingOn.resource."""
 
     detail: str
     stuck: attempts_pb2.AttemptResult | None = None
+    resource: str = ""
 
 
 def waiting(pod: Json, events: Sequence[Json] = (), accelerators: str = "") -> Wait | None:
     """None: user code's container runs or has ended. ACCELERATORS: what the task needs of them and what is free."""
     told = sorted(events, key=_time)
     if not (pod.get("spec") or {}).get("nodeName"):
-        return _unscheduled(pod, told, accelerators)
+        return replace(_unscheduled(pod, told, accelerators), resource=_short(pod, accelerators))
     for name, state in _states(pod):
         if name == pod_layout.MAIN and ("running" in state or "terminated" in state):
             return None
         if found := _container(pod, name, state):
-            return found
+            pulled = (state.get("waiting") or {}).get("reason") in PULLING
+            return replace(found, resource="image" if pulled else "containers")
     return _volume(pod, told) or _preparing(pod, told)
 
 
@@ -99,6 +110,25 @@ def _unscheduled(pod: Json, events: Sequence[Json], accelerators: str) -> Wait:
     if accelerators:
         sentence = f"{accelerators}; {sentence}"
     return Wait(f"{sentence}{_scaling(events)}")
+
+
+def _short(pod: Json, accelerators: str) -> str:
+    """What keeps it from a node, in a word: what most nodes have too little of."""
+    held = _condition(pod, "PodScheduled")
+    said = str(held.get("message") or "")
+    if held.get("reason") == "SchedulingGated":
+        return "gate"
+    if CLAIM.search(said) or "PersistentVolumeClaims" in said:
+        return "volume"
+    lacking: Counter[str] = Counter()
+    for one in COUNTED.finditer(said.partition("available: ")[2].partition("preemption: ")[0]):
+        for pattern, resource in SHORT:
+            if pattern.search(one["why"]):
+                lacking[resource] += int(one["count"])
+                break
+    if lacking:
+        return lacking.most_common(1)[0][0]
+    return "accelerators" if accelerators else "nodes"
 
 
 def _no_node(said: str) -> str:
@@ -213,16 +243,18 @@ def _volume(pod: Json, events: Sequence[Json]) -> Wait | None:
         match one.get("reason"):
             case "FailedMount" | "FailedMapVolume" | "FailedPrepareDynamicResources":
                 if sentence := _missing(said):
-                    return Wait(sentence, _user(sentence))
-                return Wait(f"a volume cannot be mounted{_on(pod)}: {_plain(said)}")
+                    return Wait(sentence, _user(sentence), "volume")
+                return Wait(f"a volume cannot be mounted{_on(pod)}: {_plain(said)}", resource="volume")
             case "FailedAttachVolume":
                 if ELSEWHERE.search(said):
                     return Wait(
-                        f"{_volume_named(said)} is still attached to another node, and can be attached to one alone"
+                        f"{_volume_named(said)} is still attached to another node, and can be attached to one alone",
+                        resource="volume",
                     )
-                return Wait(f"{_volume_named(said)} cannot be attached{_on(pod)}: {_plain(said)}")
+                return Wait(f"{_volume_named(said)} cannot be attached{_on(pod)}: {_plain(said)}", resource="volume")
             case "FailedCreatePodSandBox":
-                return Wait(f"the node{_on(pod, '')} cannot make the Pod's network or sandbox: {_plain(said)}")
+                sentence = f"the node{_on(pod, '')} cannot make the Pod's network or sandbox: {_plain(said)}"
+                return Wait(sentence, resource="containers")
             case "SuccessfulAttachVolume" | "Pulling" | "Pulled" | "Created" | "Started":
                 return None
     return None
@@ -238,8 +270,8 @@ def _preparing(pod: Json, events: Sequence[Json]) -> Wait:
         elif one.get("reason") == "Pulled":
             pulling = ""
     if pulling:
-        return Wait(f"the image '{pulling}' is being pulled{_on(pod)}")
-    return Wait(f"its containers are being made{_on(pod)}")
+        return Wait(f"the image '{pulling}' is being pulled{_on(pod)}", resource="image")
+    return Wait(f"its containers are being made{_on(pod)}", resource="containers")
 
 
 # ---- reading

@@ -192,7 +192,7 @@ class Attempt:
         """Everything before the process; what lies outside the store is fetched first and let go of when it was copied."""
         fetched = self._means.fetches.inputs(self.launch.inputs, self._means.store)
         try:
-            elsewhere = await fetched.all(self._hold)
+            elsewhere = await fetched.all(partial(self._hold, resource="staging"))
             self._fetched = fetched.digests
             return await self._in_thread(self._prepare, elsewhere)
         except FetchFailed as failed:
@@ -343,10 +343,10 @@ class Attempt:
         env["VIRTUAL_ENV"] = str(folder)
         return await self._in_thread(self._write_literal, staged, env)
 
-    def _hold(self, detail: str) -> None:
+    def _hold(self, detail: str, resource: str = "environment") -> None:
         if time.monotonic() - self._held_at >= HELD_SECONDS:
             self._held_at = time.monotonic()
-            self._tell(port.Held(self.launch.attempt, detail))
+            self._tell(port.Held(self.launch.attempt, detail, resource))
 
     async def _process(self, zygote: Zygote, request: Path) -> Outcome:
         """Run it to its end, with its output flowing into the store."""
