@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from bench.driving import Client, client
-from bench.fanout import loop
+from bench.flows import loop
 
 from cluster import faults
 from cluster.bringup import simulated
@@ -93,7 +93,7 @@ async def test_the_scheduler_is_killed_while_it_creates_pods_and_while_they_repo
     kube: Kube, objects: S3, namespace: str, node: str, tmp_path: Path
 ) -> None:
     async with wide(kube, objects, namespace, node, tmp_path) as run:
-        run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
+        run_id = await asyncio.to_thread(run.client.submit, loop("faults", TASKS))
         await run.until(lambda: len(run.companions.made) >= 1)
         run.platform.kill("scheduler")
         run.platform.start_again("scheduler")
@@ -108,7 +108,7 @@ async def test_connections_to_the_api_server_break(
 ) -> None:
     with faults.Wire() as wire:
         async with wide(kube, objects, namespace, node, tmp_path, wire.kubeconfig(tmp_path)) as run:
-            run_id = await asyncio.to_thread(run.client.submit, loop(TASKS))
+            run_id = await asyncio.to_thread(run.client.submit, loop("faults", TASKS))
             for part in (8, 4, 2):
                 await run.reported(TASKS // part)
                 before = wire.accepted
