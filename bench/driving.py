@@ -45,8 +45,8 @@ class Client:
         with ThreadPoolExecutor(CLIENTS) as pool:
             return list(pool.map(self.submit, specs))
 
-    def wait(self, run_id: str, within_s: float = 60.0) -> rq.Run:
-        """The run when it has SUCCEEDED."""
+    def wait(self, run_id: str, within_s: float = 60.0, every_s: float = LOOK_EVERY_S) -> rq.Run:
+        """The run when it has SUCCEEDED, looked for so often."""
         limit = time.monotonic() + within_s
         while time.monotonic() < limit:
             run: rq.Run = self._runs.Get(rq.GetRunRequest(run_id=run_id), timeout=30)
@@ -54,7 +54,7 @@ class Client:
                 if run.state != ev.RUN_SUCCEEDED:
                     raise BenchmarkError(f"run {run_id} ended {ev.RunState.Name(run.state)}: {self._why(run)}")
                 return run
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(every_s)
         raise BenchmarkError(f"run {run_id} did not end within {within_s:.0f} s")
 
     def tasks(self, run_id: str) -> list[rq.Task]:

@@ -6,11 +6,14 @@ import contextlib
 import os
 import platform as machine_facts
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import psutil
+
+OURSELVES: Final = "this benchmark"
+CONTROL_PLANE: Final = ("etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kwok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,17 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended between listing and reading; its parent has its time
             total += sum(one.cpu_times()[:4])
     return total
+
+
+def cpu_by_program(platform: Mapping[str, int]) -> dict[str, float]:
+    """User and system time of a platform's programs with what they started, of a control plane on this machine, and our own."""
+    found = {name: cpu_seconds([pid]) for name, pid in platform.items()}
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            name = OURSELVES if one.pid == os.getpid() else one.name()
+            if name in (OURSELVES, *CONTROL_PLANE):
+                found[name] = found.get(name, 0.0) + sum(one.cpu_times()[:2])
+    return found
 
 
 def memory(pids: Iterable[int]) -> list[dict[str, Any]]:

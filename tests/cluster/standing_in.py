@@ -33,12 +33,15 @@ def pod_defaults(label: str) -> Json:
 
 @dataclass
 class Companions:
-    """Of one installation's Pods in one namespace. `made`: when each task's Pod was first seen; `sent`: its report."""
+    """Of one installation's Pods in one namespace. `made`: when each task's Pod was first seen; `sent`: its report.
+    `only`: a field selector for those it looks at.
+    """
 
     api: ClusterApi
     stub: Any
     namespace: str
     installation: str
+    only: str = ""
     made: dict[str, float] = field(default_factory=dict)
     sent: dict[str, float] = field(default_factory=dict)
     _reports: set[asyncio.Task[None]] = field(default_factory=set)
@@ -48,6 +51,8 @@ class Companions:
         """For ever."""
         path = path_of(self.namespace, "pods")
         query = {"labelSelector": f"headrace.io/installation={self.installation}"}
+        if self.only:
+            query["fieldSelector"] = self.only
         while True:
             try:
                 async for page in self.api.pages(path, query):
@@ -110,10 +115,12 @@ async def cluster_api(config: str) -> AsyncIterator[ClusterApi]:
 
 
 @asynccontextmanager
-async def companions(config: str, scheduler: str, namespace: str, installation: str) -> AsyncIterator[Companions]:
+async def companions(
+    config: str, scheduler: str, namespace: str, installation: str, only: str = ""
+) -> AsyncIterator[Companions]:
     """At work while the block runs; SCHEDULER is the address that they report to."""
     async with cluster_api(config) as api, channel(scheduler) as opened:
-        made = Companions(api, attempts_pb2_grpc.AttemptsStub(opened), namespace, installation)
+        made = Companions(api, attempts_pb2_grpc.AttemptsStub(opened), namespace, installation, only)
         ready = asyncio.Event()
         task = asyncio.create_task(made.follow(ready), name="stand-ins for companions")
         await ready.wait()
