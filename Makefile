@@ -40,12 +40,13 @@ pins: setup  ## compile requirements/*.in to pins with hashes
 	@touch $@
 
 .PHONY: generate verify
-generate: .venv-generate/.done $(BIN)/.run  ## generate what is committed: protobuf code, the state diagram, the page of differences, the IR's fields, the blocking client
+generate: .venv-generate/.done $(BIN)/.run  ## generate what is committed: protobuf code, the state diagram, the page of differences, the IR's fields, the blocking client, the table of metrics
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py
 	$(BIN)/python tools/gen_state_diagram.py
 	$(BIN)/python tools/gen_differences.py
 	$(BIN)/python tools/gen_ir_fields.py
 	$(BIN)/python tools/gen_blocking.py
+	$(BIN)/python tools/gen_metrics.py
 
 verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is current
 	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" .venv-generate/bin/python tools/gen_protos.py --check
@@ -53,6 +54,7 @@ verify: .venv-generate/.done $(BIN)/.run  ## prove that what is generated is cur
 	$(BIN)/python tools/gen_differences.py --check
 	$(BIN)/python tools/gen_ir_fields.py --check
 	$(BIN)/python tools/gen_blocking.py --check
+	$(BIN)/python tools/gen_metrics.py --check
 
 .PHONY: run lint types check test fuzz bench
 run: $(BIN)/.run  ## the main job: train on iris on an embedded platform of this clone's own (.headrace/)

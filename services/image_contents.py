@@ -25,7 +25,9 @@ PYTHON: Final = (3, 11)  # of the base image, for which wheels are chosen and by
 
 # Our packages in each image: the service, and what the layers of `make check` let it import.
 EVERYWHERE: Final = frozenset({"headrace_protos", "headrace_servicekit"})
-SERVING: Final = frozenset({"headrace_embedded", "headrace_identity"})  # `headrace serve NAME`, and who may call it
+SERVING: Final = frozenset(
+    {"headrace_embedded", "headrace_identity", "headrace_metrics"}
+)  # `headrace serve NAME`, and who may call it
 PARTS: Final = {
     "apiserver": SERVING | {"headrace_apiserver", "headrace_ir"},
     "scheduler": SERVING | {"headrace_scheduler", "headrace_companion", "headrace_ir"},
@@ -52,7 +54,7 @@ UNUSED: Final = frozenset(  # of the standard library
             "pydoc_data",
             "unittest",
         ),
-        *("site-packages", "dist-packages", "sqlite3", "curses", "dbm", "wsgiref", "xmlrpc", "venv", "msilib"),
+        *("site-packages", "dist-packages", "sqlite3", "curses", "dbm", "xmlrpc", "venv", "msilib"),
     }
 )
 PROGRAM: Final = """#!/usr/bin/env {python}

@@ -14,6 +14,7 @@ from typing import Final
 
 from headrace_apiserver.backends import Backends
 from headrace_apiserver.names import NAMESPACE, check_id
+from headrace_metrics.definitions import WATCH_STREAMS
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -39,7 +40,7 @@ class Watching:
         if asked.run_id:
             asked.run_id = check_id("Run", asked.run_id)
         asked.namespace = NAMESPACE
-        with self._seat():
+        with self._seat(), WATCH_STREAMS.labels("run" if request.run_id else "all").track_inprogress():
             gone, patience = 0.0, first
             while True:
                 call = self._backends.run_query.Watch(asked)

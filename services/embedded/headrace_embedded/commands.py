@@ -114,13 +114,18 @@ PARSERS = {"up": _up_parser, "serve": _serve_parser}  # what completes commands 
 @asynccontextmanager
 async def _service(name: str, start: Start, environ: dict[str, str]) -> AsyncIterator[Any]:
     from headrace_embedded.exporting import exporter_from
+    from headrace_metrics.collecting import TRACES
+    from headrace_metrics.listening import listening
     from headrace_servicekit.settings import Settings, load
 
     settings = load(Settings, environ)
     if name in ("persistence", "cache"):
         environ = {**environ, "HEADRACE_DATABASE_URL": await _database(settings)}
     async with AsyncExitStack() as stack:
+        if place := stack.enter_context(listening({} if name == "postgres" else environ)):
+            _say(f"metrics of {name}: http://{place}/metrics")
         exporter = exporter_from(environ)
+        TRACES.exporter = exporter
         sink = None if exporter is None else await stack.enter_async_context(exporter)
         yield await stack.enter_async_context(start(environ, sink, _network(settings)))
 

@@ -18,6 +18,8 @@ from headrace_cache import server as cache
 from headrace_embedded.exporting import exporter_from
 from headrace_embedded.holding import announced, held
 from headrace_embedded.postgres import BundledPostgres
+from headrace_metrics.collecting import TRACES
+from headrace_metrics.listening import listening
 from headrace_persistence import server as persistence
 from headrace_persistence.settings import PersistenceSettings
 from headrace_scheduler import server as scheduler
@@ -53,7 +55,10 @@ async def platform(environ: Environ, progress: Callable[[str], None]) -> AsyncIt
             database_url = database.dsn()
         inner = {**environ, "HEADRACE_DATABASE_URL": database_url, "HEADRACE_HOME": str(settings.home)}
         progress("starting the services")
+        if place := stack.enter_context(listening(environ)):
+            progress(f"metrics: http://{place}/metrics")
         exporter = exporter_from(environ)
+        TRACES.exporter = exporter
         sink = None if exporter is None else await stack.enter_async_context(exporter)
         with _naming_the_setting(settings):
             await stack.enter_async_context(persistence.running(load(PersistenceSettings, inner), sink))

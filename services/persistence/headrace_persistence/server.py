@@ -18,6 +18,7 @@ from headrace_persistence.housekeeping import Housekeeper
 from headrace_persistence.lineage.comparing import Comparison
 from headrace_persistence.lineage.finding import Records
 from headrace_persistence.lineage.walking import Walker
+from headrace_persistence.measuring import Measurer
 from headrace_persistence.metadata.finding import Finder
 from headrace_persistence.metadata.putting import Writer
 from headrace_persistence.notifying import Hub
@@ -37,7 +38,7 @@ from headrace_persistence.tracing.exporting import Projector
 from headrace_persistence.watching import Watcher
 from headrace_protos.ml_metadata.metadata_store_service_pb2_grpc import add_MetadataStoreServiceServicer_to_server
 from headrace_protos.v1 import catalog_pb2_grpc, lineage_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
-from headrace_servicekit import server
+from headrace_servicekit import server, telemetry
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
 from headrace_servicekit.postgres import Database, migrate
@@ -84,6 +85,8 @@ async def serve(settings: Settings, sink: SpanSink | None = None, network: Netwo
             Database(settings.database_url, name="persistence", min_size=2, max_size=most)
         )
         await stack.enter_async_context(Housekeeper(database).running())
+        if telemetry.on_call:  # somebody is told
+            await stack.enter_async_context(Measurer(database).running())
         inbox = Inbox(database)
         hub = await stack.enter_async_context(Hub(database, inbox.waits).running())
         if sink is not None:

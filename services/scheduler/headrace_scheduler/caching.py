@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler.engine.commands import AskCache, CommitCache, ReleaseCache
 from headrace_scheduler.engine.facts import CacheAnswered
+from headrace_scheduler.measuring import cache_away, looked_up
 from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class CacheClient:
             found = await self._find([asked[i] for i in known], [one for one in made if not isinstance(one, str)])
             await self._tell([(one, asked[i]) for i, one in enumerate(made) if isinstance(one, str)])
         except ServiceError as down:
+            cache_away(len(asked))
             logger.warning("the cache does not answer, %d tasks run uncached: %s", len(asked), down)
             self._away_until = self.clock() + LEFT_ALONE_S
             found = []
@@ -70,6 +72,7 @@ class CacheClient:
         ages = [c.max_age_s for _, c in asked]
         looked = await _soon(self.stub.Lookup(cache_pb2.LookupRequest(ingredients=made, max_age_s=ages)))
         why = await self._reasons(asked, looked.hits)
+        looked_up(looked.hits, why, REFRESH)
         stale = [
             hit.key for hit, reason in zip(looked.hits, why, strict=True) if hit.found and reason not in ("", REFRESH)
         ]

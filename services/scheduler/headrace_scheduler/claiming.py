@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_metrics.definitions import CLAIM_SECONDS
 from headrace_protos.v1 import run_store_pb2 as rs
 
 RENEW_EVERY_S = 3.0
@@ -57,7 +58,8 @@ class Session:
         request = rs.RenewSessionRequest(
             session_id=self.session_id, epoch=self.epoch, releasing=sorted(self._releasing)
         )
-        answer = await self.store.RenewSession(request)
+        with CLAIM_SECONDS.time():
+            answer = await self.store.RenewSession(request)
         held = frozenset(answer.held)
         give_back = frozenset(answer.give_back)
         self._confirmed_at, self._releasing = asked_at, give_back

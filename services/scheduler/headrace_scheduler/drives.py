@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from headrace_metrics.definitions import STEP_SECONDS
 from headrace_protos.v1 import events_pb2
 from headrace_scheduler.engine import Step, step
 from headrace_scheduler.engine.commands import Admit, Command
@@ -113,7 +114,8 @@ def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
     size = 0
     pending: Sequence[Fact] = drive.take()
     while True:
-        taken: Step = step(drive.plan, state, (Clock(now_us), *pending))
+        with STEP_SECONDS.time():
+            taken: Step = step(drive.plan, state, (Clock(now_us), *pending))
         state = taken.state
         events.extend(taken.events)
         contents.update(taken.contents)

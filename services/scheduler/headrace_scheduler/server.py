@@ -36,6 +36,7 @@ from headrace_scheduler.handlers.scheduling import SchedulerService
 from headrace_scheduler.identifying import Identifier
 from headrace_scheduler.importing import Importer
 from headrace_scheduler.looking_back import Origins
+from headrace_scheduler.measuring import measured
 from headrace_scheduler.owning import Ownership
 from headrace_scheduler.packages import packages_uri
 from headrace_scheduler.receiving import Receiver
@@ -102,6 +103,7 @@ async def running(
                 lambda server: scheduler_pb2_grpc.add_ArtifactAccessServicer_to_server(access, server),
             ),
         ]
+        measured(parts.session, driver, admission)
         await stack.enter_async_context(parts.replica)
         stack.callback(artifacts.give_up)  # before the replica ends, which waits for what its attempts are doing
         listening = await stack.enter_async_context(
@@ -130,6 +132,7 @@ class Assembled:
     admission: Admission
     ownership: Ownership
     cache: CacheClient
+    session: Session
 
 
 def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, artifacts: Stores) -> Assembled:
@@ -157,7 +160,7 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
     origins = Origins(stubs.query, index)
     replica = Replica(stubs.store, session, receiver, executor, driver, dispatcher, index, origins)
     ownership = Ownership(stubs.store, session, driver)
-    return Assembled(replica, dispatcher, driver, receiver, admission, ownership, client)
+    return Assembled(replica, dispatcher, driver, receiver, admission, ownership, client, session)
 
 
 def index_of(plan: plan_pb2.Plan, namespace: str, store: Stores, **settings: Any) -> PlanIndex:

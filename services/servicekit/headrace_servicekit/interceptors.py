@@ -22,7 +22,7 @@ from headrace_servicekit import callers, deadlines, tracing
 from headrace_servicekit.callers import Caller
 from headrace_servicekit.errors import STATUS_TRAILER, Reason, ServiceError, code_of, from_status, to_status
 from headrace_servicekit.network import Gate
-from headrace_servicekit.telemetry import Span, SpanSink
+from headrace_servicekit.telemetry import Span, SpanSink, on_call
 from headrace_servicekit.tokens import TokenFile
 
 logger = logging.getLogger(__name__)
@@ -65,29 +65,32 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  
                 answered = await work(request if at_once or streamed else await anext(request), context)
                 return answered if at_once or handler.response_streaming else await context.write(answered)
 
-            return await self._run(method, context, streamed, answer)
+            return await self._run(method, context, streamed, answer, stream=streamed or handler.response_streaming)
 
         # On the wire all kinds are streams: as one, a call's request is not read before its caller is known.
         made = getattr(grpc, f"{kind if at_once else 'stream_stream'}_rpc_method_handler")
         return made(call, handler.request_deserializer, handler.response_serializer)
 
-    async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Awaitable[Any]]) -> Any:
-        started, caller = time.time_ns(), _caller(context)
+    async def _run(self, method: str, context: Any, streamed: bool, work: Callable[[], Any], *, stream: bool) -> Any:
+        started, caller, code = time.time_ns(), _caller(context), "CANCELLED"
         here = caller and tracing.TraceContext(caller.trace_id, os.urandom(8).hex(), caller.sampled)
         tracing.enter(here)  # each call has a task of its own, so nothing set here reaches another call
         error: ServiceError | None = None
         try:
             deadlines.admit(context.time_remaining(), method)
-            return await work()
+            answered, code = await work(), "OK"
+            return answered
         except ServiceError as refused:
-            error = refused
+            error, code = refused, Reason.Name(refused.reason)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except grpc.aio.InternalError:
             raise asyncio.CancelledError from None  # the caller left while an answer was on its way
         except Exception as fault:  # noqa: BLE001  # the boundary of the service: logged once, and told in our own words
-            error = self._internal(fault, method)
+            error, code = self._internal(fault, method), "INTERNAL"
         finally:
+            for tell in on_call:
+                tell(self._service, method, code, (time.time_ns() - started) / 1e9, stream=stream)
             if caller and here and here.sampled and self._sink is not None:
                 self._sink.offer(self._live_span(method[1:], caller.span_id, here, started, error))
         await _abort(error, context, streamed)

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.sqlfiles import Migration, load_migrations
+from headrace_servicekit.telemetry import pools
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -75,9 +76,11 @@ class Database:
     async def __aenter__(self) -> Database:
         await (await connect(self.url, self._name)).close()  # the pool would hide why it cannot behind a time-out
         await self._pool.open()
+        pools[self._name] = self._pool.get_stats
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        pools.pop(self._name, None)
         await self._pool.close(timeout=2.0)
 
     async def _configure(self, connection: Connection) -> None:

@@ -44,23 +44,13 @@ class Settings:
     persistence_address: str | None = None  # None: a unix socket in the sockets folder
     scheduler_address: str | None = None
     cache_address: str | None = None
-    listen_address: str | None = (
-        None  # where this service listens, if not at the address that others call (0.0.0.0:8891)
-    )
-    token_file: Path | None = (
-        None  # this service's own token, kept fresh by the kubelet; needed to meet others over TCP
-    )
+    listen_address: str | None = None  # where this service itself listens, if others call another address
+    token_file: Path | None = None  # this service's own token, kept fresh by the kubelet; to meet others over TCP
     token_issuer: str | None = None  # of callers' tokens; None: the issuer of our own
-    jwks_url: str = (
-        "https://kubernetes.default.svc/openid/v1/jwks"  # the keys that tokens are signed with; https or file
-    )
+    jwks_url: str = "https://kubernetes.default.svc/openid/v1/jwks"  # the keys of tokens; https or file
     jwks_ca_file: Path = Path(f"{ACCOUNT}/ca.crt")  # whom to trust there; where it is not: the system's authorities
-    jwks_token_file: Path = Path(
-        f"{ACCOUNT}/token"
-    )  # a token for the API server, which gives its keys to accounts alone
-    control_accounts: str = (
-        ""  # "namespace:name …" or names in our own namespace: who may call the services; "": our own
-    )
+    jwks_token_file: Path = Path(f"{ACCOUNT}/token")  # for the API server, which gives its keys to accounts alone
+    control_accounts: str = ""  # "namespace:name …" or names in our own: who may call the services; "": our own
     api_accounts: str = ""  # who may call the public API from other namespaces: "namespace:name …" or "namespace:*"
     endpoint: str | None = None  # what clients call; None: the platform that is up on this machine
     grpc_endpoint: str | None = None  # what clients are told to use for gRPC where an ingress stands in front

@@ -4,9 +4,9 @@ Live spans come from `interceptors`, those that are made from events from persis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 Value = str | int | float | bool
 
@@ -27,8 +27,10 @@ class Span:
     service: str = "headrace"
 
 
-class SpanSink(
-    Protocol
-):  # offer never blocks or raises; deliver returns when they are received, ConnectionError: not yet
+class SpanSink(Protocol):  # offer never blocks or raises; deliver: ConnectionError where they are not received yet
     def offer(self, *spans: Span) -> None: ...
     async def deliver(self, spans: Sequence[Span]) -> None: ...
+
+
+on_call: list[Callable[..., None]] = []  # metrics: told (service, method, code, seconds, stream=…) of each call
+pools: dict[str, Callable[[], Mapping[str, Any]]] = {}  # the statistics of this process's connection pools

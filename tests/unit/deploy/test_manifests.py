@@ -67,6 +67,8 @@ def test_the_parts_are_all_there():
         "ingress",
         "autoscaling",
         "generated-secrets",
+        "metrics",
+        "metrics-operator",
     }
     assert components == named
     for overlay in ("quickstart", "production"):

@@ -13,6 +13,7 @@ from headrace_apiserver.gateway.grpc_web import PATH, GrpcWeb
 from headrace_apiserver.gateway.guard import HEALTH_PATHS, Door, guard, harden
 from headrace_apiserver.gateway.health import Health
 from headrace_apiserver.gateway.logs import RunLog
+from headrace_apiserver.gateway.measuring import measure
 from headrace_apiserver.gateway.page import page
 from headrace_apiserver.gateway.uploads import Uploads
 
@@ -31,7 +32,7 @@ class Routes:
 
 def application(routes: Routes, door: Door) -> web.Application:
     """DOOR says who is let in."""
-    app = web.Application(middlewares=[guard(door)], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[measure, guard(door)], client_max_size=MAX_BODY)
     app.on_response_prepare.append(harden)
     app.router.add_get("/", page)
     for path in HEALTH_PATHS:

@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from headrace_apiserver.gateway.errors import gateway_error, rpc_error
 from headrace_apiserver.gateway.json_rules import body_keys, message_to_json
+from headrace_apiserver.gateway.measuring import RPC
 from headrace_apiserver.gateway.routes import NotFound, Route, RouteTable, route_table
 from headrace_apiserver.gateway.transcoding import bind
 from headrace_apiserver.rest import RestCall
@@ -49,6 +50,7 @@ class Transcoder:
             code, text = (12, "Method Not Allowed") if found.other_method else (5, "Not Found")
             return _json(*gateway_error(code, text))
         route = found.route
+        request[RPC] = f"{route.service}/{route.rpc}"
         try:
             body = await request.read()
             message = bind(found, request.query.items(), body)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from headrace_metrics.definitions import APPEND_SECONDS
+from headrace_persistence.measuring import count
 from headrace_persistence.notifying import Hub
 from headrace_persistence.stores.appending import Appender
 from headrace_persistence.stores.archiving import Archive
@@ -76,7 +78,9 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
         return await asyncio.shield(work)
 
     async def _append(self, request: rs.AppendRequest) -> rs.AppendResponse:
-        appended = await self._appender.append(request)
+        with APPEND_SECONDS.time():
+            appended = await self._appender.append(request)
+        count(request, appended.runs)
         self._hub.runs_changed(appended.changed)
         return rs.AppendResponse(runs=appended.runs)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from headrace_metrics.definitions import WATCH_HELD
 from headrace_persistence.queries import SQL
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_servicekit.postgres import Database, Row
@@ -75,6 +76,7 @@ class Feed:
                 break
             settled = self._settled
             if not await self._settle(rows[-1][0]) and self._settled == settled:
+                WATCH_HELD.inc()
                 return Page([], after, held=True)
         if not rows:
             return Page([], after)

@@ -36,6 +36,7 @@ from headrace_scheduler.executors.kubernetes.reaping import Reaper, Runs
 from headrace_scheduler.executors.kubernetes.register import Register
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod, read
 from headrace_scheduler.executors.kubernetes.settling import Settler
+from headrace_scheduler.measuring import measured_pods
 from headrace_servicekit.errors import Reason, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class KubernetesExecutor:
         self._ending: dict[port.AttemptId, Following] = {}  # whose report is due
         self._gets = asyncio.Semaphore(GETS)
         self._register = Register(self._let_go)
+        measured_pods(self._register)
         self._namespaces = Namespaces(api, options, lambda name: _PodSink(self, name), clock)
         self._stock = Stock()
         self._nodes = Nodes(api, clock, self._stock)
