@@ -15,6 +15,7 @@ import pytest
 from builders.fake_cluster import IMAGE_DIGEST, FakeCluster, now
 from builders.kubernetes_executors import OPTIONS, no_runs
 from builders.launches import Watched, launch, store_in, succeeded, watching
+from builders.nodes import gpus
 from builders.registries import Registry, serving
 from fixtures.polling import until
 from headrace_companion.results import AttemptResult, Failure, Reason
@@ -187,6 +188,19 @@ TOLD_TO_END = attempts_pb2.AttemptResult(
     state=ev.ATTEMPT_LOST, error=ev.Error(reason="Lost", message="told to end", failure_class=ev.INFRASTRUCTURE)
 )
 TOO_MUCH = {"reason": "Evicted", "message": 'Usage of EmptyDir volume "x" exceeds the limit "1Mi". '}
+
+
+async def test_a_report_before_its_pod_is_seen_to_run_keeps_what_the_task_got(tmp_path):
+    async with world(tmp_path) as one:
+        one.cluster.put("/api/v1/nodes", gpus("h100", "NVIDIA-H100-80GB-HBM3", 4))
+        await until(lambda: one.executor._stock.nodes)
+        task = launch(one.store, "true", request=port.Request(accelerators=1, accelerator_type="H100"))
+        path = await one.created(task)
+        one.cluster.schedule(path, "h100")
+        await until(lambda: one.executor._stock.held)
+        one.executor.completed(task.attempt, SUCCEEDED)
+        told = await one.told(port.Launched, lambda fact: fact.node)
+        assert (told.node, told.accelerator) == ("h100", "NVIDIA-H100-80GB-HBM3")
 
 
 async def test_a_companion_that_was_told_to_end_is_asked_again_until_its_node_says_why(tmp_path):
