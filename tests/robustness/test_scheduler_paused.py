@@ -76,6 +76,12 @@ def hanging(program: psutil.Process) -> list[psutil.Process]:
     return [one for one in counting.living(program.children(recursive=True)) if "sleep" in one.name()]
 
 
+def started(platform: Platform, run_id: str) -> int:
+    """How many attempts the store knows to run: one whose start is not told is begun again under its number."""
+    attempts = [one for task in counting.leaves(platform, run_id) for one in task.get("attempts", [])]
+    return sum(one["state"] == "ATTEMPT_RUNNING" for one in attempts)
+
+
 @pytest.mark.timeout(180)
 def test_a_scheduler_that_was_stopped_leaves_the_run_to_another(tmp_path: Path):
     counter = tmp_path / "counter"
@@ -84,6 +90,7 @@ def test_a_scheduler_that_was_stopped_leaves_the_run_to_another(tmp_path: Path):
         first = psutil.Process(platform.programs[SERVICES.index("scheduler")].pid)
         run_id = counting.submit(platform, stuck_then_quick(counter), tmp_path)
         counting.until("tasks that hang", lambda: len(hanging(first)) == BESIDE, platform)
+        counting.until("what is known of them", lambda: started(platform, run_id) == BESIDE, platform)
         with another_scheduler(platform, tmp_path):
             os.kill(first.pid, signal.SIGSTOP)
             counting.until("the other one at work", lambda: "quick-1" in counter.read_text(), platform)
