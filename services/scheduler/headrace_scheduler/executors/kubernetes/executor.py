@@ -176,7 +176,7 @@ class KubernetesExecutor:
                 raise ServiceError(Reason.UNAVAILABLE, sentence, retry_after=AGAIN_S)
         judged = ends.refined(result, of.taken_away, of.out_of_memory, of.by_node)
         full = ended.with_times(judged, of.created_us, of.scheduled_us, of.image_ready_us)
-        of.accelerator = of.accelerator or self._stock.got(of.uid)  # the report may be here before the Pod is seen to run
+        of.accelerator = of.accelerator or self._stock.got(of.uid)  # its Pod may not have been seen to run
         self._register.end(of, full)
         return full
 
