@@ -8,6 +8,7 @@ import pytest
 
 from builders.runevents import created, event, finished, new_run_id, started, task_life, values
 from fixtures.fix_persistence import Persistence, Scheduler
+from headrace_persistence.handlers import run_query
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
@@ -213,3 +214,16 @@ async def test_the_trace_of_a_very_wide_run_has_its_groups_and_some_iterations(
     assert {"", "wide", "after", "wide[0]"} <= shown
     assert len(shown) + trace.folded == 2_003
     assert not trace.partial
+
+
+async def test_a_trace_of_too_many_events_is_of_the_first_ones(
+    persistence: Persistence, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_query, "TRACED", 3)
+    run_id = await scheduler.create()
+    await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), created("a"), created("b"), *task_life("a")])
+    trace = await persistence.query.GetTrace(rq.GetTraceRequest(run_id=run_id))
+    assert trace.partial
+    assert {span.path for span in trace.spans} == {"", "a"}
+    monkeypatch.setattr(run_query, "TRACED", 9)
+    assert not (await persistence.query.GetTrace(rq.GetTraceRequest(run_id=run_id))).partial

@@ -99,7 +99,7 @@ def test_the_time_of_a_task_is_told_without_gaps(part: int):
                 at = one.end_us
             assert at == task.finished_us, (seed, task.path)
         path = critical_path(tracer.tasks, 0)
-        spent = by_cause(tracer.tasks, path, 0)
+        spent = by_cause(tracer, path, 0)
         assert sum(one.critical_us for one in spent) == tracer.tasks[""].finished_us - tracer.tasks[""].created_us
 
 

@@ -5,13 +5,19 @@ resumed, cached or linked.
 from __future__ import annotations
 
 from builders.runevents import created, event, finished, numbered, started, task_life
-from headrace_persistence.tracing.messages import answer, exported, message
+from headrace_persistence.tracing.messages import answer, exported, message, view
 from headrace_persistence.tracing.records import Span
 from headrace_persistence.tracing.spans import Tracer, traced
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import run_query_pb2 as rq
 
 RUN_ID = "0190f0e0-0000-7000-8000-000000000001"
+
+
+def answered(events: list[ev.Event], now_us: int) -> rq.GetTraceResponse:
+    tracer = traced(RUN_ID, "r", events)
+    return answer(tracer, view(tracer, now_us), tracer.all_spans(), now_us)
 
 
 ORIGIN = "0190f0e0-0000-7000-8000-0000000000ff"
@@ -85,12 +91,18 @@ def test_a_retry_is_a_new_root_linked_to_the_one_before() -> None:
 
 
 def test_each_span_ends_once() -> None:
-    tracer = Tracer(RUN_ID, "r")
-    ended = [span.span_id for one in life() for span in tracer.feed(one)]
+    tracer, events = Tracer(RUN_ID, "r"), life()
+    ended = [span.span_id for one in events for span in tracer.feed(one)]
     assert sorted(ended) == sorted(span.span_id for span in tracer.spans)
-    forgetful = Tracer(RUN_ID, "r", keep=False)
-    assert [span.span_id for one in life() for span in forgetful.feed(one)] == ended
+    forgetful = Tracer(RUN_ID, "r", keep=(), timed=False)
+    assert [span for one in events for span in forgetful.feed(one)] == sorted_as(tracer.spans, ended)
     assert forgetful.spans == []
+    assert forgetful.spent == tracer.spent
+
+
+def sorted_as(spans: list[Span], ids: list[str]) -> list[Span]:
+    """With all that they were told, in the order of their ends."""
+    return sorted(spans, key=lambda span: ids.index(span.span_id))
 
 
 def test_a_failure_is_the_status_of_the_exported_span() -> None:
@@ -220,7 +232,7 @@ def test_each_wait_has_a_span_with_its_cause() -> None:
 
 
 def test_the_time_is_told_by_cause() -> None:
-    told = answer(traced(RUN_ID, "r", waited()), 0)
+    told = answered(waited(), 0)
     assert [
         (one.path, one.attempt, one.cause, one.start_us - 1_000, one.end_us - 1_000) for one in told.critical_path
     ] == [
@@ -247,7 +259,7 @@ def test_the_time_is_told_by_cause() -> None:
 
 
 def test_of_a_run_that_goes_on_the_path_leads_to_what_goes_on() -> None:
-    told = answer(traced(RUN_ID, "r", waited()[:13]), 1_500)
+    told = answered(waited()[:13], 1_500)
     assert [(one.path, one.cause, one.end_us - 1_000) for one in told.critical_path][-2:] == [
         ("b", "image", 300),
         ("b", "running", 500),
@@ -281,7 +293,7 @@ def wide(iterations: int, failed: int) -> list[ev.Event]:
 
 
 def test_of_a_wide_loop_some_iterations_stand_for_the_others() -> None:
-    told = answer(traced(RUN_ID, "r", wide(3_000, failed=1_234)), 0)
+    told = answered(wide(3_000, failed=1_234), 0)
     shown = {span.path for span in told.spans}
     assert {"l[0]", "l[24]", "l[1234]", "l[2999]"} <= shown
     assert "l[1000]" not in shown
@@ -296,7 +308,20 @@ def test_of_a_wide_loop_some_iterations_stand_for_the_others() -> None:
     assert (spent.tasks, spent.most_path, spent.critical_us) == (3_000, "l[2999]", 5_001)
 
 
+def test_a_wide_run_is_told_by_two_readings_as_by_one() -> None:
+    events = wide(3_000, failed=1_234)
+    light = Tracer(RUN_ID, "r", keep=())
+    for one in events:
+        light.feed(one)
+    seen = view(light, 0)
+    assert seen.shown is not None
+    again = Tracer(RUN_ID, "r", keep=seen.shown, timed=False)
+    for one in events:
+        again.feed(one)
+    assert answer(light, seen, again.all_spans(), 0) == answered(events, 0)
+
+
 def test_a_narrow_run_is_shown_whole() -> None:
-    told = answer(traced(RUN_ID, "r", wide(1_990, failed=3)), 0)
+    told = answered(wide(1_990, failed=3), 0)
     assert told.folded == 0
     assert len({span.path for span in told.spans}) == 1_992

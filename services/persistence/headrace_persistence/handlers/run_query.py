@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import aclosing
 from typing import Any, Final
 
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.using import Usage
-from headrace_persistence.tracing.messages import answer
+from headrace_persistence.tracing.folding import WIDE
+from headrace_persistence.tracing.messages import answer, view
 from headrace_persistence.tracing.spans import Tracer
 from headrace_persistence.watching import Watcher
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc
 
-TRACED: Final = 500_000  # events that one trace is made of, at most
+TRACED: Final = 300_000  # events that one trace is made of, at most
+AT_ONCE: Final = 200  # of them between two turns of others
 
 
 class RunQuery(run_query_pb2_grpc.RunQueryServicer):
@@ -23,6 +26,7 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
 
     def __init__(self, *, runs: Runs, watcher: Watcher, usage: Usage) -> None:
         self._runs, self._watcher, self._usage = runs, watcher, usage
+        self._wide = asyncio.Semaphore(1)  # traces of wide runs take memory: one at a time
 
     async def GetRun(self, request: rq.GetRunRequest, context: Any) -> rq.Run:  # noqa: N802
         return await self._runs.get(request.run_id)
@@ -61,13 +65,40 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
 
     async def GetTrace(self, request: rq.GetTraceRequest, context: Any) -> rq.GetTraceResponse:  # noqa: N802
         run = await self._runs.get(request.run_id)
-        tracer = Tracer(run.run_id, run.display_name)
-        ends = False
-        while not ends and tracer.seq < TRACED:  # a page a turn: other calls have theirs in between
-            read = await self._runs.events(request.run_id, run.id, tracer.seq)
-            for event in read.events:
-                tracer.feed(event)
-            ends = not read.events or tracer.seq >= read.revision
-        made = answer(tracer, time.time_ns() // 1000)
-        made.partial = not ends
+        if run.tasks_total <= WIDE:
+            tracer, whole = await self._traced(run, None)
+            now = _now_us()
+            made = answer(tracer, view(tracer, now), tracer.all_spans(), now)
+        else:
+            async with self._wide:
+                made, whole = await self._trace_wide(run)
+        made.partial = not whole
         return made
+
+    async def _trace_wide(self, run: rq.Run) -> tuple[rq.GetTraceResponse, bool]:
+        """Of many tasks first what their time was spent on, then the spans of those that are shown."""
+        tracer, whole = await self._traced(run, ())
+        now = _now_us()
+        seen = await asyncio.to_thread(view, tracer, now)
+        again, _ = await self._traced(run, seen.shown, until=tracer.seq, timed=False)
+        return await asyncio.to_thread(answer, tracer, seen, again.all_spans(), now), whole
+
+    async def _traced(
+        self, run: rq.Run, keep: Container[str] | None, *, until: int = 0, timed: bool = True
+    ) -> tuple[Tracer, bool]:
+        """The trace by the run's first events, and whether that is all of them. Other calls have their turns in between."""
+        tracer = Tracer(run.run_id, run.display_name, keep=keep, timed=timed)
+        until, ends = until or TRACED, False
+        while not ends and tracer.seq < until:
+            read = await self._runs.events(run.run_id, run.id, tracer.seq)
+            for event in read.events:
+                if tracer.seq < until:
+                    tracer.feed(event)
+                if event.seq % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            ends = not read.events or tracer.seq >= read.revision
+        return tracer, ends
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

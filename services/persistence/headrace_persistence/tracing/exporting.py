@@ -205,7 +205,7 @@ class Projector:
         """The spans that the run's new events ended, as far as the round has room."""
         tracer = self._tracers.pop(run, None)
         if tracer is None or tracer.seq < sent:
-            tracer = Tracer(run_id, name, keep=False)
+            tracer = Tracer(run_id, name, keep=(), timed=False)
         while True:
             try:
                 read = await self._runs.events(run_id, run, tracer.seq)

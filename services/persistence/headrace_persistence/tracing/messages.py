@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from headrace_persistence.tracing.causes import by_cause
 from headrace_persistence.tracing.critical import Step, critical_path
 from headrace_persistence.tracing.folding import chosen, shortened, stand_ins, with_groups
-from headrace_persistence.tracing.records import Span
+from headrace_persistence.tracing.records import Span, Spent
 from headrace_persistence.tracing.spans import Tracer
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_servicekit import telemetry
@@ -15,31 +16,45 @@ from headrace_servicekit import telemetry
 SOURCE: Final = "event"  # what a span was made from: those of calls say "live"
 
 
-def answer(tracer: Tracer, now_us: int) -> rq.GetTraceResponse:
-    """What GetTrace says of the run."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of a run: its critical path, and the paths of the tasks whose spans are told (None = all)."""
+
+    path: list[Step]
+    shown: set[str] | None
+
+
+def view(tracer: Tracer, now_us: int) -> View:
+    """Needs no spans, but what the time of all tasks was spent on."""
     path = critical_path(tracer.tasks, now_us)
-    kept = chosen(tracer.tasks, with_groups(path), now_us)
-    spans = tracer.all_spans()
-    if kept is not None:
-        shown = [span for span in spans if span.path in kept]
-        spans = sorted([*shown, *stand_ins(tracer.run_id, tracer.tasks, kept)], key=lambda span: span.start_us)
+    return View(path, chosen(tracer.tasks, with_groups(path), now_us))
+
+
+def answer(tracer: Tracer, seen: View, spans: list[Span], now_us: int) -> rq.GetTraceResponse:
+    """What GetTrace says of the run; SPANS: those of what is shown."""
+    folded = 0
+    if seen.shown is not None:
+        others = stand_ins(tracer.run_id, tracer.tasks, seen.shown)
+        spans = sorted([*(one for one in spans if one.path in seen.shown), *others], key=lambda span: span.start_us)
+        folded = len(tracer.tasks) - len(seen.shown)
     return rq.GetTraceResponse(
         trace_id=tracer.trace_id,
         spans=[message(tracer.run_id, span) for span in spans],
-        critical_path=[_step(one) for one in shortened(path)],
-        times=[
-            rq.TimeSpent(
-                cause=one.cause,
-                total_us=one.total_us,
-                critical_us=one.critical_us,
-                tasks=one.tasks,
-                most_path=one.most,
-                most_us=one.most_us,
-            )
-            for one in by_cause(tracer.tasks, path, now_us)
-        ],
+        critical_path=[_step(one) for one in shortened(seen.path)],
+        times=[_spent(one) for one in by_cause(tracer, seen.path, now_us)],
         now_us=now_us,
-        folded=len(tracer.tasks) - len(kept) if kept is not None else 0,
+        folded=folded,
+    )
+
+
+def _spent(spent: Spent) -> rq.TimeSpent:
+    return rq.TimeSpent(
+        cause=spent.cause,
+        total_us=spent.total_us,
+        critical_us=spent.critical_us,
+        tasks=spent.tasks,
+        most_path=spent.most,
+        most_us=spent.most_us,
     )
 
 

@@ -52,6 +52,24 @@ class Span:
 
 
 @dataclass(slots=True)
+class Spent:
+    """Microseconds for one cause, of all tasks that spent any."""
+
+    cause: str
+    total_us: int = 0
+    critical_us: int = 0
+    tasks: int = 0
+    most: str = ""  # the path of the task for which it was most
+    most_us: int = 0
+
+    def add(self, path: str, spent_us: int) -> None:
+        self.total_us += spent_us
+        self.tasks += 1
+        if spent_us > self.most_us:
+            self.most, self.most_us = path, spent_us
+
+
+@dataclass(slots=True)
 class Waiting:
     """A wait that goes on."""
 

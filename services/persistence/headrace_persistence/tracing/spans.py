@@ -8,7 +8,8 @@ What was not told is the platform's own. Called by the handler of GetTrace (mess
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import replace
 from typing import Final
 
 from headrace_persistence.tracing.phases import phases, stretches
@@ -18,6 +19,7 @@ from headrace_persistence.tracing.records import (
     UPSTREAM,
     Link,
     Span,
+    Spent,
     Stretch,
     Task,
     Waiting,
@@ -31,12 +33,12 @@ RUN_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Tracer:
-    """The trace of one run so far. Fed with its events in order, it says which spans each of them ended. Without KEEP it
-    forgets what has ended: for those who send spans out.
+    """The trace of one run so far. Fed with its events in order, it says which spans each of them ended. KEEP: the paths of
+    which it keeps the spans (None = all); TIMED: whether it keeps what the time of tasks was spent on, besides the account.
     """
 
-    def __init__(self, run_id: str, name: str, *, keep: bool = True) -> None:
-        self.run_id, self.name, self.keep = run_id, name, keep
+    def __init__(self, run_id: str, name: str, *, keep: Container[str] | None = None, timed: bool = True) -> None:
+        self.run_id, self.name, self._keep, self._timed = run_id, name, keep, timed
         self.trace_id = lifecycle.trace_id(run_id)
         self.seq = 0  # of the last event
         self.retries = 0
@@ -45,6 +47,10 @@ class Tracer:
         self.spans: list[Span] = []
         self.ended: list[Span] = []
         self.created = 0
+        self.spent: dict[str, Spent] = {}  # of the tasks of the last try that have ended
+
+    def keeps(self, path: str) -> bool:
+        return self._keep is None or path in self._keep
 
     def feed(self, event: ev.Event) -> list[Span]:
         """Apply one event; answers with the spans that it ended."""
@@ -65,15 +71,24 @@ class Tracer:
 
     def all_spans(self) -> list[Span]:
         """By start; open ones end at 0."""
-        found = [*self.spans, *(span for task in self.tasks.values() if (span := open_wait(self, task)) is not None)]
+        tasks = [task for task in self.tasks.values() if self.keeps(task.path)]
+        found = [*self.spans, *(span for task in tasks if (span := open_wait(self, task)) is not None)]
         return sorted(found, key=lambda span: span.start_us)  # stable: what started first was opened first
 
     def span(self, path: str, number: int, phase: str, name: str, parent: str, start_us: int) -> Span:
         """A new span, open."""
         made = Span(lifecycle.span_id(self.run_id, path, number, phase), parent, name, path, number, phase, start_us)
-        if self.keep:
+        if self.keeps(path):
             self.spans.append(made)
         return made
+
+    def account(self, task: Task) -> None:
+        """A task has ended: its time is counted; what is not kept of it is forgotten."""
+        add_to(self.spent, task.path, task.stretches)
+        if not self.keeps(task.path):
+            task.span, task.held = replace(task.span, attributes={}, links=()), []
+        if not self._timed:
+            task.stretches = []
 
     def end(self, span: Span, end_us: int, state: str = "", error: ev.Error | None = None) -> None:
         """A span ends, never before it began."""
@@ -96,6 +111,15 @@ def traced(run_id: str, name: str, events: Iterable[ev.Event]) -> Tracer:
     for event in events:
         tracer.feed(event)
     return tracer
+
+
+def add_to(spent: dict[str, Spent], path: str, told: Iterable[Stretch]) -> None:
+    """Count a task's time by cause."""
+    own: dict[str, int] = {}
+    for one in told:
+        own[one.cause] = own.get(one.cause, 0) + one.end_us - one.start_us
+    for cause, spent_us in own.items():
+        spent.setdefault(cause, Spent(cause)).add(path, spent_us)
 
 
 def ready_at(tasks: dict[str, Task], task: Task) -> tuple[int, str]:
@@ -136,6 +160,7 @@ def _run(made: Tracer, event: ev.Event, kind: str) -> None:
         if begun:
             return
         made.retries += 1
+        made.spent = {}
         span = made.span("", made.retries, "run", f"{made.name} (retry {made.retries})", "", event.time_us)
         span.links = (made.link("", made.retries - 1, "run", "retry"),)
         made.tasks[""] = Task("", ev.DAG, span, event.time_us, started_us=event.time_us)
@@ -217,6 +242,7 @@ def _finished(made: Tracer, task: Task, event: ev.Event) -> None:
     if finished.skip_reason:
         span.attributes["headrace.skip_reason"] = finished.skip_reason
     made.end(span, event.time_us, ev.TaskState.Name(finished.state), finished.error)
+    made.account(task)
     parent = made.tasks.get(lifecycle.parent_path(task.path))
     if parent is not None:
         parent.last_ended = task.path
@@ -236,7 +262,7 @@ def settle(made: Tracer, task: Task, at: int) -> None:
     if at > task.told_us:
         imports = task.kind == ev.IMPORTER and task.started_us
         if imports:
-            _add(made, task, Stretch(RUNNING, 0, task.told_us, at))
+            task.stretches.append(Stretch(RUNNING, 0, task.told_us, at))
         else:
             _waited(made, task, Waiting(PLATFORM, task.told_us), at, task.span.span_id)
         task.told_us = at
@@ -247,7 +273,7 @@ def _waited(made: Tracer, task: Task, waiting: Waiting, end_us: int, parent: str
     if end_us <= waiting.start_us:
         return
     span = _wait_span(made, task, waiting, parent)
-    if made.keep:
+    if made.keeps(task.path):
         made.spans.append(span)
     made.end(span, end_us)
     task.waits += 1
@@ -257,7 +283,7 @@ def _waited(made: Tracer, task: Task, waiting: Waiting, end_us: int, parent: str
     if task.attempt is not None:
         task.held.append(stretch)
     else:
-        _add(made, task, stretch)
+        task.stretches.append(stretch)
 
 
 def _wait_span(made: Tracer, task: Task, waiting: Waiting, parent: str) -> Span:
@@ -277,11 +303,6 @@ def open_wait(made: Tracer, task: Task) -> Span | None:
         return None
     parent = task.attempt.span_id if task.attempt is not None else task.span.span_id
     return _wait_span(made, task, task.waiting, parent)
-
-
-def _add(made: Tracer, task: Task, *parts: Stretch) -> None:
-    if made.keep:
-        task.stretches.extend(parts)
 
 
 # ---- attempts
@@ -310,9 +331,8 @@ def _attempt(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
     made.end(attempt, event.time_us, ev.AttemptState.Name(finished.state), finished.error)
     for phase, start_us, end_us in phases(attempt.start_us, finished.times):
         made.end(made.span(task.path, attempt.number, phase, phase, attempt.span_id, start_us), end_us)
-    if made.keep:
-        within = (attempt.number, attempt.start_us, attempt.end_us)
-        task.stretches += stretches(*within, finished.times, task.held, task.running_us)
+    within = (attempt.number, attempt.start_us, attempt.end_us)
+    task.stretches += stretches(*within, finished.times, task.held, task.running_us)
     task.attempt, task.held, task.told_us = None, [], attempt.end_us
 
 
