@@ -36,6 +36,8 @@ ROUTES = [
     ("POST", "/apis/v2beta1/pipelines/upload_version"),
     ("GET", "/apis/v1alpha1/runs/0190b6f0-0000-7000-8000-000000000000/nodes/train/log"),
     ("GET", "/apis/headrace.v1/runs"),
+    ("GET", "/apis/headrace.v1/events"),
+    ("GET", "/apis/headrace.v1/runs/0190b6f0-0000-7000-8000-000000000000/events"),
     ("POST", "/apis/v2beta1/healthz"),
     ("POST", "/ml_metadata.MetadataStoreService/GetContexts"),
 ]

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from builders.runevents import create, created, event, new_run_id, task_life, values
 from fixtures.fix_persistence import Persistence, Scheduler
+from headrace_persistence import watching
 from headrace_persistence.queries import SQL
+from headrace_persistence.server import serve
 from headrace_persistence.stores.feed import SPAN, Feed
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
+from headrace_protos.v1 import run_query_pb2_grpc, run_store_pb2_grpc
+from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database
+from headrace_servicekit.server import channel
+from headrace_servicekit.settings import Settings
 
 STARTED = [event(run_started=ev.RunStarted())]
 Told = tuple[str, int, int]  # run, seq, sequence number
@@ -175,6 +182,43 @@ async def test_many_writers_at_once_leave_no_gap(persistence: Persistence, sched
         whole(told, dict.fromkeys(runs, 31))
 
 
+async def test_replicas_that_append_at_once_leave_no_gap(
+    persistence: Persistence, scheduler: Scheduler, tmp_path: Path
+) -> None:
+    """Two replicas of persistence commit side by side; readers of each are told everything by both."""
+    settings = Settings(home=tmp_path, database_url=persistence.database_url)
+    async with await serve(settings) as handle, channel(handle.address) as to:
+        stubs = (run_store_pb2_grpc.RunStoreStub(to), run_query_pb2_grpc.RunQueryStub(to))
+        other = Persistence(handle.address, persistence.database_url, *stubs, persistence.catalog)
+        beside = Scheduler(other, scheduler.session_id, scheduler.epoch)
+        runs = [await one.create() for one in (scheduler, beside) * 4]
+        readers = [Reader(one) for one in (persistence, other)]
+
+        async def write(by: Scheduler, run_id: str) -> None:
+            for revision in range(1, 21):
+                answer = await by.apply(run_id, revision, [created(f"t{revision}")])
+                assert answer.outcome == rs.COMMITTED, answer.message
+
+        told = asyncio.gather(*(reader.until(8 * 21) for reader in readers))
+        await asyncio.gather(*(write(by, run_id) for by, run_id in zip((scheduler, beside) * 4, runs, strict=True)))
+        first, second = await told
+    whole(first, dict.fromkeys(runs, 21))
+    assert first == second
+
+
+async def test_a_reader_for_whom_nothing_comes_is_told_how_far_it_is(
+    persistence: Persistence, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MARKED", 0.0)
+    reader = Reader(persistence, kinds=["run_retried"])
+    await reader.answer()
+    run_id = await scheduler.create()
+    await scheduler.apply(run_id, 1, [*STARTED, created("a"), *task_life("a")])
+    while reader.sequence < 2 * SPAN:
+        assert not (await reader.answer()).events
+    assert await history(persistence, after_seq=reader.sequence) == []
+
+
 async def test_a_slow_reader_costs_one_answer_and_reads_on(persistence: Persistence, scheduler: Scheduler) -> None:
     """Ten megabytes come while it reads nothing: more than any window or stream holds."""
     run_id = await scheduler.create()
@@ -232,8 +276,6 @@ async def test_a_run_of_more_events_than_a_position_holds(persistence: Persisten
 
 
 async def test_deleted_runs_leave_the_feed(persistence: Persistence, scheduler: Scheduler) -> None:
-    from headrace_protos.v1 import run_store_pb2 as rs
-
     gone, kept = await scheduler.create(), await scheduler.create()
     (answer,) = await scheduler.append(rs.RunAppend(run_id=gone, expected_revision=1, delete=True))
     assert answer.outcome == rs.COMMITTED, answer.message
