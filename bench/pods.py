@@ -1,12 +1,14 @@
 """One task's Pod on a real kubelet next to a bare Pod, and the hop from one task's Pod to the next one's, with its parts.
 
 A task's Pod counts from the append that precedes its create call to the end of its run, which is after the commit of its
-result; a bare Pod with the same image and command from its create call until a watch shows it Succeeded. Both in turn. Needs the
-test cluster (`make cluster-up`, as root) and nothing else at work on it.
+result; a bare Pod with the same image and command from its create call until a watch shows it Succeeded. Beside them, until its
+command's first statement, a Pod of our shape in which nobody does anything: what the kubelet itself takes. All in turn. Needs
+the test cluster (`make cluster-up`, as root) and nothing else at work on it.
 """
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from builders.specs import container
 from cluster.bringup import images
 from cluster.bringup.kube import Kube, KubeError, Object
 from cluster.bringup.places import GATEWAY
-from cluster.installation import installed
+from cluster.installation import Installation, installed
 from fixtures.fix_cluster import new_namespace
 from fixtures.fix_s3 import Server
 from headrace_protos.v1 import run_query_pb2 as rq
@@ -29,6 +31,7 @@ PAIRS = 12
 CHAIN = 20
 AIM = 0.4  # of a bare Pod's time
 IMAGE = "alpine"
+UPTIME = "cat /proc/uptime > /dev/termination-log"  # of the machine, in hundredths of a second
 SCRIPT = "mkdir -p $(dirname $0) && echo done > $0"
 PARTS = (
     ("published", "ended_us", "published_us"),
@@ -54,55 +57,76 @@ def measure(folder: Path) -> Iterator[Row]:
             installed(kube, namespace, folder, store.start(), images.companion_by_content()) as made,
             client(made.platform) as one,
         ):
-            yield from _pairs(kube, namespace, one)
+            yield from _pairs(made, one)
             yield from _hops(one)
     finally:
         store.stop()
         kube.delete("Namespace", namespace)
 
 
-def _pairs(kube: Kube, namespace: str, one: Client) -> Iterator[Row]:
-    ours: list[float] = []
-    bare: list[float] = []
+def _pairs(made: Installation, one: Client) -> Iterator[Row]:
+    told: dict[str, list[float]] = {name: [] for name in ("ours", "entered", "bare", "bare entered", "empty entered")}
     for number in range(PAIRS + 1):
-        task = _alone(one)
-        other = _bare(kube, namespace, number)
+        run = one.wait(one.submit(_chain(1)))
+        (attempt,) = [task.attempts[0] for task in one.tasks(run.run_id) if task.attempts]
+        shape = made.pods.of(run.run_id)[0]["spec"]
+        bare, bare_entered = _bare(made, f"bare-{number}", _bare_spec())
+        _, empty_entered = _bare(made, f"empty-{number}", _empty_spec(shape))
+        ours = run.finished_at_us - attempt.created_at_us
+        entered = attempt.times.started_us - attempt.created_at_us
         if number:  # the first ones pull images
-            ours.append(task)
-            bare.append(other)
-    note = f"{p50(ours) / p50(bare):.2f} × bare"
+            found = (ours / 1e6, entered / 1e6, bare, bare_entered, empty_entered)
+            for values, value in zip(told.values(), found, strict=True):
+                values.append(value)
+    bare_s = p50(told["bare"])
     yield row(
         "a task's Pod: create → result committed",
         "s",
-        ours,
-        p50(bare) * AIM,
-        opponents={"bare Pod, create → Succeeded": p50(bare)},
-        note=note,
-        raw={"bare": bare},
+        told["ours"],
+        bare_s * AIM,
+        opponents={"bare Pod, create → Succeeded": bare_s},
+        note=f"{p50(told['ours']) / bare_s:.2f} × bare",
+        raw={"bare": told["bare"]},
+    )
+    floor, alone = p50(told["empty entered"]), p50(told["bare entered"])
+    yield row(
+        "a task's Pod: create → user code's first statement",
+        "s",
+        told["entered"],
+        floor,
+        opponents={"a Pod of that shape in which nobody works": floor, "bare Pod": alone},
+        raw={"empty": told["empty entered"], "bare": told["bare entered"]},
     )
 
 
-def _alone(one: Client) -> float:
-    run = one.wait(one.submit(_chain(1)))
-    (task,) = [task for task in one.tasks(run.run_id) if task.attempts]
-    return (run.finished_at_us - task.attempts[0].created_at_us) / 1e6
-
-
-def _bare(kube: Kube, namespace: str, number: int) -> float:
-    name = f"bare-{number}"
+def _bare(made: Installation, name: str, spec: Object) -> tuple[float, float]:
+    """Seconds from a Pod's create call until it is seen Succeeded, and until its command's first statement."""
+    kube, namespace = made.kube, made.namespace
     version = kube.request("GET", f"/api/v1/namespaces/{namespace}/pods?limit=1")["metadata"]["resourceVersion"]
-    started = time.monotonic()
-    kube.create(_pod(name, namespace))
+    started, booted = time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    kube.create({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
     for event in kube.watch("Pod", namespace, version, 60, fieldSelector=f"metadata.name={name}"):
-        if event["object"].get("status", {}).get("phase") == "Succeeded":
-            return time.monotonic() - started
-    raise BenchmarkError(f"the bare Pod {name} has not succeeded within 60 s")
+        status = event["object"].get("status", {})
+        if status.get("phase") == "Succeeded":
+            (main,) = status["containerStatuses"]
+            return time.monotonic() - started, float(main["state"]["terminated"]["message"].split()[0]) - booted
+    raise BenchmarkError(f"the Pod {name} has not succeeded within 60 s")
 
 
-def _pod(name: str, namespace: str) -> Object:
-    main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", SCRIPT, "/tmp/made/result"]}
-    spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [main]}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+def _bare_spec() -> Object:
+    main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", f"{UPTIME}; {SCRIPT}", "/tmp/made/result"]}
+    return {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [main]}
+
+
+def _empty_spec(shape: Object) -> Object:
+    """A task's Pod as the scheduler made it, whose companion sleeps and whose `main` is user code alone."""
+    spec: Object = json.loads(json.dumps(shape))
+    del spec["nodeName"]
+    (companion,), (main,) = spec["initContainers"], spec["containers"]
+    companion["command"] = ["/usr/lib/headrace/shim", "run", "/tmp"]  # where nobody will stage anything
+    main["command"] = _bare_spec()["containers"][0]["command"]
+    spec["terminationGracePeriodSeconds"] = 1
+    return spec
 
 
 def _hops(one: Client) -> Iterator[Row]:
