@@ -121,3 +121,39 @@ def test_a_log_is_readable_while_it_grows(store: ArtifactStore) -> None:
         assert store.read("run/log", store.size("run/log") - 4) == b"two\n"
     store.delete("run/log")
     assert not store.exists("run/log")
+
+
+def test_what_is_spared_stays_when_the_rest_of_a_folder_goes(store: ArtifactStore, source: Path) -> None:
+    (source / "model" / "below").mkdir(parents=True)
+    (source / "model" / "below" / "weights").write_bytes(b"kept")
+    store.put("run/train/1/model", source / "model", within=source)
+    for key in ("run/train/1/report", "run/train/1/models", "run/train/2/model", "run/values/a", "run/values/b"):
+        store.put_bytes(key, b"x")
+    with store.open_log("run/train/1/executor-logs") as log:
+        log.write(b"said")
+    whole = store.describe("run/train/1/model")
+    for _ in range(2):
+        store.delete("run", ["run/train/1/model", "run/values/b", "other/place"])
+        assert store.describe("run/train/1/model") == whole
+        assert store.read("run/values/b") == b"x"
+        for key in (
+            "run/train/1/report",
+            "run/train/1/models",
+            "run/train/2",
+            "run/values/a",
+            "run/train/1/executor-logs",
+        ):
+            assert not store.exists(key), key
+    store.delete("run/train/1", ["run"])
+    assert store.exists("run/train/1/model")
+    store.delete("run", ["run/train/1/model/below"])
+    assert store.read("run/train/1/model/below/weights") == b"kept"
+    store.delete("run")
+    assert not store.exists("run")
+
+
+def test_a_listing_says_when_things_were_put_there(store: ArtifactStore) -> None:
+    store.put_bytes("packages/a/tree.tar", b"x")
+    (one,) = store.listing("packages")
+    assert one.modified_us == 0 or one.modified_us > 1_700_000_000_000_000
+    assert one.modified_us or not isinstance(store, FolderStore)

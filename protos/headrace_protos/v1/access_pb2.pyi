@@ -76,6 +76,7 @@ class Want(google.protobuf.message.Message):
     DELETE_FIELD_NUMBER: builtins.int
     UPLOAD_FIELD_NUMBER: builtins.int
     LOOK_FIELD_NUMBER: builtins.int
+    SPARED_FIELD_NUMBER: builtins.int
     find: builtins.str
     """what lies at this URI: an object, a folder's objects, a growing log's; with ways to read them"""
     abort: builtins.str
@@ -94,6 +95,10 @@ class Want(google.protobuf.message.Message):
     def complete(self) -> global___Complete:
         """all parts are there: the object becomes visible"""
 
+    @property
+    def spared(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """of delete: what lies there or below there stays"""
+
     def __init__(
         self,
         *,
@@ -104,9 +109,10 @@ class Want(google.protobuf.message.Message):
         delete: builtins.str = ...,
         upload: builtins.str = ...,
         look: builtins.bool = ...,
+        spared: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "put", b"put"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "look", b"look", "put", b"put", "upload", b"upload"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abort", b"abort", "complete", b"complete", "delete", b"delete", "find", b"find", "kind", b"kind", "look", b"look", "put", b"put", "spared", b"spared", "upload", b"upload"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["find", "put", "complete", "abort", "delete"] | None: ...
 
 global___Want = Want
@@ -213,6 +219,7 @@ class Way(google.protobuf.message.Message):
         URL_FIELD_NUMBER: builtins.int
         DIGEST_FIELD_NUMBER: builtins.int
         ETAG_FIELD_NUMBER: builtins.int
+        MODIFIED_US_FIELD_NUMBER: builtins.int
         name: builtins.str
         """its path in the folder; "" = the URI names this one object"""
         size: builtins.int
@@ -220,6 +227,8 @@ class Way(google.protobuf.message.Message):
         """"" = there are too many: ask for this one by its own URI"""
         digest: builtins.str
         etag: builtins.str
+        modified_us: builtins.int
+        """when it was put there; 0 = not asked"""
         def __init__(
             self,
             *,
@@ -228,8 +237,9 @@ class Way(google.protobuf.message.Message):
             url: builtins.str = ...,
             digest: builtins.str = ...,
             etag: builtins.str = ...,
+            modified_us: builtins.int = ...,
         ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["digest", b"digest", "etag", b"etag", "name", b"name", "size", b"size", "url", b"url"]) -> None: ...
+        def ClearField(self, field_name: typing.Literal["digest", b"digest", "etag", b"etag", "modified_us", b"modified_us", "name", b"name", "size", b"size", "url", b"url"]) -> None: ...
 
     @typing.final
     class PartUrl(google.protobuf.message.Message):

@@ -529,6 +529,155 @@ class InvalidateResponse(google.protobuf.message.Message):
 global___InvalidateResponse = InvalidateResponse
 
 @typing.final
+class ListEntriesRequest(google.protobuf.message.Message):
+    """Of one pipeline, or of all; older than a time or beyond a number of newer ones."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    CREATED_BEFORE_US_FIELD_NUMBER: builtins.int
+    BEYOND_FIELD_NUMBER: builtins.int
+    COUNTED_FIELD_NUMBER: builtins.int
+    MOST_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    pipeline_name: builtins.str
+    created_before_us: builtins.int
+    """0 = none is too old"""
+    beyond: builtins.int
+    """those that have so many newer ones; 0 with `counted` false = no number"""
+    counted: builtins.bool
+    most: builtins.int
+    """0 = 1000"""
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        pipeline_name: builtins.str = ...,
+        created_before_us: builtins.int = ...,
+        beyond: builtins.int = ...,
+        counted: builtins.bool = ...,
+        most: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["beyond", b"beyond", "counted", b"counted", "created_before_us", b"created_before_us", "most", b"most", "namespace", b"namespace", "pipeline_name", b"pipeline_name"]) -> None: ...
+
+global___ListEntriesRequest = ListEntriesRequest
+
+@typing.final
+class EntriesUsingRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URIS_FIELD_NUMBER: builtins.int
+    @property
+    def uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        uris: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["uris", b"uris"]) -> None: ...
+
+global___EntriesUsingRequest = EntriesUsingRequest
+
+@typing.final
+class EntryRecord(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    CREATED_AT_US_FIELD_NUMBER: builtins.int
+    NEWER_FIELD_NUMBER: builtins.int
+    URIS_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    namespace: builtins.str
+    pipeline_name: builtins.str
+    origin: builtins.str
+    """"run_id/path" """
+    created_at_us: builtins.int
+    newer: builtins.int
+    """how many of its pipeline are newer"""
+    @property
+    def uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """what it needs in the stores"""
+
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        namespace: builtins.str = ...,
+        pipeline_name: builtins.str = ...,
+        origin: builtins.str = ...,
+        created_at_us: builtins.int = ...,
+        newer: builtins.int = ...,
+        uris: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["created_at_us", b"created_at_us", "key", b"key", "namespace", b"namespace", "newer", b"newer", "origin", b"origin", "pipeline_name", b"pipeline_name", "uris", b"uris"]) -> None: ...
+
+global___EntryRecord = EntryRecord
+
+@typing.final
+class EntryRecords(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    @property
+    def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___EntryRecord]: ...
+    def __init__(
+        self,
+        *,
+        entries: collections.abc.Iterable[global___EntryRecord] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["entries", b"entries"]) -> None: ...
+
+global___EntryRecords = EntryRecords
+
+@typing.final
+class ListPipelinesRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ListPipelinesRequest = ListPipelinesRequest
+
+@typing.final
+class CachedPipeline(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    PIPELINE_NAME_FIELD_NUMBER: builtins.int
+    namespace: builtins.str
+    pipeline_name: builtins.str
+    def __init__(
+        self,
+        *,
+        namespace: builtins.str = ...,
+        pipeline_name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["namespace", b"namespace", "pipeline_name", b"pipeline_name"]) -> None: ...
+
+global___CachedPipeline = CachedPipeline
+
+@typing.final
+class CachedPipelines(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PIPELINES_FIELD_NUMBER: builtins.int
+    @property
+    def pipelines(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___CachedPipeline]: ...
+    def __init__(
+        self,
+        *,
+        pipelines: collections.abc.Iterable[global___CachedPipeline] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["pipelines", b"pipelines"]) -> None: ...
+
+global___CachedPipelines = CachedPipelines
+
+@typing.final
 class ExplainRequest(google.protobuf.message.Message):
     """One of the two: ingredients as they are now, or a task of a run as it was."""
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CacheStub(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; persistence (Invalidate, ListEntries, EntriesUsing, ListPipelines).
     """
 
     def __init__(self, channel):
@@ -60,6 +60,21 @@ class CacheStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_cache__pb2.InvalidateRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_cache__pb2.InvalidateResponse.FromString,
                 _registered_method=True)
+        self.ListEntries = channel.unary_unary(
+                '/headrace.v1.Cache/ListEntries',
+                request_serializer=headrace__protos_dot_v1_dot_cache__pb2.ListEntriesRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.FromString,
+                _registered_method=True)
+        self.EntriesUsing = channel.unary_unary(
+                '/headrace.v1.Cache/EntriesUsing',
+                request_serializer=headrace__protos_dot_v1_dot_cache__pb2.EntriesUsingRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.FromString,
+                _registered_method=True)
+        self.ListPipelines = channel.unary_unary(
+                '/headrace.v1.Cache/ListPipelines',
+                request_serializer=headrace__protos_dot_v1_dot_cache__pb2.ListPipelinesRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_cache__pb2.CachedPipelines.FromString,
+                _registered_method=True)
         self.Explain = channel.unary_unary(
                 '/headrace.v1.Cache/Explain',
                 request_serializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainRequest.SerializeToString,
@@ -68,7 +83,7 @@ class CacheStub(object):
 
 
 class CacheServicer(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; persistence (Invalidate, ListEntries, EntriesUsing, ListPipelines).
     """
 
     def Lookup(self, request, context):
@@ -103,6 +118,27 @@ class CacheServicer(object):
 
     def Invalidate(self, request, context):
         """Drops entries by key, by run (and what is kept of its misses), or by artifact URI. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEntries(self, request, context):
+        """Entries by age and number, the oldest first: for retention. No effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EntriesUsing(self, request, context):
+        """Entries whose results need what lies at the URIs, below them, or above. No effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPipelines(self, request, context):
+        """The pipelines that have entries. No effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,6 +179,21 @@ def add_CacheServicer_to_server(servicer, server):
                     request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.InvalidateRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_cache__pb2.InvalidateResponse.SerializeToString,
             ),
+            'ListEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntries,
+                    request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.ListEntriesRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.SerializeToString,
+            ),
+            'EntriesUsing': grpc.unary_unary_rpc_method_handler(
+                    servicer.EntriesUsing,
+                    request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.EntriesUsingRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.SerializeToString,
+            ),
+            'ListPipelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPipelines,
+                    request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.ListPipelinesRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_cache__pb2.CachedPipelines.SerializeToString,
+            ),
             'Explain': grpc.unary_unary_rpc_method_handler(
                     servicer.Explain,
                     request_deserializer=headrace__protos_dot_v1_dot_cache__pb2.ExplainRequest.FromString,
@@ -157,7 +208,7 @@ def add_CacheServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Cache(object):
-    """Caller: the scheduler.
+    """Callers: the scheduler; persistence (Invalidate, ListEntries, EntriesUsing, ListPipelines).
     """
 
     @staticmethod
@@ -285,6 +336,87 @@ class Cache(object):
             '/headrace.v1.Cache/Invalidate',
             headrace__protos_dot_v1_dot_cache__pb2.InvalidateRequest.SerializeToString,
             headrace__protos_dot_v1_dot_cache__pb2.InvalidateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Cache/ListEntries',
+            headrace__protos_dot_v1_dot_cache__pb2.ListEntriesRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EntriesUsing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Cache/EntriesUsing',
+            headrace__protos_dot_v1_dot_cache__pb2.EntriesUsingRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_cache__pb2.EntryRecords.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPipelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.Cache/ListPipelines',
+            headrace__protos_dot_v1_dot_cache__pb2.ListPipelinesRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_cache__pb2.CachedPipelines.FromString,
             options,
             channel_credentials,
             insecure,

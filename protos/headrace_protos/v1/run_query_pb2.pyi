@@ -264,6 +264,9 @@ class Run(google.protobuf.message.Message):
     TASKS_TOTAL_FIELD_NUMBER: builtins.int
     TASK_COUNTS_FIELD_NUMBER: builtins.int
     RESUMED_FROM_FIELD_NUMBER: builtins.int
+    PINNED_FIELD_NUMBER: builtins.int
+    LOGS_DELETED_AT_US_FIELD_NUMBER: builtins.int
+    TRACES_DELETED_AT_US_FIELD_NUMBER: builtins.int
     RESUMED_TASKS_FIELD_NUMBER: builtins.int
     run_id: builtins.str
     id: builtins.int
@@ -292,6 +295,12 @@ class Run(google.protobuf.message.Message):
     """counters by state, kept incrementally"""
     resumed_from: builtins.str
     """the run whose results it goes on from; "" = none"""
+    pinned: builtins.bool
+    """no retention policy takes it"""
+    logs_deleted_at_us: builtins.int
+    """by a retention policy; 0 = never"""
+    traces_deleted_at_us: builtins.int
+    """the same; its events are gone with them"""
     @property
     def error(self) -> headrace_protos.v1.events_pb2.Error: ...
     @property
@@ -336,10 +345,13 @@ class Run(google.protobuf.message.Message):
         tasks_total: builtins.int = ...,
         task_counts: collections.abc.Mapping[builtins.str, builtins.int] | None = ...,
         resumed_from: builtins.str = ...,
+        pinned: builtins.bool = ...,
+        logs_deleted_at_us: builtins.int = ...,
+        traces_deleted_at_us: builtins.int = ...,
         resumed_tasks: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "enable_cache", b"enable_cache", "error", b"error", "outputs", b"outputs"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "error", b"error", "experiment_id", b"experiment_id", "finished_at_us", b"finished_at_us", "history", b"history", "id", b"id", "namespace", b"namespace", "outputs", b"outputs", "parameters_json", b"parameters_json", "pipeline_id", b"pipeline_id", "pipeline_name", b"pipeline_name", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "recurring_run_id", b"recurring_run_id", "resumed_from", b"resumed_from", "resumed_tasks", b"resumed_tasks", "revision", b"revision", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "started_at_us", b"started_at_us", "state", b"state", "storage_state", b"storage_state", "task_counts", b"task_counts", "tasks_total", b"tasks_total"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_enable_cache", b"_enable_cache", "created_at_us", b"created_at_us", "description", b"description", "display_name", b"display_name", "enable_cache", b"enable_cache", "error", b"error", "experiment_id", b"experiment_id", "finished_at_us", b"finished_at_us", "history", b"history", "id", b"id", "logs_deleted_at_us", b"logs_deleted_at_us", "namespace", b"namespace", "outputs", b"outputs", "parameters_json", b"parameters_json", "pinned", b"pinned", "pipeline_id", b"pipeline_id", "pipeline_name", b"pipeline_name", "pipeline_root", b"pipeline_root", "pipeline_version_id", b"pipeline_version_id", "recurring_run_id", b"recurring_run_id", "resumed_from", b"resumed_from", "resumed_tasks", b"resumed_tasks", "revision", b"revision", "run_id", b"run_id", "scheduled_at_us", b"scheduled_at_us", "service_account", b"service_account", "started_at_us", b"started_at_us", "state", b"state", "storage_state", b"storage_state", "task_counts", b"task_counts", "tasks_total", b"tasks_total", "traces_deleted_at_us", b"traces_deleted_at_us"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_enable_cache", b"_enable_cache"]) -> typing.Literal["enable_cache"] | None: ...
 
 global___Run = Run

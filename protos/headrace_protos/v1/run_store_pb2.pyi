@@ -293,9 +293,15 @@ global___Retry = Retry
 class Delete(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    KEEP_CACHE_FIELD_NUMBER: builtins.int
+    keep_cache: builtins.bool
+    """results that the run put into the cache stay there"""
     def __init__(
         self,
+        *,
+        keep_cache: builtins.bool = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["keep_cache", b"keep_cache"]) -> None: ...
 
 global___Delete = Delete
 

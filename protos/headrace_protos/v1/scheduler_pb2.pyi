@@ -354,14 +354,26 @@ class DeleteObjectsRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     URIS_FIELD_NUMBER: builtins.int
+    SPARED_FIELD_NUMBER: builtins.int
+    FETCHED_FIELD_NUMBER: builtins.int
     @property
     def uris(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def spared(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """what lies there or below there stays, though it lies below one of `uris`"""
+
+    @property
+    def fetched(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """elsewhere: the copies that the platform keeps of what it fetched from there go"""
+
     def __init__(
         self,
         *,
         uris: collections.abc.Iterable[builtins.str] | None = ...,
+        spared: collections.abc.Iterable[builtins.str] | None = ...,
+        fetched: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["uris", b"uris"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["fetched", b"fetched", "spared", b"spared", "uris", b"uris"]) -> None: ...
 
 global___DeleteObjectsRequest = DeleteObjectsRequest
 
@@ -374,3 +386,61 @@ class DeleteObjectsResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 global___DeleteObjectsResponse = DeleteObjectsResponse
+
+@typing.final
+class ListPackagesRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAMESPACES_FIELD_NUMBER: builtins.int
+    @property
+    def namespaces(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        namespaces: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["namespaces", b"namespaces"]) -> None: ...
+
+global___ListPackagesRequest = ListPackagesRequest
+
+@typing.final
+class StoredPackage(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    URI_FIELD_NUMBER: builtins.int
+    NAMESPACE_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    MODIFIED_AT_US_FIELD_NUMBER: builtins.int
+    uri: builtins.str
+    """of its folder"""
+    namespace: builtins.str
+    size: builtins.int
+    modified_at_us: builtins.int
+    """when it was put there last"""
+    def __init__(
+        self,
+        *,
+        uri: builtins.str = ...,
+        namespace: builtins.str = ...,
+        size: builtins.int = ...,
+        modified_at_us: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["modified_at_us", b"modified_at_us", "namespace", b"namespace", "size", b"size", "uri", b"uri"]) -> None: ...
+
+global___StoredPackage = StoredPackage
+
+@typing.final
+class ListPackagesResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PACKAGES_FIELD_NUMBER: builtins.int
+    @property
+    def packages(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___StoredPackage]: ...
+    def __init__(
+        self,
+        *,
+        packages: collections.abc.Iterable[global___StoredPackage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["packages", b"packages"]) -> None: ...
+
+global___ListPackagesResponse = ListPackagesResponse

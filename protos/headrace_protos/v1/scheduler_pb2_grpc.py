@@ -269,6 +269,11 @@ class ArtifactAccessStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsResponse.FromString,
                 _registered_method=True)
+        self.ListPackages = channel.unary_unary(
+                '/headrace.v1.ArtifactAccess/ListPackages',
+                request_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesResponse.FromString,
+                _registered_method=True)
 
 
 class ArtifactAccessServicer(object):
@@ -306,6 +311,14 @@ class ArtifactAccessServicer(object):
 
     def Delete(self, request, context):
         """Deletes objects, or everything below a prefix that ends in "/". Idempotent.
+        Errors: INVALID_INPUT (a URI outside the stores).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPackages(self, request, context):
+        """The archives of packages that these namespaces have (ADR 0014). No effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -338,6 +351,11 @@ def add_ArtifactAccessServicer_to_server(servicer, server):
                     servicer.Delete,
                     request_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsResponse.SerializeToString,
+            ),
+            'ListPackages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPackages,
+                    request_deserializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -476,6 +494,33 @@ class ArtifactAccess(object):
             '/headrace.v1.ArtifactAccess/Delete',
             headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsRequest.SerializeToString,
             headrace__protos_dot_v1_dot_scheduler__pb2.DeleteObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPackages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.ArtifactAccess/ListPackages',
+            headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_scheduler__pb2.ListPackagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

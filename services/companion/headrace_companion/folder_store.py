@@ -17,6 +17,7 @@ import os
 import shutil
 import stat
 import uuid
+from collections.abc import Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Final, Self
@@ -137,7 +138,7 @@ class FolderStore:
                 with contextlib.suppress(FileNotFoundError):  # a link to nothing, in a folder that is not ours
                     state = path.stat()
                     if stat.S_ISREG(state.st_mode):
-                        found.append(Listed(self._key_of(path), state.st_size))
+                        found.append(Listed(self._key_of(path), state.st_size, state.st_mtime_ns // 1000))
         return sorted(found, key=lambda listed: listed.key)
 
     def size(self, key: str) -> int:
@@ -159,8 +160,8 @@ class FolderStore:
         except IsADirectoryError as error:
             raise StoreError(f"{self.uri(key)} is a folder; name a file in it") from error
 
-    def delete(self, key: str) -> None:
-        _remove(self.path(key))
+    def delete(self, key: str, spared: Sequence[str] = ()) -> None:
+        _remove_but(self.path(key), [self.path(one) for one in spared])
 
     def open_log(self, key: str) -> BinaryIO:
         path = self.path(key)
@@ -300,3 +301,15 @@ def _remove(path: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def _remove_but(path: Path, spared: Sequence[Path]) -> None:
+    """Without following links; a folder of which something is spared stays."""
+    if any(one == path or one in path.parents for one in spared):
+        return
+    within = [one for one in spared if path in one.parents]
+    if not within or path.is_symlink() or not path.is_dir():
+        _remove(path)
+        return
+    for inside in list(path.iterdir()):
+        _remove_but(inside, within)

@@ -8,6 +8,7 @@ a folder and the minio client do, so asynchronous callers go through a thread. A
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -59,6 +60,7 @@ class Listed:
 
     key: str
     size: int
+    modified_us: int = 0  # when it was put there; 0: the store does not say
 
 
 class ArtifactStore(Protocol):
@@ -95,8 +97,8 @@ class ArtifactStore(Protocol):
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes: ...
 
-    def delete(self, key: str) -> None:
-        """Remove what lies under the key; nothing there is no error."""
+    def delete(self, key: str, spared: Sequence[str] = ()) -> None:
+        """Remove what lies under the key, but for what lies at or under the keys SPARED; nothing there is no error."""
 
     def open_log(self, key: str) -> BinaryIO:
         """A log to append to; what was written is readable at once, from this store."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace_metrics.definitions import STEP_SECONDS
-from headrace_protos.v1 import events_pb2
+from headrace_protos.v1 import events_pb2, run_store_pb2
 from headrace_scheduler.engine import Step, step
 from headrace_scheduler.engine.commands import Admit, Command
 from headrace_scheduler.engine.contents import Content
@@ -35,6 +35,7 @@ class Drive:
     claimed: int = 0  # of them, the first ones: steps that are not durable yet use them up
     applied: int = 0  # facts, since the run was loaded
     deleting: bool = False
+    keeps_cache: bool = True  # of one that is deleted: all who asked for it say so
     storing: bool = False
 
     @property
@@ -57,6 +58,12 @@ class Drive:
         if fact is not None:
             self.facts.append(fact)
         self.inbox.append((self.applied + len(self.facts), inbox_id))
+
+    def note(self, request: run_store_pb2.DeliverRequest) -> None:
+        """A request for the run's deletion is no fact."""
+        if request.WhichOneof("item") == "delete":
+            self.deleting = True
+            self.keeps_cache &= request.delete.keep_cache
 
     def take(self) -> list[Fact]:
         """Facts for one step, no more than it may apply."""

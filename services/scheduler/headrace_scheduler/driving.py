@@ -131,7 +131,7 @@ class Driver:
         """An inbox item for a loaded run; the next append of the run consumes it."""
         drive = self._drives[item.request.run_id]
         drive.deliver(item.inbox_id, fact)
-        drive.deleting |= item.request.WhichOneof("item") == "delete"
+        drive.note(item.request)
         self._touch(item.request.run_id)
 
     def adopt(self, drive: Drive, commands: Iterable[Command]) -> None:
@@ -376,7 +376,7 @@ class Driver:
         request.runs.add(run_id=drive.run_id, expected_revision=drive.state.revision, delete=True)
         await self._until_stored(request)
         self.drop(drive)
-        if self._dispatcher is not None:
+        if self._dispatcher is not None and not drive.keeps_cache:
             await self._dispatcher.forget_run(drive.run_id)
 
     async def _refused(self, steps: Sequence[tuple[Drive, Advance]], result: rs.RunAppended) -> None:

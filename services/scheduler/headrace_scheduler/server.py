@@ -87,7 +87,8 @@ async def running(
         granting = Access(artifacts)
         stack.callback(granting.close)
         attempts = AttemptsService(stubs.store, receiver, parts.ownership, assignment, executor.completed, granting)
-        access = ArtifactService(artifacts, driver.writes, parts.cache.forget_artifacts)
+        elsewhere = settings.remote(os.environ)
+        access = ArtifactService(artifacts, driver.writes, parts.cache.forget_artifacts, elsewhere.forget)
         served = [
             Served(
                 "headrace.v1.Scheduler",

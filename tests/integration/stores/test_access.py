@@ -236,7 +236,9 @@ async def test_a_pods_log_is_followed_through_the_scheduler(attempt: Companion, 
     assert known.launch is not None
     running = asyncio.Event()
     running.set()
-    service = ArtifactService(Stores(behind, [], Areas([Area(behind.root)])), lambda _: running.is_set(), nobody)
+    service = ArtifactService(
+        Stores(behind, [], Areas([Area(behind.root)])), lambda _: running.is_set(), nobody, lambda _: None
+    )
     request = scheduler_pb2.ReadRequest(uri=f"{known.launch.task_root}/executor-logs", follow=True)
     log = await asyncio.to_thread(store.open_log, "1/executor-logs")
     growing = store._logs.get("1/executor-logs")

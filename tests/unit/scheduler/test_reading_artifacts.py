@@ -32,7 +32,7 @@ async def nobody(uris):
 
 @pytest.fixture
 def service(store):
-    return ArtifactService(store, lambda uri: False, nobody)
+    return ArtifactService(store, lambda uri: False, nobody, lambda uri: None)
 
 
 async def names(service, uri):
@@ -107,7 +107,7 @@ async def test_what_is_deleted_is_told(store):
 
     store.areas = None
     store.is_own = lambda uri: True
-    service = ArtifactService(store, lambda uri: False, deleted)
+    service = ArtifactService(store, lambda uri: False, deleted, lambda uri: None)
     await service.Delete(pb.DeleteObjectsRequest(uris=[store.uri("run/file"), store.uri("run/tree") + "/"]), None)
     assert told == [store.uri("run/file"), store.uri("run/tree") + "/"]
     assert not store.exists("run/file")

@@ -29,6 +29,7 @@ class FoundObject:
     url: str
     digest: str
     etag: str
+    modified_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Found:
 
     @classmethod
     def of(cls, uri: str, way: Way) -> Found:
-        objects = [FoundObject(one.name, one.size, one.url, one.digest, one.etag) for one in way.objects]
+        objects = [
+            FoundObject(one.name, one.size, one.url, one.digest, one.etag, one.modified_us) for one in way.objects
+        ]
         return cls(uri, objects, way.is_folder, way.growing, way.missing, list(way.empty_folders))
 
 

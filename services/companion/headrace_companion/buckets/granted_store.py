@@ -144,7 +144,8 @@ class GrantedStore:
         found = self._find(prefix, look=True)
         if not found.is_folder:
             return []
-        return sorted((Listed(f"{prefix}/{one.name}", one.size) for one in found.objects), key=lambda one: one.key)
+        files = (Listed(f"{prefix}/{one.name}", one.size, one.modified_us) for one in found.objects)
+        return sorted(files, key=lambda one: one.key)
 
     def size(self, key: str) -> int:
         log = self._logs.get(key)
@@ -275,9 +276,9 @@ class GrantedStore:
             file.write(data)
             self._put_range(uri, file.fileno(), 0, len(data), "", url)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, spared: Sequence[str] = ()) -> None:
         self._logs.forget(checked_key(key))
-        self._drop([self.uri(key)])
+        self._drop([self.uri(key)], [self.uri(one) for one in spared])
 
     # Logs
 
@@ -379,10 +380,10 @@ class GrantedStore:
             return [f"{folder}/{piece_name(number, number)}" for number in range(numbers[0], numbers[0] + PIECES)]
         return list(self._usual) if uri in self._usual else []
 
-    def _drop(self, uris: Sequence[str]) -> None:
+    def _drop(self, uris: Sequence[str], spared: Sequence[str] = ()) -> None:
         for uri in uris:
             self._reads.pop(uri, None)
-        self.ask([Want(delete=uri) for uri in uris])
+        self.ask([Want(delete=uri, spared=spared) for uri in uris])
 
     def _own_key(self, key: str) -> None:
         """Of what may be written."""

@@ -47,6 +47,14 @@ def is_hidden(key: str) -> bool:
     return HIDDEN in key.split("/")
 
 
+def belongs_to(path: str, keys: Iterable[str]) -> bool:
+    """Whether an object is one of the keys, lies below one, or is part of what one is made of."""
+    return any(
+        path in (key, manifest_key(key), upload_key(key)) or path.startswith((f"{key}/", f"{pieces_key(key)}/"))
+        for key in keys
+    )
+
+
 def part_size(size: int) -> int:
     """Bytes of each part but the last, so that there are at most MOST_PARTS."""
     needed = -(-size // MOST_PARTS)

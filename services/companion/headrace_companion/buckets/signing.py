@@ -27,6 +27,7 @@ from headrace_companion.buckets.layout import (
     LONGEST_KEY,
     SINGLE,
     Manifest,
+    belongs_to,
     in_order,
     is_hidden,
     manifest_key,
@@ -123,7 +124,7 @@ class SigningGranter:
             "put": lambda: self._put(bucket, key, want.put),
             "complete": lambda: self._complete(bucket, key, want.complete),
             "abort": lambda: self._abort(bucket, key, want.upload),
-            "delete": lambda: self._delete(bucket, key),
+            "delete": lambda: self._delete(bucket, key, [split(one)[1] for one in want.spared]),
         }
         if kind is None:
             return Way(problem="nothing was asked for")
@@ -158,7 +159,8 @@ class SigningGranter:
             if not name or name.endswith("/") or is_hidden(name):
                 continue  # a marker that stands for a folder, or ours
             url = "" if look or len(way.objects) >= MOST_SIGNED else self._sign("GET", bucket, path)
-            way.objects.add(name=name, size=one.size or 0, url=url, etag=one.etag or "")
+            modified = int(one.last_modified.timestamp() * 1e6) if one.last_modified else 0
+            way.objects.add(name=name, size=one.size or 0, url=url, etag=one.etag or "", modified_us=modified)
         return way if way.objects else None
 
     def _pieces(self, bucket: str, key: str, look: bool) -> Way | None:
@@ -246,12 +248,15 @@ class SigningGranter:
             if error.code != "NoSuchUpload":
                 raise
 
-    def _delete(self, bucket: str, key: str) -> Way:
+    def _delete(self, bucket: str, key: str, spared: Sequence[str]) -> Way:
         """The object or folder and what belongs to it; a folder's manifest last, so that half a folder is never one."""
+        if any(key == one or key.startswith(f"{one}/") for one in spared):
+            return Way()
         text = None if is_hidden(key) else self._text(bucket, upload_key(key))
         if text is not None:
             self._abort(bucket, key, str(json.loads(text)["upload"]))
-        doomed = [one.object_name or "" for one in self._beneath(bucket, f"{key}/")]
+        beneath = [one.object_name or "" for one in self._beneath(bucket, f"{key}/")]
+        doomed = [path for path in beneath if not belongs_to(path, spared)]
         for path in doomed:
             folder, found, name = path.rpartition(upload_key(""))
             if found:  # an unfinished upload beneath

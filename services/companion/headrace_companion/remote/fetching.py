@@ -93,6 +93,10 @@ class Fetcher:
         """The content was copied."""
         self._kept.release(kept)
 
+    def forget(self, uri: str) -> None:
+        """Drop what was fetched from there."""
+        self._kept.forget(self.location(uri))
+
     def can_store(self, uri: str) -> bool:
         """Whether content can be put there too."""
         return scheme_of(uri) in OBJECT_STORES

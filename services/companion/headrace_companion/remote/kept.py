@@ -102,6 +102,15 @@ class KeptContent:
         for aside in gone:
             shutil.rmtree(aside, ignore_errors=True)
 
+    def forget(self, uri: str) -> None:
+        """Drop all versions of a URI that nobody copies from."""
+        with self._lock:
+            entries = [place for place, _, _ in self._entries(self._of(uri)) if not self._pins[place]]
+            gone = [self._put_aside(place) for place in entries]
+            self._bytes = -1
+        for aside in gone:
+            shutil.rmtree(aside, ignore_errors=True)
+
     def clear_unfinished(self) -> None:
         """Drop what a dead platform left half fetched."""
         shutil.rmtree(self._folder / UNFINISHED, ignore_errors=True)

@@ -13,6 +13,7 @@ import grpc
 from headrace_companion.store import ArtifactStore, KeyRefused, ObjectMissing, StoreDown, StoreError, checked_key
 from headrace_protos.v1 import scheduler_pb2 as pb
 from headrace_protos.v1 import scheduler_pb2_grpc
+from headrace_scheduler.packages import FOLDER as PACKAGES
 from headrace_scheduler.stores.composite import Stores
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -26,10 +27,15 @@ LOOKERS = 16
 
 
 class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
-    """`growing(uri)` tells whether an attempt in flight may still add to the object; `deleted(uris)` follows a deletion."""
+    """`growing(uri)` tells whether an attempt in flight may still add to the object; `deleted(uris)` follows a deletion;
+    `forget(uri)` drops copies of what was fetched from elsewhere.
+    """
 
-    def __init__(self, store: Stores, growing: Callable[[str], bool], deleted: Deleted) -> None:
+    def __init__(
+        self, store: Stores, growing: Callable[[str], bool], deleted: Deleted, forget: Callable[[str], None]
+    ) -> None:
         self._store = store
+        self._forget = forget
         self._growing = growing
         self._deleted = deleted
 
@@ -70,12 +76,28 @@ class ArtifactService(scheduler_pb2_grpc.ArtifactAccessServicer):
         return pb.ExistsResponse(exists=await exists(self._store, request.uris))
 
     async def Delete(self, request: pb.DeleteObjectsRequest, context: Context) -> pb.DeleteObjectsResponse:  # noqa: N802
-        """Delete each, and what lies below it; cached results that need it are forgotten."""
-        for uri in request.uris:
-            key = self._own_key(uri.rstrip("/"))
-            await self._refusing(key, partial(self._store.delete, key))
-        await self._deleted(request.uris)
+        """Delete each, and what lies below it but what is spared; cached results that need it are forgotten."""
+        spared = [self._own_key(uri.rstrip("/")) for uri in request.spared]
+        for key in [self._own_key(uri.rstrip("/")) for uri in request.uris]:
+            await self._refusing(key, partial(self._store.delete, key, spared))
+        for uri in request.fetched:
+            await asyncio.to_thread(self._forget, uri)
+        if not spared and request.uris:  # whoever spares something has told the cache
+            await self._deleted(request.uris)
         return pb.DeleteObjectsResponse()
+
+    async def ListPackages(self, request: pb.ListPackagesRequest, context: Context) -> pb.ListPackagesResponse:  # noqa: N802
+        """Each archive's folder, with the time of the newest file in it."""
+        found: dict[str, pb.StoredPackage] = {}
+        for namespace in request.namespaces:
+            top = f"{self._store.areas.default_root(namespace)}/{PACKAGES}"
+            key = self._own_key(top)
+            for one in await self._refusing(key, partial(self._store.listing, key)):
+                uri = f"{top}/{one.key[len(key) + 1 :].partition('/')[0]}"
+                package = found.setdefault(uri, pb.StoredPackage(uri=uri, namespace=namespace))
+                package.size += one.size
+                package.modified_at_us = max(package.modified_at_us, one.modified_us)
+        return pb.ListPackagesResponse(packages=found.values())
 
     async def _read(self, key: str, offset: int, length: int, *, missing_ok: bool) -> bytes:
         try:

@@ -86,9 +86,10 @@ class Stores:
         store, own = self._at(key)
         return store.read(own, offset, length)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, spared: Sequence[str] = ()) -> None:
         store, own = self._at(key)
-        store.delete(own)
+        others = [self._at(one) for one in spared]
+        store.delete(own, [there for other, there in others if other is store])
 
     def open_log(self, key: str) -> BinaryIO:
         store, own = self._at(key)
