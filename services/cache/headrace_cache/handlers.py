@@ -83,6 +83,24 @@ class CacheService(cache_pb2_grpc.CacheServicer):
         """Entries out."""
         return cache_pb2.InvalidateResponse(dropped=await self._store.invalidate(request))
 
+    async def ListEntries(  # noqa: N802
+        self, request: cache_pb2.ListEntriesRequest, context: Context
+    ) -> cache_pb2.EntryRecords:
+        """By age and number."""
+        return cache_pb2.EntryRecords(entries=await self._store.listed(request))
+
+    async def EntriesUsing(  # noqa: N802
+        self, request: cache_pb2.EntriesUsingRequest, context: Context
+    ) -> cache_pb2.EntryRecords:
+        """By what they need."""
+        return cache_pb2.EntryRecords(entries=await self._store.using(request.uris))
+
+    async def ListPipelines(  # noqa: N802
+        self, request: cache_pb2.ListPipelinesRequest, context: Context
+    ) -> cache_pb2.CachedPipelines:
+        """Those that have entries."""
+        return cache_pb2.CachedPipelines(pipelines=await self._store.pipelines())
+
     async def Explain(self, request: cache_pb2.ExplainRequest, context: Context) -> cache_pb2.ExplainResponse:  # noqa: N802
         """Of ingredients as they are now, or of a task as it was."""
         return await explained(self._store, request)

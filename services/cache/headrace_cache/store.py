@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from headrace_protos.v1 import cache_pb2, events_pb2
-from headrace_servicekit.postgres import Database, Transaction
+from headrace_servicekit.postgres import Database, Row, Transaction
 from headrace_servicekit.sqlfiles import load_queries
 
 SQL: Final = Path(__file__).parent / "sql"
@@ -18,6 +18,7 @@ SCHEMA: Final = "cache"
 QUERIES: Final = load_queries(SQL / "queries")
 RESERVATION_S: Final = 60.0
 MISSES_DAYS: Final = 30  # that people may ask why
+MOST_LISTED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,29 @@ class CacheStore:
 
         return await self._database.transaction(work)
 
+    async def listed(self, request: cache_pb2.ListEntriesRequest) -> list[cache_pb2.EntryRecord]:
+        """The oldest of a pipeline."""
+        asked = {
+            "namespace": request.namespace,
+            "pipeline_name": request.pipeline_name,
+            "before_us": request.created_before_us,
+            "beyond": request.beyond if request.counted else None,
+            "most": request.most or MOST_LISTED,
+        }
+        return [_record(row) for row in await self._database.read(QUERIES["list_entries"], asked)]
+
+    async def using(self, uris: Sequence[str]) -> list[cache_pb2.EntryRecord]:
+        """Entries that need what lies there, below, or above."""
+        bare = [uri.rstrip("/") for uri in uris]
+        above = {folder for uri in bare for folder in _above(uri)}
+        asked = {"uris": sorted({*bare, *(f"{uri}/" for uri in bare), *above}), "prefixes": [f"{uri}/" for uri in bare]}
+        return [_record(row) for row in await self._database.read(QUERIES["entries_using"], asked)]
+
+    async def pipelines(self) -> list[cache_pb2.CachedPipeline]:
+        """Those that have entries."""
+        rows = await self._database.read(QUERIES["cached_pipelines"])
+        return [cache_pb2.CachedPipeline(namespace=row[0], pipeline_name=row[1]) for row in rows]
+
     async def nearest(self, of: cache_pb2.Ingredients, key: str, before_us: int) -> list[Near]:
         """The newest other entries of the same component (else of the pipeline) that were there before; 0: that are there."""
         told = {"namespace": of.namespace, "pipeline_name": of.pipeline_name, "key": key, "before_us": before_us}
@@ -189,8 +213,28 @@ def _misses(told: Sequence[cache_pb2.Reservation]) -> dict[str, list[Any]]:
     }
 
 
+def _record(row: Row) -> cache_pb2.EntryRecord:
+    key, namespace, pipeline, origin, created, newer, uris = row
+    return cache_pb2.EntryRecord(
+        key=key,
+        namespace=namespace,
+        pipeline_name=pipeline,
+        origin=origin,
+        created_at_us=created,
+        newer=newer,
+        uris=uris,
+    )
+
+
+def _above(uri: str) -> Iterator[str]:
+    """The folders that it lies in, with and without the slash at their end."""
+    while "/" in (uri := uri.rstrip("/")):
+        uri = uri.rpartition("/")[0]
+        yield from (uri, f"{uri}/")
+
+
 def uris_of(values: events_pb2.Values) -> list[str]:
-    """The artifacts' URIs, for invalidation."""
-    return [
-        artifact.uri for group in values.artifacts.values() for artifact in group.artifacts if "\n" not in artifact.uri
-    ]
+    """What the outputs need in the stores: artifacts, and values by reference."""
+    found = [artifact.uri for group in values.artifacts.values() for artifact in group.artifacts]
+    found += [value.uri for value in values.parameters.values() if value.uri]
+    return [uri for uri in found if "\n" not in uri]

@@ -228,3 +228,51 @@ async def test_every_query_prepares(cache, database_url):
                 await t.execute(f"PREPARE q{number} AS {QUERIES.positional(name)}")
 
         await database.transaction(prepare)
+
+
+async def test_entries_are_listed_by_age_and_number_and_by_what_they_need(cache, database_url):
+    keys = [await commit(cache, ingredients(lr), origin=f"run-{lr}/train") for lr in ("0.1", "0.2", "0.3")]
+    async with Database(database_url, name="test") as database:
+
+        async def age(tx):
+            for days, key in zip((9, 5, 1), keys, strict=True):
+                told = {"days": days, "key": key}
+                made = (
+                    "UPDATE cache.entries SET created_at = now() - make_interval(days => %(days)s) WHERE key = %(key)s"
+                )
+                await tx.execute(made, told)
+
+        await database.transaction(age)
+        ((week_ago,),) = await database.read("SELECT (extract(epoch FROM now() - interval '7 days') * 1e6)::bigint")
+    of = {"namespace": "default", "pipeline_name": "p"}
+    assert [
+        (one.namespace, one.pipeline_name) for one in (await cache.ListPipelines(pb.ListPipelinesRequest())).pipelines
+    ] == [("default", "p")]
+
+    async def listed(**limits) -> list[str]:
+        return [one.key for one in (await cache.ListEntries(pb.ListEntriesRequest(**of, **limits))).entries]
+
+    assert await listed() == []
+    assert await listed(created_before_us=week_ago) == keys[:1]
+    assert await listed(beyond=1, counted=True) == keys[:2]
+    assert await listed(beyond=0, counted=True, most=2) == keys[:2]
+    (first, *_) = (await cache.ListEntries(pb.ListEntriesRequest(**of, created_before_us=week_ago))).entries
+    assert (first.origin, first.newer, list(first.uris)) == ("run-0.1/train", 2, ["file:///a/b"])
+
+    async def using(*uris: str) -> int:
+        return len((await cache.EntriesUsing(pb.EntriesUsingRequest(uris=uris))).entries)
+
+    for uri in ("file:///a/b", "file:///a/b/", "file:///a", "file:///a/b/c"):
+        assert await using(uri) == 3, uri
+    assert await using("file:///a/bc", "file:///x") == 0
+
+
+async def test_values_by_reference_are_among_what_an_entry_needs(cache):
+    one = ingredients()
+    values = outputs()
+    values.parameters["big"].CopyFrom(events_pb2.Value(uri="file:///a/values/x", size=40_000))
+    entry = pb.Entry(key=await key_of(cache, one), origin="run-1/train", outputs=values, ingredients=one)
+    await cache.Commit(pb.CommitRequest(entries=[entry]))
+    (found,) = (await cache.EntriesUsing(pb.EntriesUsingRequest(uris=["file:///a/values/x"]))).entries
+    assert sorted(found.uris) == ["file:///a/b", "file:///a/values/x"]
+    assert (await cache.Invalidate(pb.InvalidateRequest(uris=["file:///a/values/x"]))).dropped == 1

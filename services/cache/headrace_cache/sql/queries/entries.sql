@@ -61,3 +61,27 @@ WHERE namespace = %(namespace)s AND pipeline_name = %(pipeline_name)s AND key <>
   AND (%(before_us)s::bigint = 0 OR created_at < to_timestamp(%(before_us)s::bigint / 1000000.0))
 ORDER BY created_at DESC
 LIMIT 50;
+
+-- name: list_entries
+-- Of one pipeline those that are too old or too many, the oldest first; `beyond` NULL = any number.
+SELECT key, namespace, pipeline_name, origin, (extract(epoch FROM created_at) * 1000000)::bigint, newer, uris FROM (
+    SELECT e.*, row_number() OVER (ORDER BY e.created_at DESC, e.key DESC) - 1 AS newer
+    FROM cache.entries e WHERE e.namespace = %(namespace)s AND e.pipeline_name = %(pipeline_name)s
+) AS ranked
+WHERE created_at < to_timestamp(%(before_us)s::bigint / 1000000.0) OR newer >= %(beyond)s::bigint
+ORDER BY created_at, key LIMIT %(most)s;
+
+-- name: entries_using
+-- Entries of which something lies at one of the places, or begins with one of the prefixes.
+SELECT e.key, e.namespace, e.pipeline_name, e.origin, (extract(epoch FROM e.created_at) * 1000000)::bigint, 0, e.uris
+FROM cache.entries e WHERE e.key IN (
+    SELECT u.key FROM cache.entry_uris u WHERE u.uri = ANY (ARRAY(SELECT left(uri, 1000) FROM unnest(%(uris)s::text[]) AS uri))
+    UNION
+    SELECT u.key FROM unnest(%(prefixes)s::text[]) AS p (prefix)
+    JOIN cache.entry_uris u ON u.uri >= left(p.prefix, 1000) COLLATE "C" AND u.uri <= (left(p.prefix, 1000) || chr(1114111)) COLLATE "C"
+)
+ORDER BY e.key;
+
+-- name: cached_pipelines
+-- The pipelines that have entries.
+SELECT namespace, pipeline_name FROM cache.entries GROUP BY 1, 2 ORDER BY 1, 2;
