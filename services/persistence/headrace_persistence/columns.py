@@ -194,6 +194,12 @@ def links(changes: Sequence[RunChange]) -> Columns:
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 
+def uses(changes: Sequence[RunChange]) -> Columns:
+    """For insert_uses."""
+    rows = [(change.row.run, uri) for change in changes for uri in sorted(change.places)]
+    return {"run": [run for run, _ in rows], "uri": [uri.replace("\0", "").rstrip("/") for _, uri in rows]}
+
+
 def runs(changes: Sequence[RunChange], counts: dict[int, list[int]]) -> Columns:
     """For update_runs; COUNTS has the tasks by state, after this append."""
     made: Columns = {

@@ -7,7 +7,7 @@ the result into arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,6 +60,8 @@ class RunChange:
     attempts: dict[tuple[str, int], AttemptChange] = field(default_factory=dict)
     artifacts: dict[str, tuple[int, ev.Artifact]] = field(default_factory=dict)
     links: dict[tuple[str, int, str, int], str] = field(default_factory=dict)
+    places: set[str] = field(default_factory=set)  # outside its own folder, that it uses
+    taken: set[str] = field(default_factory=set)  # those of them that are results of another run
 
 
 @dataclass(slots=True)
@@ -238,6 +240,8 @@ def _task_finished(change: RunChange, event: ev.Event, kind: str) -> None:
     task.waiting_on = b""
     task.retry_at_us = 0
     _link(change, event, OUTPUT, finished.outputs)
+    if finished.cached_from or finished.linked_from:
+        change.taken.update(_places(change, finished.outputs))
 
 
 def _task_reset(change: RunChange, event: ev.Event, kind: str) -> None:
@@ -340,7 +344,10 @@ def _attempt_finished(change: RunChange, event: ev.Event, kind: str) -> None:
 
 
 def _link(change: RunChange, event: ev.Event, direction: int, values: ev.Values) -> None:
-    """Remember the artifacts among VALUES, and that the task at the event's path reads or writes them."""
+    """Remember the artifacts among VALUES, and that the task at the event's path reads or writes them; and the places outside the
+    run's own folder.
+    """
+    change.places.update(_places(change, values))
     if not values.artifacts:
         return
     for name, group in values.artifacts.items():
@@ -352,6 +359,18 @@ def _link(change: RunChange, event: ev.Event, direction: int, values: ev.Values)
                 change.artifacts[artifact.artifact_id] = (event.time_us, artifact)
             if event.path:  # the root has no row of its own
                 change.links[event.path, direction, name, position] = artifact.artifact_id
+
+
+def _places(change: RunChange, values: ev.Values) -> Iterator[str]:
+    """Where artifacts and values by reference lie that are in other folders than the run's own."""
+    own = f"/{change.row.run_id}/"
+    for value in values.parameters.values():
+        if value.uri and own not in value.uri:
+            yield value.uri
+    for group in values.artifacts.values():
+        for artifact in group.artifacts:
+            if artifact.uri and own not in artifact.uri:
+                yield artifact.uri
 
 
 _APPLY: Final[dict[str, Callable[[RunChange, ev.Event, str], None]]] = {

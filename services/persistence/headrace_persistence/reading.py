@@ -17,7 +17,7 @@ def run(row: Row) -> rq.Run:
     """A run, from the columns of get_run."""
     run_id, number, namespace, experiment, name, description, pipeline, version, pipeline_name = row[:9]
     parameters, root, account, cache, storage, state, error, outputs, revision = row[9:18]
-    created, scheduled, started, finished, history, recurring, counts, resume = row[18:]
+    created, scheduled, started, finished, history, recurring, counts, resume = row[18:26]
     made = rq.Run.FromString(history)  # what was appended to it piece by piece
     made.run_id, made.id, made.namespace, made.experiment_id = run_id, number, namespace, experiment
     made.display_name, made.description = name, description
@@ -39,6 +39,7 @@ def run(row: Row) -> rq.Run:
         origin = rs.Resume.FromString(resume)
         made.resumed_from = origin.run_id
         made.resumed_tasks.extend(origin.from_tasks)
+    made.pinned, made.logs_deleted_at_us, made.traces_deleted_at_us = row[26:]
     made.tasks_total = sum(counts)
     for number_of_state, count in enumerate(counts, 1):
         if count:

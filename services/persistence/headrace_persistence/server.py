@@ -12,6 +12,7 @@ from typing import Any
 from headrace_persistence.handlers.catalog import Catalog
 from headrace_persistence.handlers.lineage import Lineage
 from headrace_persistence.handlers.metadata import MetadataStore
+from headrace_persistence.handlers.retention import Retention
 from headrace_persistence.handlers.run_query import RunQuery
 from headrace_persistence.handlers.run_store import RunStore
 from headrace_persistence.housekeeping import Housekeeper
@@ -23,6 +24,12 @@ from headrace_persistence.metadata.finding import Finder
 from headrace_persistence.metadata.putting import Writer
 from headrace_persistence.notifying import Hub
 from headrace_persistence.queries import MIGRATIONS, SCHEMA
+from headrace_persistence.retention.dooming import Doomer
+from headrace_persistence.retention.erasing import Eraser
+from headrace_persistence.retention.keeping import MOST_RUNS, Keeper
+from headrace_persistence.retention.looking import Looker, Neighbours
+from headrace_persistence.retention.rules import Rules
+from headrace_persistence.retention.sweeping import Sweeper, pacer
 from headrace_persistence.settings import PersistenceSettings
 from headrace_persistence.stores.appending import Appender
 from headrace_persistence.stores.archiving import Archive
@@ -37,7 +44,15 @@ from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.exporting import Projector
 from headrace_persistence.watching import Watcher
 from headrace_protos.ml_metadata.metadata_store_service_pb2_grpc import add_MetadataStoreServiceServicer_to_server
-from headrace_protos.v1 import catalog_pb2_grpc, lineage_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
+from headrace_protos.v1 import (
+    cache_pb2_grpc,
+    catalog_pb2_grpc,
+    lineage_pb2_grpc,
+    retention_pb2_grpc,
+    run_query_pb2_grpc,
+    run_store_pb2_grpc,
+    scheduler_pb2_grpc,
+)
 from headrace_servicekit import server, telemetry
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
@@ -79,10 +94,11 @@ async def serve(settings: Settings, sink: SpanSink | None = None, network: Netwo
             "persistence needs a database: set HEADRACE_DATABASE_URL to a Postgres of release 15 or later",
         )
     await migrate(settings.database_url, SCHEMA, MIGRATIONS)
-    most = settings.persistence_connections if isinstance(settings, PersistenceSettings) else 6
+    own = settings if isinstance(settings, PersistenceSettings) else PersistenceSettings()
+    own.checked()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            Database(settings.database_url, name="persistence", min_size=2, max_size=most)
+            Database(settings.database_url, name="persistence", min_size=2, max_size=own.persistence_connections)
         )
         await stack.enter_async_context(Housekeeper(database).running())
         if telemetry.on_call:  # somebody is told
@@ -92,15 +108,38 @@ async def serve(settings: Settings, sink: SpanSink | None = None, network: Netwo
         if sink is not None:
             projector = await stack.enter_async_context(Projector(database, Runs(database), sink).running())
             hub.listeners.append(projector.runs_changed)
+        neighbours = Neighbours(
+            cache_pb2_grpc.CacheStub(
+                await stack.enter_async_context(server.channel(settings.address_of("cache"), network))
+            ),
+            scheduler_pb2_grpc.ArtifactAccessStub(
+                await stack.enter_async_context(server.channel(settings.address_of("scheduler"), network))
+            ),
+        )
+        retention = _retention(database, own, neighbours, inbox, hub)
+        await stack.enter_async_context(retention.keeper.running(own.retention_every))
         told: Any = {"service": "persistence", "probe": database.probe, "sink": sink, "network": network}
         listening = await stack.enter_async_context(
-            server.serve(settings.listening("persistence"), _served(database, inbox, hub), **told)
+            server.serve(settings.listening("persistence"), _served(database, inbox, hub, retention), **told)
         )
         return Handle(listening.address, stack.pop_all())
     raise AssertionError("the stack never swallows an error")
 
 
-def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
+def _retention(
+    database: Database, settings: PersistenceSettings, neighbours: Neighbours, inbox: Inbox, hub: Hub
+) -> Retention:
+    """What keeps storage from growing, and what erases."""
+    pace = pacer(settings.retention_rate)
+    rules = Rules(database, settings.policies())
+    looker = Looker(database, neighbours, MOST_RUNS)
+    sweeper = Sweeper(database, neighbours, pace)
+    doomer = Doomer(database, neighbours, inbox)
+    keeper = Keeper(database, rules, looker, doomer, sweeper, hub.inbox_changed, pace)
+    return Retention(database=database, rules=rules, keeper=keeper, eraser=Eraser(database, sweeper))
+
+
+def _served(database: Database, inbox: Inbox, hub: Hub, retention: Retention) -> list[server.Served]:
     store = RunStore(
         inbox=inbox,
         sessions=Sessions(database),
@@ -119,6 +158,9 @@ def _served(database: Database, inbox: Inbox, hub: Hub) -> list[server.Served]:
             "ml_metadata.MetadataStoreService", lambda on: add_MetadataStoreServiceServicer_to_server(metadata, on)
         ),
         server.Served("headrace.v1.Lineage", lambda on: lineage_pb2_grpc.add_LineageServicer_to_server(lineage, on)),
+        server.Served(
+            "headrace.v1.Retention", lambda on: retention_pb2_grpc.add_RetentionServicer_to_server(retention, on)
+        ),
         server.Served("headrace.v1.RunStore", lambda on: run_store_pb2_grpc.add_RunStoreServicer_to_server(store, on)),
         server.Served("headrace.v1.RunQuery", lambda on: run_query_pb2_grpc.add_RunQueryServicer_to_server(query, on)),
         server.Served("headrace.v1.Catalog", lambda on: catalog_pb2_grpc.add_CatalogServicer_to_server(catalog, on)),

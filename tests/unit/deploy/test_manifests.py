@@ -132,7 +132,11 @@ def test_a_policy_says_who_may_call_it(path, workload):
 
 def test_policies_let_each_service_call_whom_it_calls_and_nobody_else():
     policies = {one["metadata"]["name"].removeprefix("headrace-"): one["spec"] for _, one in of_kind("NetworkPolicy")}
-    calls = {"apiserver": {"persistence", "scheduler"}, "scheduler": {"persistence", "cache"}}
+    calls = {
+        "apiserver": {"persistence", "scheduler"},
+        "scheduler": {"persistence", "cache"},
+        "persistence": {"scheduler", "cache"},  # for retention
+    }
     for caller in SERVICES:
         assert peers(policies[caller], "egress", "to") == calls.get(caller, set())
     for called in ("scheduler", "persistence", "cache"):

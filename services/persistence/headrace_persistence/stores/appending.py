@@ -16,6 +16,7 @@ from headrace_persistence import columns
 from headrace_persistence.arrays import literals
 from headrace_persistence.projecting import RefusedError, RunChange, RunRow, project
 from headrace_persistence.queries import SQL
+from headrace_persistence.retention.leaving import leave_remains
 from headrace_persistence.stores.sessions import lost
 from headrace_protos.lifecycle import TASK_TRANSITIONS
 from headrace_protos.v1 import events_pb2 as ev
@@ -160,9 +161,35 @@ class _Append:
                 revision = row[2] + len(run.events)
                 self._done.outcomes[index] = rs.RunAppended(run_id=run.run_id, outcome=rs.COMMITTED, revision=revision)
                 self._done.changed.add(row[1])
+        changes, consumed = await self._without_doomed(changes, consumed)
         await self._write(changes, consumed)
         if deleted:
             await self._delete(deleted)
+
+    async def _without_doomed(
+        self, changes: list[RunChange], consumed: list[tuple[int, int]]
+    ) -> tuple[list[RunChange], list[tuple[int, int]]]:
+        """Uses of other runs' places are stored under retention's lock. Who takes a result that is being deleted is refused as if
+        the run had moved on: the scheduler loads it again, asks the cache again, and runs the task.
+        """
+        if not any(change.places for change in changes):
+            return changes, consumed
+        await self._tx.fetch(SQL["share_retention_lock"])
+        taken = sorted({uri for change in changes for uri in change.taken})
+        found = await self._tx.fetch(SQL["doomed_among"], {"uris": taken}) if taken else []
+        doomed = {row[0] for row in found}
+        late = {change.row.run for change in changes if change.taken & doomed}
+        for index in [index for index in self._indexes if late]:
+            row = next(
+                (c.row for c in changes if c.row.run in late and c.row.run_id == self._request.runs[index].run_id), None
+            )
+            if row is not None:
+                run = self._request.runs[index]
+                why = f"Run {run.run_id} takes a result that is being deleted: load it again"
+                self._done.outcomes[index] = _refused(run, rs.REFUSED_REVISION, why, row.revision)
+                self._done.changed.discard(row.run)
+        kept = [change for change in changes if change.row.run not in late]
+        return kept, [pair for pair in consumed if pair[0] not in late]
 
     async def _locked(self) -> dict[str, Row]:
         session = {"session_id": self._request.session_id, "epoch": self._request.epoch}
@@ -203,6 +230,7 @@ class _Append:
             ]
             await self._artifacts(changes)
             await self._run("insert_links", columns.links(changes))
+            await self._run("insert_uses", columns.uses(changes))
             if consumed:
                 pairs = {"run": [run for run, _ in consumed], "inbox_id": [one for _, one in consumed]}
                 await self._tx.connection.execute(SQL["consume_inbox"], pairs)
@@ -241,8 +269,10 @@ class _Append:
 
     async def _delete(self, rows: list[Row]) -> None:
         runs = {"runs": [row[1] for row in rows]}
+        await leave_remains(self._tx, {row[1]: row[0] for row in rows})
         artifacts = [row[0] for row in await self._tx.fetch(SQL["lock_artifacts_of"], runs)]
         await self._tx.execute(SQL["delete_links"], runs)
+        await self._tx.execute(SQL["delete_uses"], runs)
         await self._tx.execute(SQL["delete_orphans"], {"artifacts": artifacts})
         await self._tx.execute(SQL["delete_metadata_of_artifacts"], {"artifacts": artifacts})
         await self._tx.execute(SQL["delete_metadata_of_runs"], runs)

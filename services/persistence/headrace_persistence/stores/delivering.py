@@ -6,7 +6,7 @@ A create also writes the run's row and its first event; what a run's state forbi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -94,6 +94,10 @@ class Inbox:
         if row["pipeline_name"]:
             context = {"name": row["pipeline_name"][:LONGEST_NAME], "created_at_us": now_us}
             await tx.execute(SQL["insert_pipeline_context"], context)
+        places = sorted(set(_places(new)))
+        if places:
+            await tx.fetch(SQL["share_retention_lock"])
+            await tx.execute(SQL["insert_uses"], {"run": [run] * len(places), "uri": places})
         await tx.execute(SQL["insert_spec"], {"run": run, "spec_json": new.spec_json, "plan": new.plan})
         await tx.execute(
             SQL["insert_first_event"],
@@ -117,8 +121,14 @@ class Inbox:
         elif kind == "retry":
             await tx.execute(SQL["mark_retrying"], {"run": run})
         elif kind == "delete":
-            await tx.execute(SQL["mark_deleting"], {"run": run})
+            await tx.execute(SQL["mark_deleting"], {"run": run, "keep_cache": request.delete.keep_cache})
         return response
+
+    async def delete(self, tx: Transaction, run: int, run_id: str, shard: int, now_us: int) -> None:
+        """Ask for the deletion of a run that a policy takes, whose row the caller holds; its cached results stay."""
+        request = rs.DeliverRequest(key=f"retention/{run_id}", run_id=run_id, delete=rs.Delete(keep_cache=True))
+        await self._put(tx, request, "delete", now_us, run_id, run, shard)
+        await tx.execute(SQL["mark_deleting"], {"run": run, "keep_cache": True})
 
     async def _put(
         self, tx: Transaction, request: rs.DeliverRequest, kind: str, now_us: int, run_id: str, run: int, shard: int
@@ -186,6 +196,13 @@ async def _check_origin(tx: Transaction, run_id: str) -> None:
     refused = resume_refusal(run_id, row[0])
     if refused:
         raise ServiceError(Reason.WRONG_STATE, refused)
+
+
+def _places(new: rs.NewRun) -> Iterator[str]:
+    """What the run is given that lies in a store: nothing takes it away from now on."""
+    given = [value.uri for value in new.inputs.parameters.values()]
+    given += [artifact.uri for group in new.inputs.artifacts.values() for artifact in group.artifacts]
+    yield from (uri.replace("\0", "").rstrip("/") for uri in given if uri and f"/{new.run_id}/" not in uri)
 
 
 def _check_new(new: rs.NewRun) -> None:

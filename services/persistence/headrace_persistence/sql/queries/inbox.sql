@@ -55,8 +55,8 @@ UPDATE platform.runs SET terminate_pending = true WHERE id = %(run)s;
 UPDATE platform.runs SET retry_pending = true WHERE id = %(run)s;
 
 -- name: mark_deleting
--- From now on no reader sees the run.
-UPDATE platform.runs SET delete_pending = true WHERE id = %(run)s;
+-- From now on no reader sees the run. Its cached results stay where all who asked say so.
+UPDATE platform.runs SET delete_pending = true, cache_stays = %(keep_cache)s AND (cache_stays OR NOT delete_pending) WHERE id = %(run)s;
 
 -- name: fetch_inbox
 -- What waits for the session's shards, oldest first.

@@ -11,7 +11,7 @@ SELECT id, revision FROM platform.runs WHERE id = ANY(%(runs)s::bigint[]);
 SELECT r.run_id, r.id, r.namespace, r.experiment_id, r.display_name, r.description, r.pipeline_id, r.pipeline_version_id,
     r.pipeline_name, r.parameters_json, r.pipeline_root, r.service_account, r.enable_cache, r.storage_state, r.shown_state,
     r.error, r.outputs, r.revision, r.created_at_us, r.scheduled_at_us, r.started_at_us, r.finished_at_us, r.history,
-    r.recurring_run_id, r.task_counts, r.resume
+    r.recurring_run_id, r.task_counts, r.resume, r.pinned, r.logs_deleted_at_us, r.events_deleted_at_us
 FROM platform.runs r WHERE r.run_id = %(run_id)s AND NOT r.delete_pending;
 
 -- name: list_runs
@@ -25,7 +25,7 @@ FROM (
         r.run_id, r.id, r.namespace, r.experiment_id, r.display_name, r.description, r.pipeline_id, r.pipeline_version_id,
         r.pipeline_name, r.parameters_json, r.pipeline_root, r.service_account, r.enable_cache, r.storage_state, r.shown_state,
         r.error, r.outputs, r.revision, r.created_at_us, r.scheduled_at_us, r.started_at_us, r.finished_at_us, r.history,
-        r.recurring_run_id, r.task_counts, r.resume
+        r.recurring_run_id, r.task_counts, r.resume, r.pinned, r.logs_deleted_at_us, r.events_deleted_at_us
     FROM platform.runs r
     WHERE NOT r.delete_pending /*where*/ /*from*/
     ORDER BY /*order*/ r.created_at_us ASC, r.run_id ASC

@@ -1,0 +1,1 @@
+"""How long things are kept: policies, what follows from them, carrying it out, and erasing artifacts (docs/adr/0022)."""
