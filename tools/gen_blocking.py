@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SDK = Path(__file__).resolve().parent.parent / "sdk" / "headrace"
-MODULES = ("artifacts", "provenance", "tasks", "runs", "experiments", "pipelines", "client")
+MODULES = ("artifacts", "provenance", "retention", "tasks", "runs", "experiments", "pipelines", "client")
 WIDTH = 120
 ASYNC = re.compile(r"\bAsync(?=[A-Z])(?!Iterator\b)(\w+)")
 LISTED = re.compile(r"^(?:list|List)\[Async(\w+)\]$")
@@ -42,6 +42,7 @@ CLIENT = '''
         self.experiments = Experiments(client.experiments, self._runner)
         self.pipelines = Pipelines(client.pipelines, self._runner)
         self.artifacts = Artifacts(client.artifacts, self._runner)
+        self.retention = Retention(client.retention, self._runner)
         self._open = True
 
     def __enter__(self) -> Client:

@@ -21,6 +21,7 @@ from headrace.api.experiments import AsyncExperiment, AsyncExperiments, experime
 from headrace.api.pipelines import AsyncPipelines
 from headrace.api.provenance import AsyncArtifacts
 from headrace.api.raw import Raw, opened
+from headrace.api.retention import AsyncRetention
 from headrace.api.runs import AsyncRun, AsyncRuns
 from headrace.api.sources import Source
 from headrace.api.starting import Submittable, start_of
@@ -38,6 +39,7 @@ class AsyncClient:
     experiments: AsyncExperiments
     pipelines: AsyncPipelines
     artifacts: AsyncArtifacts
+    retention: AsyncRetention
 
     def __init__(
         self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
@@ -49,6 +51,7 @@ class AsyncClient:
         self.experiments = AsyncExperiments(catalog)
         self.pipelines = AsyncPipelines(catalog)
         self.artifacts = AsyncArtifacts(self._connection)
+        self.retention = AsyncRetention(self._connection)
 
     @property
     def namespace(self) -> str:

@@ -23,6 +23,7 @@ KFP: Final = "headrace_protos.kfp.v2beta1"
 SERVICES: Final = {  # what `call` is told → the module and class of the stub
     "Runs": ("headrace_protos.v1.runs_pb2_grpc", "RunsStub"),
     "Artifacts": ("headrace_protos.v1.artifacts_pb2_grpc", "ArtifactsStub"),
+    "Retention": ("headrace_protos.v1.retention_pb2_grpc", "RetentionStub"),
     "Cluster": ("headrace_protos.v1.cluster_pb2_grpc", "ClusterStub"),
     "Pipelines": ("headrace_protos.v1.pipelines_pb2_grpc", "PipelinesStub"),
     "RunService": (f"{KFP}.run_pb2_grpc", "RunServiceStub"),

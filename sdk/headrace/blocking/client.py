@@ -15,6 +15,7 @@ from headrace.api.sources import Source
 from headrace.blocking.experiments import Experiment, Experiments
 from headrace.blocking.pipelines import Pipelines, Submittable
 from headrace.blocking.provenance import Artifacts
+from headrace.blocking.retention import Retention
 from headrace.blocking.runs import Run, Runs
 from headrace.models import Event, Validation
 
@@ -29,6 +30,7 @@ class Client(Face[AsyncClient]):
     experiments: Experiments
     pipelines: Pipelines
     artifacts: Artifacts
+    retention: Retention
 
     def __init__(
         self, endpoint: str | None = None, *, namespace: str | None = None, token: str | Path | None = None
@@ -39,6 +41,7 @@ class Client(Face[AsyncClient]):
         self.experiments = Experiments(client.experiments, self._runner)
         self.pipelines = Pipelines(client.pipelines, self._runner)
         self.artifacts = Artifacts(client.artifacts, self._runner)
+        self.retention = Retention(client.retention, self._runner)
         self._open = True
 
     def __enter__(self) -> Client:

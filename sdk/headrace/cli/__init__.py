@@ -120,6 +120,10 @@ def _verb(options: Namespace) -> int | Coroutine[Any, Any, int]:
         from headrace.cli import caching
 
         return verbs.perform(caching.explain, options)
+    if options.verb == "retention" or (options.verb == "runs" and options.action in ("pin", "unpin")):
+        from headrace.cli import retention
+
+        return verbs.perform(retention.retention if options.verb == "retention" else retention.pin, options)
     if options.verb == "trace":
         from headrace.cli import tracing
 

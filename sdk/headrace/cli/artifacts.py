@@ -11,7 +11,7 @@ from typing import Any
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
-from headrace.cli import provenance, results
+from headrace.cli import provenance, results, retention
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
@@ -23,6 +23,8 @@ async def artifacts(client: Calls, options: argparse.Namespace) -> int:
     """What the action says."""
     if options.action == "diff":
         return await provenance.diff(client, options)
+    if options.action in ("erase", "erasures"):
+        return await {"erase": retention.erase, "erasures": retention.erasures}[options.action](client, options)
     if options.action == "list":
         return await _listed(client, options)
     run_id, one = await _one(client, options)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, Final
 
+from headrace.cli.retention_parsing import add_erasing
+
 VERBS: Final = ("experiments", "pipelines", "artifacts")
 Add = Callable[[argparse.ArgumentParser], None]
 
@@ -128,6 +130,7 @@ def _artifacts(verbs: Any, connection: Add, limit: Callable[[str], int]) -> None
     diff.add_argument("first", metavar="A", help="an artifact's id, number, digest or URI")
     diff.add_argument("second", metavar="B", help="the same")
     connection(diff)
+    add_erasing(actions, connection, limit)
 
 
 def _archived(one: argparse.ArgumentParser) -> None:

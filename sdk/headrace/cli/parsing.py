@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from headrace.cli.catalog_parsing import VERBS, add_verbs
+from headrace.cli.retention_parsing import add_retention
 from headrace.errors import BadInput
 from headrace.models import RUN_STATES
 
@@ -17,7 +18,7 @@ _PIPELINE = "FILE.py, FILE.py:PIPELINE, or a package: IR YAML or JSON, zip or ta
 
 SHELLS = ("bash", "zsh", "fish", "runs")  # the last: what the scripts themselves ask for
 OWN_VERBS = (
-    *("run", "runs", "resume", *VERBS, "cache", "trace", "nodes", "usage"),
+    *("run", "runs", "resume", *VERBS, "cache", "retention", "trace", "nodes", "usage"),
     *("validate", "compile", "diff", "components", "completion"),
 )
 
@@ -44,6 +45,7 @@ def parser(
     _resume(verbs)
     add_verbs(verbs, _connection, _python_file, _limit, _PIPELINE)
     _cache(verbs)
+    add_retention(verbs, _connection)
     trace = verbs.add_parser(
         "trace", help="show where a run's time went: its waterfall, its critical path, its time by cause"
     )
@@ -266,7 +268,9 @@ def _runs(verbs: Any) -> None:
         ("retry", "run again what failed"),
         ("archive", "take a run out of lists that hide archived ones"),
         ("unarchive", "bring it back"),
-        ("delete", "end and delete a run"),
+        ("delete", "end and delete a run; what it put out stays, see `headrace retention`"),
+        ("pin", "keep a run whatever the retention policies say"),
+        ("unpin", "let them take it"),
     ):
         _about_run(runs.add_parser(name, help=text))
 

@@ -8,6 +8,7 @@ import grpc
 
 from headrace_protos.v1.catalog_pb2_grpc import CatalogStub
 from headrace_protos.v1.lineage_pb2_grpc import LineageStub
+from headrace_protos.v1.retention_pb2_grpc import RetentionStub
 from headrace_protos.v1.run_query_pb2_grpc import RunQueryStub
 from headrace_protos.v1.run_store_pb2_grpc import RunStoreStub
 from headrace_protos.v1.scheduler_pb2_grpc import ArtifactAccessStub, SchedulerStub
@@ -23,6 +24,7 @@ class Backends:
     scheduler: SchedulerStub
     artifacts: ArtifactAccessStub
     lineage: LineageStub
+    retention: RetentionStub
 
 
 def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel) -> Backends:
@@ -34,4 +36,5 @@ def backends(persistence: grpc.aio.Channel, scheduler: grpc.aio.Channel) -> Back
         scheduler=SchedulerStub(scheduler),
         artifacts=ArtifactAccessStub(scheduler),
         lineage=LineageStub(persistence),
+        retention=RetentionStub(persistence),
     )

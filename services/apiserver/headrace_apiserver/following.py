@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Final
 
 from headrace_apiserver.backends import Backends
@@ -31,6 +32,8 @@ async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> Async
         ended = task.state in lifecycle.TASK_FINAL if attempt is None else attempt.state in lifecycle.ATTEMPT_FINAL
         if attempt is not None:
             number = attempt.number
+            if ended and offset == 0 and (gone := await _deleted(backends, request.run_id, attempt)):
+                raise ServiceError(Reason.NOT_FOUND, gone)
             async for data in _read(backends, attempt.log_uri, offset):
                 offset += len(data)
                 yield runs_pb2.LogsResponse(data=data, attempt=number)
@@ -68,6 +71,15 @@ def attempt_of(task: run_query_pb2.Task, number: int, *, follow: bool) -> run_qu
     if not follow or task.state in lifecycle.TASK_FINAL:
         raise ServiceError(Reason.NOT_FOUND, f"Task {task.path} has no log: it has not run")
     return None
+
+
+async def _deleted(backends: Backends, run_id: str, attempt: run_query_pb2.Attempt) -> str:
+    """Why an attempt that has ended has no log any more; "" = it has."""
+    run: run_query_pb2.Run = await backends.run_query.GetRun(run_query_pb2.GetRunRequest(run_id=run_id))
+    if attempt.finished_at_us >= run.logs_deleted_at_us:
+        return ""
+    when = datetime.fromtimestamp(run.logs_deleted_at_us / 1e6, UTC).date()
+    return f"the logs of run {run_id} were deleted on {when} by the retention policy for logs"
 
 
 async def _read(backends: Backends, uri: str, offset: int) -> AsyncIterator[bytes]:

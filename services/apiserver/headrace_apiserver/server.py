@@ -30,6 +30,7 @@ from headrace_apiserver.handlers.experiments import Experiments
 from headrace_apiserver.handlers.headrace_artifacts import HeadraceArtifacts
 from headrace_apiserver.handlers.headrace_cluster import HeadraceCluster
 from headrace_apiserver.handlers.headrace_pipelines import HeadracePipelines
+from headrace_apiserver.handlers.headrace_retention import HeadraceRetention
 from headrace_apiserver.handlers.headrace_runs import HeadraceRuns
 from headrace_apiserver.handlers.pipelines import Pipelines
 from headrace_apiserver.handlers.runs import Runs
@@ -40,10 +41,11 @@ from headrace_protos.kfp.v2beta1 import experiment_pb2, pipeline_pb2, run_pb2
 from headrace_protos.kfp.v2beta1.experiment_pb2_grpc import add_ExperimentServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.pipeline_pb2_grpc import add_PipelineServiceServicer_to_server
 from headrace_protos.kfp.v2beta1.run_pb2_grpc import add_RunServiceServicer_to_server
-from headrace_protos.v1 import artifacts_pb2, cluster_pb2, runs_pb2
+from headrace_protos.v1 import artifacts_pb2, cluster_pb2, retention_pb2, runs_pb2
 from headrace_protos.v1.artifacts_pb2_grpc import add_ArtifactsServicer_to_server
 from headrace_protos.v1.cluster_pb2_grpc import add_ClusterServicer_to_server
 from headrace_protos.v1.pipelines_pb2_grpc import add_PipelinesServicer_to_server
+from headrace_protos.v1.retention_pb2_grpc import add_RetentionServicer_to_server
 from headrace_protos.v1.runs_pb2_grpc import add_RunsServicer_to_server
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.network import LOCAL, Network
@@ -69,6 +71,7 @@ class Handlers:
     headrace_cluster: HeadraceCluster
     headrace_artifacts: HeadraceArtifacts
     events: Events
+    headrace_retention: HeadraceRetention
 
     def bound(self) -> list[Bound]:
         """For the gateway, with what is declared and not built."""
@@ -79,6 +82,7 @@ class Handlers:
             Bound(runs_pb2.DESCRIPTOR.services_by_name["Runs"], self.headrace_runs),
             Bound(cluster_pb2.DESCRIPTOR.services_by_name["Cluster"], self.headrace_cluster),
             Bound(artifacts_pb2.DESCRIPTOR.services_by_name["Artifacts"], self.headrace_artifacts),
+            Bound(retention_pb2.DESCRIPTOR.services_by_name["Retention"], self.headrace_retention),
             *(Bound(descriptor, not_built.NotBuilt(descriptor.name)) for descriptor in not_built.DESCRIPTORS),
         ]
 
@@ -90,6 +94,7 @@ class Handlers:
             f"{KFP}.RunService": partial(add_RunServiceServicer_to_server, self.runs),
             "headrace.v1.Runs": partial(add_RunsServicer_to_server, self.headrace_runs),
             "headrace.v1.Artifacts": partial(add_ArtifactsServicer_to_server, self.headrace_artifacts),
+            "headrace.v1.Retention": partial(add_RetentionServicer_to_server, self.headrace_retention),
             "headrace.v1.Cluster": partial(add_ClusterServicer_to_server, self.headrace_cluster),
             "headrace.v1.Pipelines": partial(add_PipelinesServicer_to_server, self.headrace_pipelines),
         }
@@ -111,6 +116,7 @@ def handlers(
         headrace_cluster=HeadraceCluster(reached),
         headrace_artifacts=HeadraceArtifacts(reached),
         events=Events(watching),
+        headrace_retention=HeadraceRetention(reached),
     )
 
 

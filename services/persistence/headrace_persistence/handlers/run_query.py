@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Container
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from headrace_persistence.stores.querying import Runs
@@ -16,6 +17,7 @@ from headrace_persistence.tracing.spans import Tracer
 from headrace_persistence.watching import Watcher
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc
+from headrace_servicekit.errors import Reason, ServiceError
 
 TRACED: Final = 300_000  # events that one trace is made of, at most
 AT_ONCE: Final = 200  # of them between two turns of others
@@ -65,6 +67,7 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
 
     async def GetTrace(self, request: rq.GetTraceRequest, context: Any) -> rq.GetTraceResponse:  # noqa: N802
         run = await self._runs.get(request.run_id)
+        _refuse_deleted(run)
         if run.tasks_total <= WIDE:
             tracer, whole = await self._traced(run, None)
             now = _now_us()
@@ -102,3 +105,11 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _refuse_deleted(run: rq.Run) -> None:
+    """A trace is made of events, which a policy may have taken."""
+    if run.traces_deleted_at_us > max(run.finished_at_us, run.started_at_us):
+        when = datetime.fromtimestamp(run.traces_deleted_at_us / 1e6, UTC).date()
+        sentence = f"the trace of run {run.run_id} was deleted on {when} by the retention policy for traces"
+        raise ServiceError(Reason.NOT_FOUND, sentence)

@@ -157,6 +157,9 @@ class Sweeper:
 
         while await self._database.transaction(work):
             await self._pace(1)
+        await self._database.transaction(
+            lambda tx: tx.execute(SQL["delete_feed_of"], {"run_id": one.run_id, "upto": one.upto})
+        )
 
     async def _objects(self, uris: Sequence[str], spared: Sequence[str] = ()) -> None:
         if uris:

@@ -212,6 +212,10 @@ DELETE FROM platform.events e USING (
     WHERE r.run_id = %(run_id)s AND e.seq <= %(upto)s ORDER BY e.seq LIMIT %(most)s
 ) AS doomed WHERE e.run = doomed.run AND e.seq = doomed.seq AND e.day = doomed.day;
 
+-- name: delete_feed_of
+-- What told readers of many runs of events that are gone.
+DELETE FROM platform.feed f USING platform.runs r WHERE r.run_id = %(run_id)s AND f.run = r.id AND f.last_seq <= %(upto)s;
+
 -- name: take_lease
 -- For so many seconds; nothing comes back where somebody else has it.
 INSERT INTO platform.leases (name, holder, expires_at)
