@@ -59,6 +59,10 @@ INBOX_WAITING = _gauge(
 )
 INBOX_OLDEST = _gauge("inbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
 WATCH_HELD = _counter("watch_held_pages", "Pages of the feed that waited for a transaction which may fill a hole")
+RETENTION_WENT = _counter(
+    "retention_went", "What retention deleted, by kind; remains: what deleted runs left in the stores", "kind"
+)
+RETENTION_PROBLEMS = _counter("retention_problems", "What a pass of retention could not do and tries again")
 
 # ---- scheduler
 SHARDS_HELD = _gauge("held_shards", "Shards that this replica drives")

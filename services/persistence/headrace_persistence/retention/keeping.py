@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
+from headrace_metrics.definitions import RETENTION_PROBLEMS, RETENTION_WENT
 from headrace_persistence.queries import SQL
 from headrace_persistence.retention import policies as p
 from headrace_persistence.retention.dooming import Doomer, Folder
@@ -56,7 +57,6 @@ class Keeper:
         self._doomer, self._sweeper, self._wake, self._pace = doomer, sweeper, wake, pace
         self._holder = str(uuid.uuid4())
         self._one_at_a_time = asyncio.Lock()
-        self.went: Counter[str] = Counter()  # by kind, since the start: what metrics show
 
     async def plan(self, namespace: str = "") -> pb.RetentionPlan:
         """What a pass would do now."""
@@ -123,6 +123,7 @@ class Keeper:
         await self._renew()
         swept, unswept = await self._sweeper.sweep()
         problems += unswept
+        RETENTION_PROBLEMS.inc(len(problems))
         await finish_erasures(self._database)
         self._tell(done, swept)
         return done
@@ -171,7 +172,8 @@ class Keeper:
     def _tell(self, done: Iterable[Action], swept: Iterable[Remains]) -> None:
         went = Counter(one.kind for one in done)
         went.update(KINDS_OF_REMAINS[one.kind] for one in swept if one.kind in KINDS_OF_REMAINS)
-        self.went += went
+        for kind, count in went.items():
+            RETENTION_WENT.labels(kind).inc(count)
         if went:
             size = sum(one.size for one in done)
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(went.items()))
