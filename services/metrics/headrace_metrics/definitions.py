@@ -58,6 +58,11 @@ INBOX_WAITING = _gauge(
     "inbox_items", "Requests and reports that are stored and wait for the scheduler, of the whole platform"
 )
 INBOX_OLDEST = _gauge("inbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
+TRACES_BEHIND = _gauge(
+    "trace_behind_runs",
+    "Runs that ended spans which the receiver of traces does not have yet, as far as this replica knows",
+)
+TRACES_GIVEN_UP = _counter("trace_given_up_runs", "Runs that ended a day ago and whose spans are not sent any more")
 WATCH_HELD = _counter("watch_held_pages", "Pages of the feed that waited for a transaction which may fill a hole")
 RETENTION_WENT = _counter(
     "retention_went", "What retention deleted, by kind; remains: what deleted runs left in the stores", "kind"

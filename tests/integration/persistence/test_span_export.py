@@ -216,6 +216,25 @@ async def test_what_was_received_of_a_round_that_broke_does_not_go_out_again(
     assert sink.ids() == await read_back(persistence, run_id)
 
 
+async def test_what_nobody_received_for_a_day_is_given_up_and_told(
+    persistence: Persistence, scheduler: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = await scheduler.create(), await scheduler.create()
+    for run_id in (old, new):
+        await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), event(run_finished=FINISHED)])
+    async with Database(persistence.database_url, name="test") as database:
+        (at,) = (await database.read("SELECT platform.now_us() - %s - 60000000", (exporting.DAY_US,)))[0]
+        ages = "UPDATE platform.runs SET created_at_us = %s, finished_at_us = %s WHERE run_id = %s"
+        await database.transaction(lambda tx: tx.execute(ages, (at, at, old)))
+        sink = Sink()
+        projector = Projector(database, Runs(database), sink)
+        for _ in range(2):
+            await projector.sweep()
+        await projector.run_once()
+    assert caplog.text.count("spans of 1 runs that ended more than a day ago are not sent any more") == 1
+    assert {span.trace_id for span in sink.spans} == {new.replace("-", "")}
+
+
 async def test_what_is_deleted_leaves_no_cursor(persistence: Persistence, scheduler: Scheduler) -> None:
     run_id = await scheduler.create()
     await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), event(run_finished=FINISHED)])

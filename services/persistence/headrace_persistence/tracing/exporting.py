@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from headrace_metrics.definitions import TRACES_BEHIND, TRACES_GIVEN_UP
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.tracing.messages import exported
@@ -106,6 +107,7 @@ class Projector:
         """The loop runs while the block does; what is left goes out at the end."""
         await self._database.transaction(lambda tx: tx.execute(SQL["forget_exports"]))
         await self.sweep()
+        TRACES_BEHIND.set_function(lambda: self.behind)
         task = asyncio.create_task(self._loop(), name="persistence span projector")
         try:
             yield self
@@ -119,6 +121,10 @@ class Projector:
     async def sweep(self) -> None:
         """Find what other replicas left, and what found no room."""
         self._swept = self._clock()
+        given_up = await self._database.transaction(lambda tx: tx.execute(SQL["give_up_exports"], {"age_us": DAY_US}))
+        if given_up:
+            TRACES_GIVEN_UP.inc(given_up)
+            logger.warning("spans of %d runs that ended more than a day ago are not sent any more", given_up)
         rows = await self._database.read(SQL["unexported_runs"], {"age_us": DAY_US, "limit": MOST_DUE // 2})
         self.runs_changed(int(row[0]) for row in rows)
 

@@ -4,6 +4,15 @@ SELECT r.id FROM platform.runs r LEFT JOIN platform.span_exports x ON x.run = r.
 WHERE r.created_at_us > platform.now_us() - %(age_us)s AND coalesce(x.seq, 0) < r.revision AND NOT r.delete_pending
 ORDER BY r.created_at_us LIMIT %(limit)s;
 
+-- name: give_up_exports
+-- Runs of the day before whose spans nobody received for a day: as if they had been.
+INSERT INTO platform.span_exports AS x (run, seq, holder, held_until_us)
+SELECT r.id, r.revision, '', 0 FROM platform.runs r LEFT JOIN platform.span_exports e ON e.run = r.id
+WHERE r.created_at_us BETWEEN platform.now_us() - 2 * %(age_us)s AND platform.now_us() - %(age_us)s
+    AND r.finished_at_us BETWEEN 1 AND platform.now_us() - %(age_us)s AND coalesce(e.seq, 0) < r.revision
+ORDER BY r.id
+ON CONFLICT (run) DO UPDATE SET seq = greatest(x.seq, excluded.seq);
+
 -- name: claim_exports
 -- Runs for one exporter for a while: those that no other one holds, with how far their spans went out.
 WITH claimed AS (
