@@ -9,6 +9,7 @@ from itertools import groupby
 
 from headrace.display.texts import Style, cells, duration, fit, fit_end, one_line
 from headrace.models import CriticalStep, Trace
+from headrace_protos.lifecycle import parent_path
 
 CAUSES = {  # as the platform names them → what people read
     "running": "user code",
@@ -41,9 +42,11 @@ NOT_LOST = ("running", "upstream")  # user code, and what is another task's time
 
 
 def critical_line(trace: Trace, width: int, style: Style) -> list[str]:
-    """`critical path 9.0s: load → train`: the tasks in their order."""
+    """`critical path 9.0s: load → train`: the tasks in their order, without the groups that they are in."""
     steps = trace.critical_path
-    paths = [path for path, _ in groupby(one.path for one in steps if one.path)]
+    known = {one.path for one in steps} | {one.path for one in trace.spans}
+    groups = {parent_path(path) for path in known if path}
+    paths = [path for path, _ in groupby(one.path for one in steps if one.path and one.path not in groups)]
     if not paths:
         return []
     way = (" → " if style.unicode else " -> ").join(one_line(path) for path in paths)

@@ -55,6 +55,7 @@ STEPS = (
     step("", "platform", 0, 0.5, 0),
     step("load", "image", 0.5, 2),
     step("load", "running", 2, 4),
+    step("each", "platform", 4, 4, 0),
     step("each[0]/train", "accelerators", 4, 6, 0, "no node has 2 free H100"),
     step("each[0]/train", "running", 6, 10, 2),
 )
@@ -69,7 +70,7 @@ TRACE = Trace("ab", SPANS, STEPS, TIMES)
 
 def test_rows_and_phases():
     lines = waterfall(TRACE, BEGIN, 70, PLAIN)
-    assert [line[:2] for line in lines[:6]] == [">+", " x", " x", ">x", " +", " +"]
+    assert [line[:2] for line in lines[:6]] == [">+", ">x", " x", ">x", " +", " +"]
     assert [line[3:12].rstrip() for line in lines[:4]] == ["load", "each", "  [0]", "    train"]
     assert "e" * 5 in lines[0]
     assert lines[0].endswith("4.0s")
@@ -179,6 +180,7 @@ def test_the_critical_path_step_by_step():
         ["+0ms", "500ms", "5.0%", "the", "run", "the", "platform", "itself"],
         ["+500ms", "1.5s", "15.0%", "load", "image", "or", "environment"],
         ["+2.0s", "2.0s", "20.0%", "load", "user", "code"],
+        ["+4.0s", "0ms", "0.0%", "each", "the", "platform", "itself"],
         ["+4.0s", "2.0s", "20.0%", "each[0]/train", "accelerators:", *["no", "node", "has", "2", "free", "H100"]],
         ["+6.0s", "4.0s", "40.0%", "each[0]/train", "#2", "user", "code"],
     ]
