@@ -311,7 +311,7 @@ class Driver:
             events = ones[0][1].events if len(ones) == 1 else [event for _, step in ones for event in step.events]
             run = request.runs.add(run_id=run_id, expected_revision=ones[0][0].state.revision, events=events)
             run.consumed.extend(inbox_id for _, step in ones for inbox_id in step.consumed)
-        answer = await self._until_stored(request) if request.runs else rs.AppendResponse()
+        answer = await self._gathering.timed(self._until_stored(request)) if request.runs else rs.AppendResponse()
         if answer is None:
             return
         results = {result.run_id: result for result in answer.runs}

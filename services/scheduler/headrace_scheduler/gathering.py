@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched, Fact
 
+T = TypeVar("T")
 OF_ATTEMPTS: Final = (AttemptLaunched, AttemptHeld, AttemptEnded)
 FEW: Final = 32  # attempts in flight, whose facts wait for nothing
 LONGEST_S: Final = 0.1
+LONGEST_BUSY_S: Final = 0.5
+REST: Final = 4  # times as long as an append took
 ENOUGH: Final = 500  # facts for one append
 
 
-def between_ticks_s(in_flight: int) -> float:
-    """The more attempts are in flight, the sooner more of them have something to tell."""
-    return 0.0 if in_flight < FEW else min(in_flight / 5_000, LONGEST_S)
+def between_ticks_s(in_flight: int, append_s: float) -> float:
+    """The more attempts are in flight, the sooner more of them have something to tell; where appends take long, the machines
+    that make them have too much to do, and fewer ones help.
+    """
+    if in_flight < FEW:
+        return 0.0
+    return max(min(in_flight / 5_000, LONGEST_S), min(REST * append_s, in_flight / 500, LONGEST_BUSY_S))
 
 
 class Gathering:
@@ -32,6 +39,7 @@ class Gathering:
         self._clock = clock
         self._facts = 0
         self._last = float("-inf")  # the last tick that had any
+        self._append_s = 0.0  # that the last append took
 
     def came(self, fact: Fact, in_flight: int) -> None:
         """A fact has come while so many attempts are in flight."""
@@ -39,7 +47,7 @@ class Gathering:
             self._tick()
             return
         self._facts += 1
-        rest = self._last + between_ticks_s(in_flight) - self._clock()
+        rest = self._last + between_ticks_s(in_flight, self._append_s) - self._clock()
         if rest <= 0 or self._facts >= ENOUGH:
             self._tick()
         elif self._facts == 1:
@@ -49,3 +57,10 @@ class Gathering:
         """All that came until now is taken."""
         if self._facts:
             self._facts, self._last = 0, self._clock()
+
+    async def timed(self, append: Awaitable[T]) -> T:
+        """The answer of an append."""
+        began = self._clock()
+        answer = await append
+        self._append_s = self._clock() - began
+        return answer

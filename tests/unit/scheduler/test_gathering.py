@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from headrace_scheduler.engine.facts import AttemptHeld, TerminateRequested
-from headrace_scheduler.gathering import ENOUGH, FEW, LONGEST_S, Gathering, between_ticks_s
+from headrace_scheduler.gathering import ENOUGH, FEW, LONGEST_BUSY_S, LONGEST_S, REST, Gathering, between_ticks_s
 
 HELD = AttemptHeld("task", 1, "it waits")
 
@@ -30,7 +30,39 @@ class Ticks:
     ("in_flight", "seconds"), [(1, 0), (FEW - 1, 0), (50, 0.01), (500, LONGEST_S), (20_000, LONGEST_S)]
 )
 def test_the_more_are_in_flight_the_longer_facts_wait_for_one_another(in_flight, seconds):
-    assert between_ticks_s(in_flight) == pytest.approx(seconds)
+    assert between_ticks_s(in_flight, 0.002) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "append_s", "seconds"),
+    [
+        (FEW - 1, 1.0, 0),
+        (50, 1.0, 0.1),
+        (1_000, 0.05, REST * 0.05),
+        (1_000, 1.0, LONGEST_BUSY_S),
+        (1_000, 0.01, LONGEST_S),
+    ],
+)
+def test_where_appends_take_long_there_are_fewer(in_flight, append_s, seconds):
+    assert between_ticks_s(in_flight, append_s) == pytest.approx(seconds)
+
+
+async def test_the_last_append_says_how_long_they_take():
+    ticks = Ticks()
+
+    async def append() -> str:
+        ticks.now += 0.1
+        return "stored"
+
+    assert await ticks.gathering.timed(append()) == "stored"
+    ticks.gathering.came(HELD, 10_000)
+    ticks.gathering.ticked()
+    ticks.now += REST * 0.1 - 0.01
+    ticks.gathering.came(HELD, 10_000)
+    assert ticks.count == 1
+    ticks.now += 0.01
+    ticks.gathering.came(HELD, 10_000)
+    assert ticks.count == 2
 
 
 async def test_a_fact_of_few_waits_for_nothing():
