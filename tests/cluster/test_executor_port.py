@@ -67,7 +67,7 @@ class Recorded(KubernetesExecutor):
 def settings(kube: Kube, objects: S3, companion: str, namespace: str, tmp_path: Path) -> dict[str, str]:
     objects.bucket("headrace", {})
     meeting = meeting_of(kube, namespace, tmp_path / "tokens")
-    (address,) = free_ports(1, GATEWAY)
+    (address,) = free_ports(1)
     return {
         **meeting.settings,
         **objects.environ,
