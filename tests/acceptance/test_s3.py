@@ -15,6 +15,7 @@ from fixtures.counting import until
 from fixtures.fix_s3 import KEY, S3, SECRET
 from fixtures.platforms import HEADRACE, Platform, PlatformError, faults_in_logs, running
 from fixtures.records import Records
+from headrace import Client
 
 ROOT = "s3://headrace/artifacts"
 INPUT = "{{$.inputs.artifacts['data'].path}}"
@@ -104,6 +105,30 @@ def test_the_command_line_reads_what_lies_there(on_s3: Platform, client: Records
     )
     headrace("artifacts", "get", run.run_id, "folder/data", "--to", str(tmp_path / "copy"))
     assert (tmp_path / "copy" / "below" / "b").read_text() == "b"
+
+
+def test_what_policies_take_is_gone_from_the_bucket(on_s3: Platform, client: Records, s3: S3) -> None:
+    """A folder with its manifest, which a run that stays uses, is spared; then nothing is left, hidden objects neither."""
+    first = client.wait(client.submit(flow("s3-retention").build()).run_id, timeout=60)
+    second = client.wait(client.submit(flow("s3-retention").build()).run_id, timeout=60)
+    assert all(task.cached for task in client.tasks(second.run_id))
+    prefix = f"artifacts/namespaces/default/s3-retention/{first.run_id}/"
+
+    def there() -> set[str]:
+        return {one.object_name[len(prefix) :] for one in s3.client.list_objects("headrace", prefix, recursive=True)}
+
+    with Client(on_s3.url) as calls:
+        scope = {"namespace": "default", "pipeline": "s3-retention"}
+        calls.retention.set("runs", max_count=1, **scope)
+        calls.retention.set("artifacts", max_count=0, **scope)
+        assert [(one.kind, one.name) for one in calls.retention.run().going] == [("runs", first.run_id)]
+        assert there() == {"folder/1/data/a", "folder/1/data/below/b", "folder/1/.headrace/folder/data"}
+        calls.retention.set("runs", max_count=0, **scope)
+        calls.retention.set("cache", max_count=0, **scope)
+        assert {one.kind for one in calls.retention.run().going} == {"cache", "runs", "artifacts"}
+        assert there() == set()
+        for kind in ("runs", "artifacts", "cache"):
+            calls.retention.remove(kind, **scope)
 
 
 def test_a_pipeline_may_name_a_root_in_the_store(client: Records, s3: S3) -> None:

@@ -9,11 +9,14 @@ import pytest
 
 from builders.runevents import create, new_run_id
 from fixtures.fix_retention import Keeping, artifacts
+from headrace_persistence.retention.policies import declared
+from headrace_persistence.retention.rules import Rules
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import retention_pb2 as pb
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
+from headrace_servicekit.postgres import Database
 
 LOG = "train/1/executor-logs"
 REPORT = "train/1/attempt.json"
@@ -282,3 +285,21 @@ async def test_policies_have_versions(keeping: Keeping) -> None:
     with pytest.raises(ServiceError) as refused:
         await keeping.calls.Pin(pb.PinRequest(run_id="nobody"))
     assert refused.value.message == "Run nobody not found"
+
+
+async def test_declared_policies_go_before_those_of_calls_and_are_not_changed_by_them(keeping: Keeping) -> None:
+    async with Database(keeping.persistence.database_url, name="declared") as database:
+        await keeping.say(runs="0s", logs="5")
+        rules = Rules(database, declared("runs=9d team-a/x:logs=keep"))
+        shown = [(one.namespace, one.kind, one.max_age_s, one.declared) for one in await rules.listed("")]
+        assert shown == [("", "logs", 0.0, False), ("", "runs", 9 * 86400.0, True), ("team-a", "logs", 0.0, True)]
+        assert (await rules.said()).of("runs", "b", "y").max_age_s == 9 * 86400
+        assert [one.kind for one in await rules.listed("team-b")] == ["logs", "runs"]
+        for policy, named in (
+            (pb.RetentionPolicy(kind="runs"), "the policy for runs"),
+            (pb.RetentionPolicy(kind="logs", namespace="team-a", pipeline_name="x"), "the policy for logs of team-a/x"),
+        ):
+            with pytest.raises(ServiceError) as refused:
+                await rules.set(pb.SetPolicyRequest(policy=policy))
+            sentence = f"{named} is declared by HEADRACE_RETENTION: change it there"
+            assert (refused.value.reason, refused.value.message) == (Reason.WRONG_STATE, sentence)

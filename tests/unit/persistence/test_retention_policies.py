@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from headrace_persistence.retention import policies as p
 from headrace_persistence.retention.policies import KEEP, Limits, Policies, PolicyProblem, declared, shown_age
+from headrace_persistence.settings import PersistenceSettings
+from headrace_servicekit.settings import SettingsError
 
 DAY = 86400
 
@@ -102,3 +106,20 @@ def test_a_nul_in_a_name_is_a_mistake():
     with pytest.raises(PolicyProblem) as wrong:
         p.checked("a\0", "", p.RUNS, KEEP)
     assert str(wrong.value) == "the name of a namespace or pipeline holds a NUL character; take it out"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"retention": "runs"},
+            "HEADRACE_RETENTION: 'runs': expected KIND=LIMITS or NAMESPACE/PIPELINE:KIND=LIMITS, such as team-a:runs=90d,1000",
+        ),
+        ({"retention_every": 0.0}, "HEADRACE_RETENTION_EVERY is 0; expected a number above 0"),
+        ({"retention_rate": -1.0}, "HEADRACE_RETENTION_RATE is -1; expected a number above 0"),
+    ],
+)
+def test_settings_are_checked_at_the_start(settings: dict[str, Any], sentence: str):
+    with pytest.raises(SettingsError) as wrong:
+        PersistenceSettings(**settings).checked()
+    assert str(wrong.value) == sentence
