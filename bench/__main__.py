@@ -22,6 +22,7 @@ from fixtures.platforms import PlatformError
 
 NAMES = ("startup", "hop", "completions", "footprint", "size", "cached", "loading", "imports", "compiling", "local")
 ON_A_CLUSTER = ("fanout", "pods")  # not measured unless it is named
+LONG = ("scale",)  # the same
 
 
 def main() -> int:
@@ -31,10 +32,9 @@ def main() -> int:
     )
     parser.add_argument("--keep", metavar="FOLDER", type=Path, help="keep the platforms' folders and logs there")
     options = parser.parse_args()
-    if unknown := set(options.names) - {*NAMES, *ON_A_CLUSTER}:
-        parser.error(
-            f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES + ON_A_CLUSTER)}"
-        )
+    if unknown := set(options.names) - {*NAMES, *ON_A_CLUSTER, *LONG}:
+        there = ", ".join(NAMES + ON_A_CLUSTER + LONG)
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {there}")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as made:
         folder = (options.keep or Path(made)).absolute()
         rows, problems, loads = _measure(options.names or NAMES, folder)

@@ -29,6 +29,12 @@ class Row:
     opponents: dict[str, float] = field(default_factory=dict)
     note: str = ""
     raw: dict[str, Any] = field(default_factory=dict)
+    judged: int = 50  # the percentile that is held against the aim
+
+    @property
+    def value(self) -> float:
+        """What is held against the aim."""
+        return self.p50 if self.judged == 50 else percentile(self.raw["values"], self.judged, self.better)
 
     def ratio(self, opponent: float) -> float:
         return self.p50 / opponent if self.better == "more" else opponent / self.p50
@@ -44,8 +50,12 @@ def p50(values: Sequence[float]) -> float:
 
 def p99(values: Sequence[float], better: str = "less") -> float:
     """The 99th percentile where small is good, the 1st where big is; of few values that is the worst one."""
+    return percentile(values, 99, better)
+
+
+def percentile(values: Sequence[float], wanted: int, better: str = "less") -> float:
     ordered = sorted(values, reverse=better == "more")
-    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    return ordered[min(len(ordered) - 1, len(ordered) * wanted // 100)]
 
 
 def row(what: str, unit: str, values: Sequence[float], aim: float, better: str = "less", **more: Any) -> Row:

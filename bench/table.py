@@ -19,8 +19,9 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _lines(row: Row) -> Iterator[tuple[str, ...]]:
-    met = row.p50 >= row.aim if row.better == "more" else row.p50 <= row.aim
-    aim = f"{'≥' if row.better == 'more' else '≤'} {row.aim:,g} {row.unit}{'' if met else ' (missed)'}"
+    met = row.value >= row.aim if row.better == "more" else row.value <= row.aim
+    at = "" if row.judged == 50 else f"p{row.judged} {_number(row.value)} "
+    aim = f"{at}{'≥' if row.better == 'more' else '≤'} {row.aim:,g} {row.unit}{'' if met else ' (missed)'}"
     what = f"{row.what} ({row.note})" if row.note else row.what
     ours = (f"{_number(row.p50)} {row.unit}", f"{_number(row.p99)} {row.unit}")
     if not row.opponents:
