@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from builders.runevents import created, event, finished, new_run_id, started, task_life, values
 from fixtures.fix_persistence import Persistence, Scheduler
 from headrace_persistence.handlers import run_query
+from headrace_persistence.stores import querying
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
@@ -122,6 +124,34 @@ async def test_pages_by_every_field_and_direction(persistence: Persistence, sche
                     break
                 page.first_value, page.first_id = found.next.first_value, found.next.first_id
             assert len(ids) == len(set(ids)) == 5
+
+
+async def test_totals_are_counted_up_to_a_number_and_estimated_above(
+    persistence: Persistence, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await scheduler.create()
+    monkeypatch.setattr(querying, "COUNTED", 2)  # as if there were more than are counted
+    assert (await persistence.query.ListRuns(rq.ListRunsRequest())).total >= 3
+    page = rq.Page(size=1, predicates=[rq.Predicate(operation=rq.EQUALS, field="state", values=["FAILED"])])
+    assert (await persistence.query.ListRuns(rq.ListRunsRequest(page=page))).total == 0
+
+
+async def test_names_of_any_length_are_sorted_and_found(persistence: Persistence) -> None:
+    names = ["x" * 5_000 + "a", "x" * 5_000 + "b", "x", ""]
+    for name in names:
+        run_id = new_run_id()
+        new = rs.NewRun(run_id=run_id, display_name=name, experiment_id="e", spec_json="{}")
+        await persistence.store.Deliver(rs.DeliverRequest(key=run_id, create=new))
+
+    async def found(**asked: Any) -> list[str]:
+        answer = await persistence.query.ListRuns(rq.ListRunsRequest(page=rq.Page(**asked)))
+        return [run.display_name for run in answer.runs]
+
+    assert await found(sort_field="display_name") == ["", "x", names[0], names[1]]
+    for name in names:
+        wanted = [rq.Predicate(operation=rq.EQUALS, field="display_name", values=[name])]
+        assert await found(predicates=wanted) == [name]
 
 
 async def test_filters(persistence: Persistence, scheduler: Scheduler) -> None:

@@ -21,7 +21,7 @@ def prepare(connection: psycopg.Connection, text: str) -> None:
     if text.startswith("SET "):  # no statement that can be prepared: it is run
         connection.execute(text.encode())
         return
-    query = Queries({"one": text}).positional("one")
+    query = Queries({"one": text.removeprefix("EXPLAIN (FORMAT JSON) ")}).positional("one")
     connection.execute(f"PREPARE one AS {query}".encode())
     connection.execute("DEALLOCATE one")
 

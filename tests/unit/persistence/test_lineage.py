@@ -39,6 +39,11 @@ def test_of_those_that_put_an_artifact_out_the_ones_that_made_it_count():
     assert coded([step(1, 10, kind=2), step(2, 11)]) == {2}
 
 
+def test_of_many_importers_of_one_record_the_first_counts():
+    first, later, other = step(1, 10, kind=2), step(1, 20, kind=2), step(2, 20, kind=2)
+    assert originals([first, later, other]) == [first, other]
+
+
 def test_code_is_command_and_arguments_alone():
     one = plan_pb2.Container(image="a", command=["run"], args=["x"])
     other = plan_pb2.Container(image="b", command=["run"], args=["x"], env=[plan_pb2.EnvVar(name="A", value="1")])

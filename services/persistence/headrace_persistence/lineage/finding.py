@@ -29,13 +29,27 @@ TEXT: Final[LiteralString] = (
     HELD + " AND p.string_value = %({value})s::text AND left(p.string_value, 500) = left(%({value})s::text, 500)"
     " AND length(p.name) <= 200)"
 )
+USED: Final[LiteralString] = "JOIN platform.artifact_uses u ON u.artifact = a.id AND u.pipeline = {pipeline}"
+NAMED: Final[LiteralString] = (
+    "(SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200))"
+)
+NAMESPACED: Final[LiteralString] = (
+    "SELECT DISTINCT ON (a.id) a.id, a.payload, a.created_at_us FROM unnest(%(pipelines)s::bigint[]) AS s (pipeline)"
+    " CROSS JOIN LATERAL ({each}) AS a ORDER BY a.id DESC LIMIT %(limit)s"
+)  # a page of each pipeline of a namespace, and of these the first: a small namespace has few of all artifacts
+FEW: Final = 50  # pipelines of a namespace: where more ran, all artifacts are looked through
 COLUMNS: Final[dict[str, LiteralString]] = {"int_value": "bigint", "double_value": "float8", "string_value": "text"}
 LONGEST_NAME: Final = 200
+MOST_USES: Final = 1_000  # of an artifact that are told
 LONGEST: Final = 1_000  # characters of a text that artifacts are found by
 
 
-def query_of(request: pb.FindArtifactRecordsRequest) -> tuple[LiteralString, dict[str, Any], int]:
-    """The query, its parameters, and the page's size. Raises ServiceError."""
+def query_of(
+    request: pb.FindArtifactRecordsRequest, pipelines: Sequence[int] | None = None
+) -> tuple[LiteralString, dict[str, Any], int]:
+    """The query, its parameters, and the page's size; PIPELINES: all that ran in the namespace, None where they are many or
+    none is asked for. Raises ServiceError.
+    """
     if request.page_size < 0 or request.before_id < 0:
         raise _invalid("page_size and before_id cannot be negative")
     size = min(request.page_size or DEFAULT_SIZE, LARGEST)
@@ -57,18 +71,20 @@ def query_of(request: pb.FindArtifactRecordsRequest) -> tuple[LiteralString, dic
     if request.pipeline_name:
         link += " AND r.pipeline_name = %(pipeline_name)s"
         params["pipeline_name"] = _text("pipeline_name", request.pipeline_name)
-    if request.run_id:
-        link += " AND r.run_id = %(run_id)s AND l.direction = 2"
-        params["run_id"] = _text("run_id", request.run_id)
-        where += (
-            " AND a.id IN (SELECT m.artifact FROM platform.links m"
-            " WHERE m.run = (SELECT q.id FROM platform.runs q WHERE q.run_id = %(run_id)s) AND m.direction = 2)"
-        )
     for number, given in enumerate(request.metadata):
         text, more = _property(number, given)
         where += text
         params |= more
-    text = SQL["list_artifact_records"].replace("/*link*/", link).replace("/*where*/", where)
+    query = "list_artifacts_written" if request.run_id else "list_artifact_records"
+    text = SQL[query].replace("/*link*/", link).replace("/*where*/", where)
+    if request.run_id:
+        params["run_id"] = _text("run_id", request.run_id)
+    elif request.pipeline_name:
+        text = text.replace("/*join*/", USED.replace("{pipeline}", NAMED))
+    elif pipelines is not None:
+        each = text.replace("/*join*/", USED.replace("{pipeline}", "s.pipeline"))
+        text = NAMESPACED.replace("{each}", each)
+        params["pipelines"] = list(pipelines)
     return text, params, size
 
 
@@ -123,9 +139,10 @@ class Records:
 
     async def find(self, request: pb.FindArtifactRecordsRequest) -> pb.FindArtifactRecordsResponse:
         """A page."""
-        text, params, size = query_of(request)
+        query_of(request)  # refused before anything is read
 
         async def work(tx: Transaction) -> pb.FindArtifactRecordsResponse:
+            text, params, size = query_of(request, await _pipelines(tx, request))
             rows = await tx.fetch(text, params)
             answer = pb.FindArtifactRecordsResponse(artifacts=await records(tx, rows[:size]))
             answer.next_before_id = rows[size - 1][0] if len(rows) > size else 0
@@ -139,11 +156,19 @@ class Records:
         async def work(tx: Transaction) -> pb.ArtifactRecord:
             number = await numbered(tx, request.artifact_id, request.namespace)
             (found,) = await records(tx, await tx.fetch(SQL["artifact_records"], {"ids": [number]}))
-            told = {"id": number, "namespace": request.namespace}
+            told = {"id": number, "namespace": request.namespace, "most": MOST_USES}
             found.uses.extend(use(row) for row in await tx.fetch(SQL["artifact_uses"], told))
             return found
 
         return await self._database.transaction(work)
+
+
+async def _pipelines(tx: Transaction, request: pb.FindArtifactRecordsRequest) -> list[int] | None:
+    """Those of a namespace that is asked for, and nothing that fewer artifacts have; None where they are many."""
+    if not request.namespace or request.pipeline_name or request.run_id or request.uri or request.digest:
+        return None
+    rows = await tx.fetch(SQL["pipelines_in_namespace"], {"namespace": plain(request.namespace), "most": FEW + 1})
+    return [row[0] for row in rows] if len(rows) <= FEW else None
 
 
 async def numbered(tx: Transaction, artifact_id: str, namespace: str) -> int:

@@ -19,6 +19,8 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Row, Transaction
 
 READ, WROTE = 1, 2
+IMPORTER: Final = 2  # of a task's kinds
+WRITERS: Final = 200  # of one artifact that are looked at: the one that made it is among the first
 HOPS: Final = 5
 MOST_HOPS: Final = 100
 SIZE: Final = 1000
@@ -66,9 +68,17 @@ class Found:
 
 
 def originals(rows: Sequence[Row]) -> list[Row]:
-    """Of the steps up from each artifact those of the tasks that made it themselves; all where there is no such task."""
+    """Of the steps up from each artifact those of the tasks that made it themselves; all where there is no such task.
+
+    Of importers the first one: those after it found its record.
+    """
     made = {row[0] for row in rows if not row[11]}
-    return [row for row in rows if not row[11] or row[0] not in made]
+    first: dict[int, int] = {}
+    for row in rows:
+        if row[10] == IMPORTER:
+            first[row[0]] = min(first.get(row[0], row[1]), row[1])
+    own = [row for row in rows if not row[11] or row[0] not in made]
+    return [row for row in own if row[10] != IMPORTER or first[row[0]] == row[1]]
 
 
 def coded(rows: Sequence[Row]) -> set[int]:
@@ -135,8 +145,9 @@ class _Walk:
             return []
         limit = self.found.most + 1
         told = {"ids": artifacts, "direction": direction, "namespace": self.namespace, "limit": limit}
+        told["each"] = limit if direction == READ else min(limit, WRITERS)
         rows = await self.tx.fetch(SQL["lineage_steps"], told)
-        self.found.truncated |= len(rows) == limit
+        self.found.truncated |= direction == READ and len(rows) == limit
         return list(rows)
 
     async def _beyond(self, tasks: list[int], direction: int) -> list[int]:

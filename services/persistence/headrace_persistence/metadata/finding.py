@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from headrace_persistence.metadata import listing, paging, reading, types
 from headrace_persistence.metadata.filtering import condition
@@ -19,6 +19,8 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Transaction
 
 T = TypeVar("T")
+# A pipeline has artifacts without end; they are walked in the order of their ids.
+_OF_PIPELINE: Final = " AND n.id IN (SELECT u.artifact FROM platform.artifact_uses u WHERE u.pipeline = %(of)s)"
 _OF_CONTEXTS = {  # the ids of a context's nodes
     ARTIFACT.number: "SELECT a.artifact FROM platform.seen_attributions a WHERE a.context = %(of)s",
     EXECUTION.number: "SELECT a.execution FROM platform.seen_associations a WHERE a.context = %(of)s",
@@ -138,6 +140,8 @@ class Finder:
     ) -> tuple[list[Any], str]:
         """A page of the artifacts or executions of a context."""
         ids = _OF_CONTEXTS[kind.number]
+        if kind is ARTIFACT and await self._database.read(SQL["pipeline_context"], {"id": context}):
+            return await self.page(kind, options, listing.Only(_OF_PIPELINE, {"of": context}))
         return await self.page(kind, options, listing.Only(f" AND n.id IN ({ids})", {"of": context}, ids))
 
     async def contexts_of(self, kind: Kind, number: int) -> list[Any]:

@@ -115,6 +115,16 @@ CREATE INDEX runs_created ON platform.runs (created_at_us, run_id);
 CREATE INDEX runs_of_experiment ON platform.runs (experiment_id, created_at_us, run_id);
 CREATE INDEX runs_of_pipeline_name ON platform.runs (left(pipeline_name, 200), id);
 CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
+CREATE INDEX runs_of_namespace ON platform.runs (namespace, created_at_us, run_id);
+CREATE INDEX runs_of_pipeline ON platform.runs (left(pipeline_name, 200), created_at_us, run_id);
+CREATE INDEX runs_named ON platform.runs (left(display_name, 200), run_id);
+CREATE INDEX runs_scheduled ON platform.runs (scheduled_at_us, run_id);
+CREATE INDEX runs_finished ON platform.runs (finished_at_us, run_id);
+CREATE INDEX runs_in_state ON platform.runs
+    (((ARRAY['PENDING','RUNNING','CANCELING','SUCCEEDED','FAILED','CANCELED'])[shown_state]), created_at_us, run_id);
+CREATE INDEX runs_by_state ON platform.runs
+    (((ARRAY['PENDING','RUNNING','CANCELING','SUCCEEDED','FAILED','CANCELED'])[shown_state]), run_id);
+CREATE INDEX runs_stored ON platform.runs (((ARRAY['AVAILABLE','ARCHIVED'])[storage_state]), created_at_us, run_id);
 CREATE INDEX runs_active ON platform.runs (shard) WHERE finished_at_us = 0;
 
 -- What lists never load.
@@ -266,7 +276,10 @@ CREATE TABLE platform.links (
     attempt integer NOT NULL,
     PRIMARY KEY (run, task, direction, name, position)
 );
-CREATE INDEX links_artifact ON platform.links (artifact);
+CREATE INDEX links_of_artifact ON platform.links (artifact, direction, task);
+-- What ANALYZE estimates of these from a sample is wrong by orders of magnitude, and with it plans.
+ALTER TABLE platform.links ALTER run SET (n_distinct = -0.05), ALTER task SET (n_distinct = -0.25), ALTER artifact SET (n_distinct = -0.5);
+ALTER TABLE platform.tasks ALTER run SET (n_distinct = -0.1);
 
 -- ── Retention: who uses what, policies, and what is on its way out of the stores ──
 
@@ -394,6 +407,8 @@ CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, n
 CREATE INDEX metadata_properties_text ON platform.metadata_properties (name, left(string_value, 500))
     WHERE made AND kind = 1 AND string_value IS NOT NULL AND length(name) <= 200;
 
+ALTER TABLE platform.metadata_properties ALTER node SET (n_distinct = -0.4);
+
 -- When people last changed a node that a run made.
 CREATE TABLE platform.metadata_changes (
     kind smallint NOT NULL,
@@ -441,6 +456,19 @@ CREATE TABLE platform.pipeline_contexts (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),
     name text COLLATE "C" NOT NULL CONSTRAINT pipeline_contexts_name UNIQUE,
     created_at_us bigint NOT NULL
+);
+
+-- The pipelines whose runs read or wrote an artifact, to list artifacts by; and the namespaces that a pipeline ran in.
+CREATE TABLE platform.artifact_uses (
+    pipeline bigint NOT NULL,  -- of pipeline_contexts
+    artifact bigint NOT NULL,
+    PRIMARY KEY (artifact, pipeline)
+);
+CREATE UNIQUE INDEX artifact_uses_pipeline ON platform.artifact_uses (pipeline, artifact);
+CREATE TABLE platform.pipeline_namespaces (
+    namespace text COLLATE "C" NOT NULL,
+    pipeline bigint NOT NULL,
+    PRIMARY KEY (namespace, pipeline)
 );
 
 INSERT INTO platform.metadata_types (kind, name, version, definition)
@@ -557,10 +585,7 @@ UNION ALL
 SELECT DISTINCT l.run, l.artifact, 0::bigint, true
 FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
 UNION ALL
-SELECT DISTINCT p.id, l.artifact, 0::bigint, true
-FROM platform.links l
-JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200);
+SELECT u.pipeline, u.artifact, 0::bigint, true FROM platform.artifact_uses u;
 
 CREATE VIEW platform.seen_associations AS
 SELECT a.context, a.execution, a.id, false AS made FROM platform.metadata_associations a

@@ -273,6 +273,7 @@ class _Append:
         artifacts = [row[0] for row in await self._tx.fetch(SQL["lock_artifacts_of"], runs)]
         await self._tx.execute(SQL["delete_links"], runs)
         await self._tx.execute(SQL["delete_uses"], runs)
+        await self._tx.execute(SQL["delete_artifact_uses"], {**runs, "artifacts": artifacts})
         await self._tx.execute(SQL["delete_orphans"], {"artifacts": artifacts})
         await self._tx.execute(SQL["delete_metadata_of_artifacts"], {"artifacts": artifacts})
         await self._tx.execute(SQL["delete_metadata_of_runs"], runs)

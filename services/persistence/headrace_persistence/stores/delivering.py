@@ -92,7 +92,8 @@ class Inbox:
         run = int(inserted[0])
         event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated(resumed_from=new.resume.run_id))
         if row["pipeline_name"]:
-            context = {"name": row["pipeline_name"][:LONGEST_NAME], "created_at_us": now_us}
+            name = row["pipeline_name"][:LONGEST_NAME]
+            context = {"name": name, "namespace": row["namespace"], "created_at_us": now_us}
             await tx.execute(SQL["insert_pipeline_context"], context)
         places = sorted(set(_places(new)))
         if places:

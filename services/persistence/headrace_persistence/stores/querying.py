@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace_persistence import reading
-from headrace_persistence.listing import RUNS, cut, page_query
+from headrace_persistence.listing import COUNTED, RUNS, cut, page_query
 from headrace_persistence.places import fits, place
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.delivering import no_run
@@ -50,6 +50,9 @@ class Runs:
         only = {"namespace": request.namespace, "experiment_id": request.experiment_id}
         asked = page_query(RUNS, request.page, only)
         total, rows, following = cut(await self._database.read(asked.text, asked.params), asked.size)
+        if total > COUNTED:
+            ((plan,),) = await self._database.read(SQL["estimate_runs"].replace("/*where*/", asked.where), asked.params)
+            total = max(total, int(plan[0]["Plan"]["Plan Rows"]))
         return rq.ListRunsResponse(runs=[reading.run(row) for row in rows], total=total, next=following)
 
     async def spec(self, run_id: str) -> rq.GetSpecResponse:

@@ -170,17 +170,27 @@ SELECT * FROM unnest(
 ON CONFLICT (artifact_id) DO NOTHING;
 
 -- name: insert_links
--- Lineage. The lock keeps a deletion of another run from taking the artifact meanwhile.
-INSERT INTO platform.links (run, task, direction, name, position, artifact, attempt)
-SELECT c.run, t.id, c.direction, c.name, c.position, a.id, t.attempts
-FROM unnest(
-    %(run)s::bigint[], %(path)s::text[], %(direction)s::smallint[], %(name)s::text[], %(position)s::integer[],
-    %(artifact_id)s::text[]
-) AS c (run, path, direction, name, position, artifact_id)
-JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
-JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
-FOR KEY SHARE OF a
-ON CONFLICT (run, task, direction, name, position) DO UPDATE SET artifact = excluded.artifact, attempt = excluded.attempt;
+-- Lineage, and which pipelines' runs an artifact has to do with. The lock keeps a deletion of another run from taking the artifact meanwhile.
+WITH linked AS (
+    INSERT INTO platform.links (run, task, direction, name, position, artifact, attempt)
+    SELECT c.run, t.id, c.direction, c.name, c.position, a.id, t.attempts
+    FROM unnest(
+        %(run)s::bigint[], %(path)s::text[], %(direction)s::smallint[], %(name)s::text[], %(position)s::integer[],
+        %(artifact_id)s::text[]
+    ) AS c (run, path, direction, name, position, artifact_id)
+    JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
+    JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
+    FOR KEY SHARE OF a
+    ON CONFLICT (run, task, direction, name, position) DO UPDATE SET artifact = excluded.artifact, attempt = excluded.attempt
+    RETURNING run, artifact
+)
+INSERT INTO platform.artifact_uses (pipeline, artifact)
+SELECT DISTINCT p.id, l.artifact
+FROM linked l
+JOIN platform.runs r ON r.id = l.run
+JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING;
 
 -- name: consume_inbox
 -- What these appends apply; the keys stay. An applied terminate or retry is no longer pending.
@@ -234,6 +244,18 @@ FOR UPDATE;
 -- name: delete_links
 -- Part of deleting runs.
 DELETE FROM platform.links WHERE run = ANY(%(runs)s::bigint[]);
+
+-- name: delete_artifact_uses
+-- After their links: what no other run of the same pipeline has to do with.
+DELETE FROM platform.artifact_uses u
+USING (
+    SELECT DISTINCT p.id, p.name FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+    WHERE r.id = ANY(%(runs)s::bigint[])
+) AS p
+WHERE u.pipeline = p.id AND u.artifact = ANY(%(artifacts)s::bigint[]) AND NOT EXISTS (
+    SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run
+    WHERE l.artifact = u.artifact AND left(r.pipeline_name, 200) = p.name OFFSET 0
+);
 
 -- name: delete_orphans
 -- Artifacts that no task of any run reads or wrote any more, and nothing that people put names.

@@ -4,50 +4,93 @@ SELECT a.id FROM platform.artifacts a
 WHERE (a.artifact_id = %(artifact_id)s OR a.id = %(id)s)
     AND EXISTS (
         SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-        WHERE l.artifact = a.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+        WHERE l.artifact = a.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text) OFFSET 0
     );
 
 -- name: list_artifact_records
--- A page of artifacts, newest first; the marked place is filled by lineage/finding.py from its table of filters.
-SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a
+-- A page of artifacts, newest first; the marked place is filled by lineage/finding.py from its table of filters. OFFSET 0 keeps the
+-- planner from joining all links with all artifacts, to find a page of them.
+SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a /*join*/
 WHERE a.id < %(before)s AND EXISTS (
     SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-    WHERE l.artifact = a.id /*link*/
+    WHERE l.artifact = a.id /*link*/ OFFSET 0
 ) /*where*/
 ORDER BY a.id DESC LIMIT %(limit)s;
+
+-- name: list_artifacts_written
+-- The same of those that a run wrote.
+SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a
+WHERE a.id < %(before)s AND a.id = ANY(ARRAY(
+    SELECT l.artifact FROM platform.links l
+    WHERE l.direction = 2 AND l.run = (
+        SELECT r.id FROM platform.runs r WHERE r.run_id = %(run_id)s AND NOT r.delete_pending /*link*/
+    )
+)) /*where*/
+ORDER BY a.id DESC LIMIT %(limit)s;
+
+-- name: pipelines_in_namespace
+-- The pipelines that ran in a namespace, as far as they are few.
+SELECT n.pipeline FROM platform.pipeline_namespaces n WHERE n.namespace = %(namespace)s ORDER BY n.pipeline LIMIT %(most)s;
 
 -- name: artifact_records
 -- Artifacts by number.
 SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a WHERE a.id = ANY(%(ids)s::bigint[]) ORDER BY a.id;
 
 -- name: artifact_makers
--- Of each artifact the task that put it out first: not one that took it from the cache or another run, where there is another.
-SELECT DISTINCT ON (l.artifact) l.artifact, t.id, r.run_id, t.path, l.name, l.position, true, r.namespace, r.pipeline_name
-FROM platform.links l
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
-JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-WHERE l.artifact = ANY(%(ids)s::bigint[]) AND l.direction = 2
-ORDER BY l.artifact, (t.cached_from <> '' OR t.linked_from <> ''), t.id;
+-- Of each artifact the task that put it out first: not one that took it from the cache or another run, where there is another among the
+-- first of them.
+SELECT a.id, m.task, m.run_id, m.path, m.name, m.position, true, m.namespace, m.pipeline_name
+FROM unnest(%(ids)s::bigint[]) AS a (id)
+CROSS JOIN LATERAL (
+    SELECT l.task, r.run_id, t.path, l.name, l.position, r.namespace, r.pipeline_name
+    FROM (
+        SELECT l.run, l.task, l.name, l.position FROM platform.links l
+        WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
+    ) AS l
+    JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+    JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+    ORDER BY (t.cached_from <> '' OR t.linked_from <> ''), l.task LIMIT 1
+) AS m;
 
 -- name: artifact_uses
--- The tasks that read and wrote an artifact; groups only pass it on.
-SELECT l.artifact, t.id, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name
-FROM platform.links l
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
-JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-WHERE l.artifact = %(id)s AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-ORDER BY t.id, l.direction, l.name, l.position LIMIT 1000;
+-- The tasks that read and wrote an artifact, the first ones; groups only pass it on. OFFSET 0 has the planner read links in their
+-- order, and no more of them than are told.
+SELECT %(id)s::bigint, u.task, u.run_id, u.path, u.name, u.position, d.direction = 2, u.namespace, u.pipeline_name
+FROM (VALUES (1::smallint), (2::smallint)) AS d (direction)
+CROSS JOIN LATERAL (
+    SELECT l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
+    FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT t.path, r.run_id, r.namespace, r.pipeline_name
+        FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+        WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+        OFFSET 0
+    ) AS t
+    WHERE l.artifact = %(id)s AND l.direction = d.direction
+    ORDER BY l.task LIMIT %(most)s
+) AS u
+ORDER BY u.task, d.direction, u.name, u.position LIMIT %(most)s;
 
 -- name: lineage_steps
--- From artifacts to the tasks that wrote (2) or read (1) them. `copied`: it took its results from the cache or another run.
-SELECT l.artifact, t.id, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name, t.run, t.kind,
-    t.cached_from <> '' OR t.linked_from <> '' AS copied
-FROM platform.links l
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
-JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-WHERE l.artifact = ANY(%(ids)s::bigint[]) AND l.direction = %(direction)s
-    AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-ORDER BY t.id, l.name, l.position LIMIT %(limit)s;
+-- From artifacts to the tasks that wrote (2) or read (1) them, of each artifact the first ones. `copied`: it took its results from the
+-- cache or another run.
+SELECT a.id, s.task, s.run_id, s.path, s.name, s.position, %(direction)s = 2, s.namespace, s.pipeline_name, s.run, s.kind, s.copied
+FROM unnest(%(ids)s::bigint[]) AS a (id)
+CROSS JOIN LATERAL (
+    SELECT l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name, l.run, t.kind, t.copied
+    FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT t.path, t.kind, t.cached_from <> '' OR t.linked_from <> '' AS copied, r.run_id, r.namespace, r.pipeline_name
+        FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+        WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+        OFFSET 0
+    ) AS t
+    WHERE l.artifact = a.id AND l.direction = %(direction)s
+    ORDER BY l.task LIMIT %(each)s
+) AS s
+ORDER BY s.task, s.name, s.position LIMIT %(limit)s;
 
 -- name: lineage_links
 -- From tasks to what they read (1) or wrote (2).
@@ -68,7 +111,7 @@ CROSS JOIN LATERAL (
         SELECT FROM platform.links l JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
         JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
         WHERE l.artifact = b.id AND l.direction = 2
-            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text) OFFSET 0
     )
     ORDER BY b.id DESC LIMIT 1
 ) AS b
@@ -82,10 +125,10 @@ CROSS JOIN LATERAL (
     SELECT b.id FROM platform.artifacts b
     WHERE b.uri = a.uri AND b.id > a.id AND EXISTS (
         SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-        WHERE l.artifact = b.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+        WHERE l.artifact = b.id AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text) OFFSET 0
     ) AND NOT EXISTS (
         SELECT FROM platform.links l JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
-        WHERE l.artifact = b.id AND l.direction = 2
+        WHERE l.artifact = b.id AND l.direction = 2 OFFSET 0
     )
     ORDER BY b.id LIMIT %(limit)s
 ) AS b

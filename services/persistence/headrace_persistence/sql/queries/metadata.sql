@@ -263,10 +263,21 @@ FROM unnest(
 JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
 ON CONFLICT (kind, node, custom, name) DO NOTHING;
 
+-- name: pipeline_context
+-- Whether a context is a pipeline's.
+SELECT p.id FROM platform.pipeline_contexts p WHERE p.id = %(id)s;
+
 -- name: insert_pipeline_context
--- The context of all runs of one pipeline name.
-INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES (%(name)s, %(created_at_us)s)
-ON CONFLICT (name) DO NOTHING;
+-- The context of all runs of one pipeline name, and where they run.
+WITH made AS (
+    INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES (%(name)s, %(created_at_us)s)
+    ON CONFLICT (name) DO NOTHING RETURNING id
+)
+INSERT INTO platform.pipeline_namespaces (namespace, pipeline)
+SELECT %(namespace)s, id FROM (
+    SELECT id FROM made UNION ALL SELECT id FROM platform.pipeline_contexts WHERE name = %(name)s
+) AS known
+ON CONFLICT DO NOTHING;
 
 -- name: delete_metadata_of_artifacts
 -- What was put onto artifacts that are deleted.

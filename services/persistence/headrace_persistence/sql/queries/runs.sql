@@ -15,10 +15,10 @@ SELECT r.run_id, r.id, r.namespace, r.experiment_id, r.display_name, r.descripti
 FROM platform.runs r WHERE r.run_id = %(run_id)s AND NOT r.delete_pending;
 
 -- name: list_runs
--- A page of runs with the number of all: the marked places are filled by listing.py from its table of fields.
+-- A page of runs with the number of all, if that is at most 1,000: the marked places are filled by listing.py from its table of fields.
 SELECT counted.total, page.*
 FROM (
-    SELECT count(*) AS total FROM platform.runs r WHERE NOT r.delete_pending /*where*/
+    SELECT count(*) AS total FROM (SELECT FROM platform.runs r WHERE NOT r.delete_pending /*where*/ LIMIT 1001) AS counted
 ) AS counted LEFT JOIN (
     SELECT /*sort*/ r.created_at_us
         ::text AS sort_value, r.run_id AS key,
@@ -31,6 +31,10 @@ FROM (
     ORDER BY /*order*/ r.created_at_us ASC, r.run_id ASC
     LIMIT %(limit)s
 ) AS page ON true;
+
+-- name: estimate_runs
+-- How many runs fit, as the planner knows it from its statistics; the place is filled as in list_runs.
+EXPLAIN (FORMAT JSON) SELECT FROM platform.runs r WHERE NOT r.delete_pending /*where*/;
 
 -- name: get_spec
 -- Spec and plan.
@@ -86,7 +90,7 @@ CROSS JOIN LATERAL (
     SELECT a.id, a.payload FROM platform.artifacts a
     WHERE a.place = w.place AND EXISTS (
         SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run
-        WHERE l.artifact = a.id AND r.namespace = w.namespace AND r.pipeline_name = w.pipeline
+        WHERE l.artifact = a.id AND r.namespace = w.namespace AND r.pipeline_name = w.pipeline OFFSET 0
     )
     ORDER BY a.id DESC LIMIT 100
 ) AS a
