@@ -125,7 +125,7 @@ def _runs(of: Platform) -> list[Question]:
         return of.query.ListRuns(asked, timeout=10)
 
     def deep(chance: random.Random) -> Any:
-        return run_page(of, chance.random())
+        return run_page(of, chance.random() * 0.9)
 
     def sorted_by(field: str) -> Callable[[random.Random], Any]:
         return lambda chance: _kfp(of, sort_by=f"{field} {chance.choice(['asc', 'desc'])}")
