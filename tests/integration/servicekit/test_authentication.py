@@ -229,7 +229,7 @@ async def none():
 
 
 async def test_unix_sockets_are_the_platforms_own(network, telling, tmp_path):
-    address = f"unix:{tmp_path}/s/test.sock"
+    address = f"unix:{tmp_path}/s/t"
     served = [telling.served("test.Control", CONTROL)]
     async with serve(address, served, service="test", network=network), channel(address) as opened:
         assert await opened.unary_unary("/test.Control/One")(b"x") == b":   "

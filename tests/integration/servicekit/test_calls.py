@@ -99,7 +99,7 @@ async def stream(*requests: str):
 
 @pytest.fixture
 def address(tmp_path) -> str:
-    return f"unix:{tmp_path}/s/test.sock"
+    return f"unix:{tmp_path}/s/t"
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ async def test_the_socket_is_private(answering, address):
 
 
 async def test_a_second_server_on_a_socket_is_refused_and_the_first_goes_on(answering, call, address):
-    with pytest.raises(ServiceError, match=r"test: another process listens on .*test.sock; stop it first"):
+    with pytest.raises(ServiceError, match=r"test: another process listens on .*/s/t; stop it first"):
         async with serve(address, [], service="test"):
             raise AssertionError("took the socket over")
     assert await call("One", "x") == [b"x"]
@@ -271,7 +271,7 @@ async def test_a_second_server_on_a_socket_is_refused_and_the_first_goes_on(answ
 async def test_a_dead_servers_socket_is_replaced(address, tmp_path):
     (tmp_path / "s").mkdir()
     with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(tmp_path / "s" / "test.sock"))
+        dead.bind(str(tmp_path / "s" / "t"))
     async with serve(address, [Answering().served()], service="test"), channel(address) as opened:
         assert await opened.unary_unary("/test.Answering/One")(b"x") == b"x"
 
