@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -20,11 +21,13 @@ from urllib3.exceptions import HTTPError
 
 from headrace_companion.store import ObjectMissing, StoreDown, StoreError
 
+logger = logging.getLogger(__name__)
 CHUNK: Final = 1 << 20
 RANGE: Final = 32 << 20  # bytes that one thread fetches of a large object
 BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
+SAY_AFTER: Final = 3  # tries that failed, and then each further one: a pause or two is nobody's worry
 T = TypeVar("T")
 
 
@@ -41,11 +44,14 @@ class Patience:
 
     def trying(self, work: Callable[[], T]) -> T:
         """WORK's result. Raises the last StoreDown."""
-        until, pause = time.monotonic() + self.seconds, FIRST_PAUSE_S
+        until, pause, failed = time.monotonic() + self.seconds, FIRST_PAUSE_S, 0
         while True:
             try:
                 return work()
-            except StoreDown:
+            except StoreDown as down:
+                failed += 1
+                if failed >= SAY_AFTER:
+                    logger.warning("try %d at the artifact store failed: %s", failed, down)
                 if time.monotonic() + pause >= until or self.stop.wait(pause):
                     raise
             pause = min(2 * pause, LONGEST_PAUSE_S)
