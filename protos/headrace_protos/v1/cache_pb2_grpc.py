@@ -95,7 +95,8 @@ class CacheServicer(object):
 
     def Reserve(self, request, context):
         """Single flight: the first caller for a key gets a token (60 s), others learn who holds it. Renew by calling again with the token.
-        What a reservation says of its ingredients is kept for Explain.
+        What a reservation says of its ingredients is kept for Explain. With ingredients and without `why` (there was no entry) it is
+        not granted where an entry has been made since: without a holder, the caller looks again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

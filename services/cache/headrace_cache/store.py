@@ -73,15 +73,13 @@ class CacheStore:
 
     async def reserve(self, wanted: Sequence[cache_pb2.Reservation]) -> dict[str, Reserved]:
         """Each key's outcome; of two requests for one key in the same call the first counts. What says of what its key is made
-        is remembered as a miss.
+        is remembered as a miss. No outcome: nobody holds the key, and there is an entry where the caller found none before.
         """
         first = {one.key: one for one in reversed(wanted) if one.key}
-        misses = _misses([one for one in wanted if one.HasField("ingredients")])
+        unseen = [key for key, one in first.items() if one.HasField("ingredients") and not one.why]
         tokens = {key: one.token or str(uuid.uuid4()) for key, one in first.items()}
 
         async def work(t: Transaction) -> dict[str, Reserved]:
-            if misses["runs"]:
-                await t.execute(QUERIES["put_misses"], misses)
             granted: dict[str, str] = dict(
                 await t.fetch(
                     QUERIES["reserve"],
@@ -93,7 +91,15 @@ class CacheStore:
                     },
                 )
             )
-            others = [key for key in first if key not in granted]
+            # A commit puts the entry and frees the key in one transaction: whoever took the key after it sees the entry now.
+            mine = [key for key in unseen if key in granted]
+            made = [key for (key,) in await t.fetch(QUERIES["entered"], {"keys": mine})] if mine else []
+            if made:
+                await t.execute(QUERIES["release"], {"keys": made, "tokens": [granted.pop(key) for key in made]})
+            misses = _misses([one for one in wanted if one.HasField("ingredients") and one.key not in made])
+            if misses["runs"]:
+                await t.execute(QUERIES["put_misses"], misses)
+            others = [key for key in first if key not in granted and key not in made]
             held = await t.fetch(QUERIES["holders"], {"keys": others}) if others else []
             answer = {key: Reserved(token, first[key].holder, RESERVATION_S) for key, token in granted.items()}
             answer.update({key: Reserved("", holder, left) for key, holder, left in held})

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 RENEW_EVERY_S = 20.0
 ANSWERS_WITHIN_S = 3.0  # a lookup or reservation that tasks wait for; a cache that needs longer is as good as down
 LEFT_ALONE_S = 5.0  # a cache that was down; what begins meanwhile runs uncached at once
+LOOKS: Final = 3
 REFRESH: Final = "a refresh was asked for"
 Asked = tuple[str, AskCache]  # run id, command
 Checks = Callable[[Sequence[events_pb2.Values]], Awaitable[Sequence[str]]]
@@ -65,8 +66,12 @@ class CacheClient:
         facts = dict(zip(known, found, strict=True)) if found else {}
         return [(run, facts.get(i, none[i])) for i, (run, _) in enumerate(asked)]
 
-    async def _find(self, asked: Sequence[Asked], made: Sequence[cache_pb2.Ingredients]) -> list[CacheAnswered]:
-        """Hits that can be taken, and reservations for the rest."""
+    async def _find(
+        self, asked: Sequence[Asked], made: Sequence[cache_pb2.Ingredients], looks: int = LOOKS
+    ) -> list[CacheAnswered]:
+        """Hits that can be taken, and reservations for the rest. LOOKS: how often a key that was committed or given back
+        between looking and reserving is looked up again.
+        """
         if not asked:
             return []
         ages = [c.max_age_s for _, c in asked]
@@ -89,10 +94,15 @@ class CacheClient:
             for i in misses
         ]
         reserved = dict(zip(misses, await self._reserve(wanted), strict=True))
+        moved = [i for i, one in reserved.items() if not one.granted and not one.holder] if looks > 1 else []
+        anew = await self._find([asked[i] for i in moved], [made[i] for i in moved], looks - 1)
+        again = dict(zip(moved, anew, strict=True))
         facts = []
         for i, ((_, command), hit) in enumerate(zip(asked, looked.hits, strict=True)):
             one = reserved.get(i)
-            if one is None:
+            if i in again:
+                fact = again[i]
+            elif one is None:
                 fact = CacheAnswered(command.path, hit.key, found=True, outputs=hit.outputs, origin=hit.origin)
             else:
                 held_by = "" if one.granted else one.holder
@@ -122,6 +132,8 @@ class CacheClient:
         for one, reserved in zip(wanted, answer.reserved, strict=True):
             if reserved.granted:
                 self._reserved[one.key] = (reserved.token, one.holder)
+            elif one.token:
+                self._reserved.pop(one.key, None)  # it was ours
         return list(answer.reserved)
 
     async def _tell(self, unknown: Sequence[tuple[str, Asked]]) -> None:

@@ -109,6 +109,36 @@ async def test_a_commit_spends_the_token(cache):
     assert other.reserved[0].granted
 
 
+async def test_what_was_committed_since_it_was_looked_up_is_not_reserved(cache):
+    """Or a task would run again whose results are there."""
+    key = await commit(cache, ingredients())
+    seen_none = pb.Reservation(key=key, holder="r2/a", ingredients=ingredients())
+    (answer,) = (await cache.Reserve(pb.ReserveRequest(reservations=[seen_none]))).reserved
+    assert (answer.granted, answer.token, answer.holder) == (False, "", "")
+    found_bad = pb.Reservation(key=key, holder="r3/a", ingredients=ingredients(), why="its content is gone")
+    (answer,) = (await cache.Reserve(pb.ReserveRequest(reservations=[found_bad]))).reserved
+    assert answer.granted  # nobody holds what was not granted before, and a bad entry is no reason to wait
+
+
+async def test_who_looks_while_another_commits_runs_nothing_twice(cache):
+    """Each looks up, reserves what is a miss, and commits it: one makes it, whatever happens between two calls."""
+    made = []
+
+    async def task(number):
+        while True:
+            (hit,) = (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()]))).hits
+            if hit.found:
+                return
+            wanted = pb.Reservation(key=hit.key, holder=f"r{number}/a", ingredients=ingredients())
+            (answer,) = (await cache.Reserve(pb.ReserveRequest(reservations=[wanted]))).reserved
+            if answer.granted:
+                made.append(number)
+                await commit(cache, ingredients(), token=answer.token)
+
+    await asyncio.gather(*(task(number) for number in range(20)))
+    assert len(made) == 1
+
+
 async def test_a_foreign_token_releases_nothing(cache):
     await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key="k", holder="r1/a")]))
     stolen = pb.Reservation(key="k", token="00000000-0000-0000-0000-000000000000")

@@ -89,6 +89,32 @@ async def test_a_key_that_is_held_names_its_holder():
 
 
 @pytest.mark.parametrize("there", [True, False])
+async def test_what_is_committed_between_looking_and_reserving_is_a_hit(there):
+    class Moving(Cache):
+        async def Reserve(self, request):  # noqa: N802
+            if self.outputs is None:
+                self.outputs = outputs("sha256:1" if there else "")
+                return cache_pb2.ReserveResponse(reserved=[cache_pb2.Reserved(key="k")])
+            return await super().Reserve(request)
+
+    fact = await answer(Moving(), there=there)
+    assert (fact.found, fact.origin, fact.token) == (True, "run/a", "")
+
+
+async def test_a_key_that_never_rests_is_a_miss_without_a_reservation():
+    class Restless(Cache):
+        looked = 0
+
+        async def Reserve(self, request):  # noqa: N802
+            self.looked += 1
+            return cache_pb2.ReserveResponse(reserved=[cache_pb2.Reserved(key="k")])
+
+    cache = Restless()
+    fact = await answer(cache, there=True)
+    assert (fact.found, fact.token, fact.held_by, cache.looked) == (False, "", "", caching.LOOKS)
+
+
+@pytest.mark.parametrize("there", [True, False])
 async def test_a_cache_that_is_down_is_a_miss(there):
     fact = await answer(Cache(outputs("sha256:1"), down=True), there=there)
     assert (fact.found, fact.unavailable) == (False, True)

@@ -4,6 +4,10 @@ SELECT key, outputs, origin, (extract(epoch FROM created_at) * 1000000)::bigint,
 FROM cache.entries
 WHERE key = ANY(%(keys)s);
 
+-- name: entered
+-- The keys that have an entry, of whatever age.
+SELECT key FROM cache.entries WHERE key = ANY(%(keys)s);
+
 -- name: commit_entries
 -- Store outputs under their keys; a later commit of the same key wins, a repeated one changes nothing that matters.
 INSERT INTO cache.entries (key, namespace, pipeline_name, component, run_id, origin, outputs, ingredients, uris)
