@@ -95,14 +95,15 @@ async def test_a_report_waits_in_the_inbox_while_no_append_succeeds(
     result.outputs.parameters["Output"].json = '"1"'
     report = attempts_pb2.ReportRequest(run_id=run_id, path="a", attempt=1, result=result)
     with psycopg.connect(database_url, autocommit=True) as postgres:
-        postgres.execute(REFUSING.format(sqlstate).encode())
+        # In a thread: it waits for appends under way, and those for this loop.
+        await asyncio.to_thread(postgres.execute, REFUSING.format(sqlstate).encode())
         async with attempts(world) as stub:
             await stub.Report(report)  # acknowledged: it is durable
             await stub.Report(report)
         (waiting,) = postgres.execute(b"SELECT count(*) FROM platform.inbox WHERE kind = 7 AND consumed_at_us = 0")
         assert waiting == (1,)
         assert (await world.tasks(run_id))["a"].state == events_pb2.TASK_RUNNING
-        postgres.execute(b"DROP TRIGGER refusing ON platform.events")
+        await asyncio.to_thread(postgres.execute, b"DROP TRIGGER refusing ON platform.events")
         run = await world.ended(run_id)
         (waiting,) = postgres.execute(b"SELECT count(*) FROM platform.inbox WHERE consumed_at_us = 0")
     assert (run.state, waiting) == (events_pb2.RUN_SUCCEEDED, (0,))
