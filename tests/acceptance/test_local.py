@@ -158,7 +158,7 @@ def test_a_platform_of_its_own_ends_with_the_program(tmp_path: Path) -> None:
 
 def started(home: Path, *words: str | Path, folder: Path, given: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *map(str, words)],
+        ["env", "--default-signal=INT", sys.executable, *map(str, words)],  # which a shell's background job ignores
         env=environment(home),
         cwd=folder,
         stdin=given,
