@@ -41,6 +41,7 @@ def run_and_compare(
 
 
 @pytest.mark.usefixtures("kfp_python")
+@pytest.mark.timeout(400)
 def test_hello(platform: Platform) -> None:
     ours = run_and_compare(platform, "hello", {"name": "Ada"})
     assert ours.outputs == {"greeting": "Hello, Ada!", "letters": 8}

@@ -9,6 +9,7 @@ Nothing here imports Headrace.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import hashlib
 import json
 import os
@@ -122,6 +123,7 @@ def run(
 
 
 def main(*asked: str) -> None:
+    faulthandler.enable()  # SIGABRT ends it with the stacks of all threads in the log
     recorder = Recorder()
     recorder.install()
     for pipeline, arguments, target in zip(asked[::3], asked[1::3], asked[2::3], strict=True):

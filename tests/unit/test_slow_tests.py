@@ -1,0 +1,29 @@
+"""What a test that is running out of time is told to wait for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fixtures import fix_slow_tests as slow
+from fixtures.platforms import STARTED, Platform
+
+
+def test_the_processes_that_a_test_has_started_are_named():
+    program = "import sys; sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, start_new_session=True) as child:
+        told = list(slow._processes())
+        assert any(f"{os.getpid():>8} of " in line for line in told)
+        assert any(f"{child.pid:>8} of {os.getpid():>8} " in line and program in line for line in told)
+    assert not any(f"{child.pid:>8} of " in line for line in slow._processes())
+
+
+def test_a_platform_that_does_not_answer_is_named(tmp_path: Path):
+    nobody = Platform("embedded", tmp_path, "127.0.0.1:1", "127.0.0.1:1", ())
+    STARTED.append(nobody)
+    try:
+        assert any(line.startswith(f"embedded {tmp_path} does not answer") for line in slow._unfinished())
+    finally:
+        STARTED.remove(nobody)
