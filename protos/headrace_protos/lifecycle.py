@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -159,6 +160,10 @@ REASONS: Final = frozenset(
 )
 
 
+# Iterations that one trace takes: a loop of more (which has twice as many tasks at least) has a trace for each so many.
+WIDE_LOOP: Final = 1_000
+
+
 def child_path(parent: str, key: str) -> str:
     """Path of the task `key` in the DAG execution `parent` ("" = root)."""
     return f"{parent}/{key}" if parent else key
@@ -181,9 +186,23 @@ def attempt_path(path: str, number: int) -> str:
     return f"{path}#{number}"
 
 
-def trace_id(run_id: str) -> str:
-    """A run's OpenTelemetry trace id: its UUID's 32 hex digits."""
-    return run_id.replace("-", "")
+def part_of(path: str, iterations: Callable[[str], int]) -> tuple[str, int] | None:
+    """The innermost wide loop that PATH is in, and in which part of it: a thousand iterations each. None: it is in no such
+    loop. ITERATIONS says of a loop how many it has.
+    """
+    while path:
+        group = parent_path(path)
+        if path.endswith("]") and iterations(group) > WIDE_LOOP:
+            return group, int(path[len(group) + 1 : -1]) // WIDE_LOOP
+        path = group
+    return None
+
+
+def trace_id(run_id: str, part: tuple[str, int] | None = None) -> str:
+    """A run's OpenTelemetry trace id: its UUID's 32 hex digits; or that of a part of a wide loop of it."""
+    if part is None:
+        return run_id.replace("-", "")
+    return hashlib.sha256(f"{run_id}/{part[0]}/{part[1]}".encode()).hexdigest()[:32]
 
 
 def task_id(run_id: str, path: str) -> str:

@@ -1,7 +1,7 @@
 """What a receiver of OTLP got of a run is what is read back from Postgres: the same spans with the same ids, parents, times,
 links and attributes, for runs with attempts that failed, a loop with a limit, a cached task, a retry of the run and a run
 that resumes another. The agent is restarted half-way, once as an operator does and once by SIGKILL; a receiver that hangs
-holds up no run.
+holds up no run. Of a wide loop each thousand iterations come as a trace of their own, in which user code finds its attempt.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from corpus import driving
 from fixtures import counting
 from fixtures.collector import Collector, Received, collecting
 from fixtures.platforms import Platform, faults_in_logs, running
+from headrace_protos import lifecycle
 
 Told = tuple[Any, ...]
 FAILS_FIRST = 'test -e "$0/tried" || { : > "$0/tried"; exit 3; }; sleep 0.3'
@@ -143,6 +144,58 @@ def check_cached_and_resumed(platform: Platform, collector: Collector, file: Pat
     links = {link for one in spans for link in one[6]}
     assert {trace_id for trace_id, _ in links} == {origin.replace("-", "")}
     assert {span_id for _, span_id in links} <= {one[0] for one in read_back(platform, origin)}
+
+
+SAYS = 'printf %s "$TRACEPARENT" > "$0/$1"; until test "$1" != last || test -e "$0/open"; do sleep 0.05; done'
+AT = {
+    "first": 0,
+    "before": 999,
+    "after": 1000,
+    "last": 1099,
+}  # the iterations that run user code; the others skip theirs
+
+
+def wide_flow(folder: Path) -> Path:
+    names = {index: name for name, index in AT.items()}
+    says = container(["sh", "-c", SAYS, str(folder), "{{$.inputs.parameters['item']}}"], inputs={"item": "STRING"})
+    when = "inputs.parameter_values['item'] != 'skip'"
+    body = dag({"item": "STRING"}).task("work", says, {"item": dag_input("item")}, cache=False, when=when)
+    items = json.dumps([names.get(index, "skip") for index in range(1100)])
+    file = folder / "wide.json"
+    file.write_text(json.dumps(pipeline("wide").task("each", body, items=items).build()))
+    return file
+
+
+@pytest.mark.timeout(240)
+def test_a_wide_loop_comes_in_linked_traces(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", wide_flow(tmp_path)
+    with collecting() as collector:
+        with running("processes", home, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint) as platform:
+            run_id = headrace(platform, "run", str(file), "--no-wait")["run_id"]
+            parts = [lifecycle.trace_id(run_id, ("each", number)) for number in range(2)]
+            collector.wait_for(parts[0], "attempt", "each[0]/work")
+            platform.stop("persistence")  # half-way: the last one goes on
+            platform.start_again("persistence")
+            (tmp_path / "open").touch()
+            assert counting.wait_until_ended(platform, run_id) == "RUN_SUCCEEDED"
+            own = run_id.replace("-", "")
+            collector.wait_for(own, "run")
+        spans = [span for trace_id in (own, *parts) for span in collector.of(trace_id, "event")]
+    assert max(Counter(span.span_id for span in spans).values()) == 1
+    known = {(span.trace_id, span.span_id): span for span in spans}
+    assert all(not span.parent_id or (span.trace_id, span.parent_id) in known for span in spans)
+    (summary,) = [span for span in spans if (span.path, span.phase) == ("each", "task")]
+    assert [(known[link].phase, known[link].links) for link in summary.links] == [
+        ("part", ((own, summary.span_id),))
+    ] * 2
+    told = {key.removeprefix("headrace.loop."): text for key, text in summary.attributes.items()}
+    assert (told["iterations"], told["failed"], told["traces"]) == ("1100", "0", "2")
+    assert int(told["time_us.running"]) > 0
+    for name, index in AT.items():
+        _, trace_id, span_id, _ = (tmp_path / name).read_text().split("-")
+        assert trace_id == parts[index // 1000]
+        assert (known[trace_id, span_id].path, known[trace_id, span_id].phase) == (f"each[{index}]/work", "attempt")
+    assert faults_in_logs(home) == []
 
 
 @pytest.mark.timeout(180)

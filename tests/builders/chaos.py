@@ -68,6 +68,7 @@ class Chaos:
         self.inbox: dict[int, f.Fact] = {}  # durable: told again until an append has consumed it
         self.delivered = 0
         self.attempts: dict[tuple[str, int], f.AttemptEnded] = {}  # the executor's own memory
+        self.traceparents: dict[tuple[str, int], str] = {}
         self.origin = resumed.as_origin(again) if resumed is not None else None
         self.contents: dict[str, str] = dict(resumed.contents) if resumed is not None else {}  # the artifact store
         self.drive = Drive(self.plan, self._loaded(self.first))
@@ -265,6 +266,7 @@ class Chaos:
 
     def _start(self, command: c.StartAttempt) -> None:
         key = (command.path, command.number)
+        assert self.traceparents.setdefault(key, command.launch.traceparent) == command.launch.traceparent
         if key not in self.attempts:
             self.attempts[key] = f.AttemptEnded(*key, self._result(command.launch))
         if self.rng.random() < 0.1:

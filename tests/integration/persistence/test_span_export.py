@@ -1,25 +1,27 @@
 """Spans go out as tasks finish, and the cursor of a run moves when they are received. Aspects: after a restart only what was not
 received goes out; a receiver that is away, or hangs, holds up no append and loses no span; two exporters do not send the same
-run; a long run goes out in rounds; what is deleted leaves nothing behind.
+run; a long run goes out in rounds; parts of a wide loop are traces of their own; what is deleted leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from builders.runevents import created, event, new_run_id, started, task_life
+from builders.runevents import created, event, finished, new_run_id, started, task_life
 from fixtures.fix_persistence import Persistence, Scheduler
 from fixtures.polling import until
 from headrace_persistence.server import serve
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.tracing import exporting
 from headrace_persistence.tracing.exporting import Projector
+from headrace_protos import lifecycle
 from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
@@ -246,3 +248,44 @@ async def test_what_is_deleted_leaves_no_cursor(persistence: Persistence, schedu
         (item,) = [one for one in await scheduler.fetch() if one.request.HasField("delete")]
         await scheduler.append(rs.RunAppend(run_id=run_id, expected_revision=3, delete=True, consumed=[item.inbox_id]))
         assert await database.read(kept) == [(0,)]
+
+
+async def test_a_wide_loop_goes_out_in_parts_also_through_restarts(
+    persistence: Persistence, scheduler: Scheduler
+) -> None:
+    run_id = await scheduler.create()
+    loop = [event(run_started=ev.RunStarted()), created("l", ev.LOOP), started("l", iteration_count=1_200)]
+    await scheduler.apply(run_id, 1, loop)
+    revision, spans = 4, []
+    for first in range(0, 1_200, 300):
+        events = [
+            one for i in range(first, first + 300) for one in (created(f"l[{i}]", iteration=i), *task_life(f"l[{i}]"))
+        ]
+        await scheduler.apply(run_id, revision, events)
+        revision += len(events)
+        spans += (await exported(persistence.database_url)).spans
+    await scheduler.apply(run_id, revision, [finished("l"), event(run_finished=FINISHED)])
+    spans += (await exported(persistence.database_url)).spans
+    traces = Counter(span.trace_id for span in spans)
+    parts = [lifecycle.trace_id(run_id, ("l", number)) for number in range(2)]
+    assert {trace: traces[trace] for trace in parts} == {parts[0]: 4 * 1_000 + 1, parts[1]: 4 * 200 + 1}
+    assert len({span.span_id for span in spans}) == len(spans)
+    (summary,) = [span for span in spans if span.name == "l" and span.attributes["headrace.phase"] == "task"]
+    assert {trace for trace, _ in summary.links} == set(parts)
+    assert summary.attributes["headrace.loop.ended"] == "1200"
+
+
+async def test_a_link_into_another_runs_wide_loop_names_its_trace(
+    persistence: Persistence, scheduler: Scheduler
+) -> None:
+    origin, run_id = await scheduler.create(), await scheduler.create()
+    loop = [event(run_started=ev.RunStarted()), created("l", ev.LOOP), started("l", iteration_count=1_200)]
+    await scheduler.apply(origin, 1, loop)
+    taken = [finished("a", cached_from=f"{origin}/l[1100]"), finished("b", cached_from=f"{origin}/gone[7]")]
+    await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), created("a"), created("b"), *taken])
+    sink = await exported(persistence.database_url)
+    there = lifecycle.trace_id(origin, ("l", 1))
+    links = [link for span in sink.spans for link in span.links]
+    assert sorted(trace for trace, _ in links) == sorted([there, lifecycle.trace_id(origin)])
+    answer = await persistence.query.GetTrace(rq.GetTraceRequest(run_id=run_id))
+    assert sorted((one.trace_id, one.span_id) for span in answer.spans for one in span.links) == sorted(links)

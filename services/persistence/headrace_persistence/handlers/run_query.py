@@ -14,6 +14,7 @@ from headrace_persistence.stores.using import Usage
 from headrace_persistence.tracing.folding import WIDE
 from headrace_persistence.tracing.messages import answer, view
 from headrace_persistence.tracing.spans import Tracer
+from headrace_persistence.tracing.splitting import named_loops
 from headrace_persistence.watching import Watcher
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_query_pb2_grpc
@@ -94,6 +95,7 @@ class RunQuery(run_query_pb2_grpc.RunQueryServicer):
         until, ends = until or TRACED, False
         while not ends and tracer.seq < until:
             read = await self._runs.events(run.run_id, run.id, tracer.seq)
+            tracer.elsewhere |= await self._runs.iterations(named_loops(read.events) - tracer.elsewhere.keys())
             for event in read.events:
                 if tracer.seq < until:
                     tracer.feed(event)

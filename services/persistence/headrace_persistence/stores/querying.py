@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,6 +122,14 @@ class Runs:
             raise no_run(run_id)
         events = [ev.Event.FromString(row[2]) for row in rows if row[2] is not None]
         return EventsRead(events, int(rows[0][0]), int(rows[0][1]))
+
+    async def iterations(self, loops: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """How many iterations these loops (run id, path) have; 0 of what is gone."""
+        if not loops:
+            return {}
+        asked = {"run_ids": [run_id for run_id, _ in loops], "paths": [_storable(path) for _, path in loops]}
+        rows = await self._database.read(SQL["iterations_of"], asked)
+        return dict.fromkeys(loops, 0) | {(run_id, path): int(count) for run_id, path, count in rows}
 
     async def revision(self, run: int) -> int:
         """The seq of the run's last event; 0 where it is gone."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from headrace_persistence.tracing.critical import Step, told
+from headrace_persistence.tracing.parts import add_to
 from headrace_persistence.tracing.records import Spent
-from headrace_persistence.tracing.spans import Tracer, add_to
+from headrace_persistence.tracing.spans import Tracer
 
 
 def by_cause(tracer: Tracer, path: Sequence[Step], now_us: int) -> list[Spent]:

@@ -21,8 +21,8 @@ from typing import Final
 from headrace_metrics.definitions import TRACES_BEHIND, TRACES_GIVEN_UP
 from headrace_persistence.queries import SQL
 from headrace_persistence.stores.querying import Runs
-from headrace_persistence.tracing.messages import exported
 from headrace_persistence.tracing.spans import Tracer
+from headrace_persistence.tracing.splitting import named_loops, split
 from headrace_protos import lifecycle
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database
@@ -219,10 +219,11 @@ class Projector:
                 if failed.reason == Reason.NOT_FOUND:  # deleted meanwhile
                     return
                 raise
+            tracer.elsewhere |= await self._runs.iterations(named_loops(read.events) - tracer.elsewhere.keys())
             for event in read.events:
                 ended = tracer.feed(event)
                 if event.seq > sent:
-                    round_.add(run, event.seq, [exported(tracer.trace_id, run_id, span) for span in ended])
+                    round_.add(run, event.seq, split(tracer, ended))
             if not read.events or tracer.seq >= read.revision:
                 break
             if round_.is_full:

@@ -92,7 +92,7 @@ def exported(trace_id: str, run_id: str, span: Span) -> telemetry.Span:
     attributes: dict[str, telemetry.Value] = {**_attributes(run_id, span), "headrace.phase": span.phase}
     if span.state:
         attributes["headrace.state"] = span.state
-    if span.phase not in ("run", "task", "waiting"):
+    if span.phase not in ("run", "task", "waiting", "part"):
         attributes["headrace.attempt"] = span.number
     failed = span.state in ("FAILED", "LOST")
     return telemetry.Span(

@@ -4,6 +4,7 @@ but reading.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -70,6 +71,25 @@ class Spent:
 
 
 @dataclass(slots=True)
+class Part:
+    """A thousand iterations of a wide loop, of those that have ended."""
+
+    first_us: int
+    last_us: int
+    ended: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Wide:
+    """What is told of a wide loop in the place of its iterations: since it was created or last reset by a retry."""
+
+    parts: dict[int, Part] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)  # iterations, by state
+    spent: dict[str, Spent] = field(default_factory=dict)  # on all that is in it
+
+
+@dataclass(slots=True)
 class Waiting:
     """A wait that goes on."""
 
@@ -99,6 +119,8 @@ class Task:
     held: list[Stretch] = field(default_factory=list)  # the waits of the attempt that is in flight
     running_us: int = 0  # since when that attempt is on a node
     stretches: list[Stretch] = field(default_factory=list)
+    iterations: int = 0  # of a loop; until it starts again after a retry, those that it had
+    wide: Wide | None = None  # of a wide loop, since the first of its iterations ended
 
     @property
     def is_group(self) -> bool:

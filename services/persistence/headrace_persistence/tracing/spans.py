@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Final
 
+from headrace_persistence.tracing.parts import add_to, count, iterations, summary
 from headrace_persistence.tracing.phases import phases, stretches
 from headrace_persistence.tracing.records import (
     PLATFORM,
@@ -47,6 +48,7 @@ class Tracer:
         self.spans: list[Span] = []
         self.ended: list[Span] = []
         self.created = 0
+        self.elsewhere: dict[tuple[str, str], int] = {}  # iterations of loops in which linked tasks of other runs are
         self.spent: dict[str, Spent] = {}  # of the tasks of the last try that have ended
 
     def keeps(self, path: str) -> bool:
@@ -85,6 +87,7 @@ class Tracer:
     def account(self, task: Task) -> None:
         """A task has ended: its time is counted; what is not kept of it is forgotten."""
         add_to(self.spent, task.path, task.stretches)
+        count(self.tasks, task)
         if not self.keeps(task.path):
             task.span, task.held = replace(task.span, attributes={}, links=()), []
         if not self._timed:
@@ -102,7 +105,9 @@ class Tracer:
     def link(self, path: str, number: int, phase: str, kind: str, run_id: str = "") -> Link:
         """To a span of this run or of another."""
         run_id = run_id or self.run_id
-        return Link(lifecycle.trace_id(run_id), lifecycle.span_id(run_id, path, number, phase), kind)
+        loops = iterations(self.tasks) if run_id == self.run_id else lambda loop: self.elsewhere.get((run_id, loop), 0)
+        trace_id = lifecycle.trace_id(run_id, lifecycle.part_of(path, loops))
+        return Link(trace_id, lifecycle.span_id(run_id, path, number, phase), kind)
 
 
 def traced(run_id: str, name: str, events: Iterable[ev.Event]) -> Tracer:
@@ -111,15 +116,6 @@ def traced(run_id: str, name: str, events: Iterable[ev.Event]) -> Tracer:
     for event in events:
         tracer.feed(event)
     return tracer
-
-
-def add_to(spent: dict[str, Spent], path: str, told: Iterable[Stretch]) -> None:
-    """Count a task's time by cause."""
-    own: dict[str, int] = {}
-    for one in told:
-        own[one.cause] = own.get(one.cause, 0) + one.end_us - one.start_us
-    for cause, spent_us in own.items():
-        spent.setdefault(cause, Spent(cause)).add(path, spent_us)
 
 
 def ready_at(tasks: dict[str, Task], task: Task) -> tuple[int, str]:
@@ -194,6 +190,8 @@ def _born(made: Tracer, event: ev.Event) -> None:
         task.upstream = tuple(lifecycle.child_path(group, key) for key in told.upstream)
     elif before is not None:
         task.kind, task.upstream = before.kind, before.upstream
+    if before is not None:
+        task.iterations = before.iterations
     made.tasks[path] = task
     if reset and event.task_reset.reopen:
         task.started_us = event.time_us
@@ -211,6 +209,7 @@ def _task(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
         settle(made, task, event.time_us)
     if kind == "task_started":
         task.started_us = task.started_us or event.time_us
+        task.iterations = event.task_started.iteration_count
     elif kind == "task_finished":
         _finished(made, task, event)
 
@@ -241,6 +240,7 @@ def _finished(made: Tracer, task: Task, event: ev.Event) -> None:
                 span.links = (*span.links, made.link(path, 0, "task", kind, run_id))
     if finished.skip_reason:
         span.attributes["headrace.skip_reason"] = finished.skip_reason
+    span.attributes |= summary(task)
     made.end(span, event.time_us, ev.TaskState.Name(finished.state), finished.error)
     made.account(task)
     parent = made.tasks.get(lifecycle.parent_path(task.path))

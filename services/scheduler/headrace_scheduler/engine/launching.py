@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from headrace_ir.references import Held, ValueRef
 from headrace_ir.values import ParameterType, Value, ValueProblem, decode, encode
-from headrace_protos.lifecycle import child_path, parent_path, span_id, trace_id
+from headrace_protos.lifecycle import child_path, parent_path, part_of, span_id, trace_id
 from headrace_protos.v1 import plan_pb2
 from headrace_scheduler.engine.bags import Bag
 from headrace_scheduler.engine.indexing import TaskSpec
@@ -143,6 +143,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
     spec = row.task
     header = state.header
     span = span_id(header.run_id, row.path, row.attempts, ATTEMPT_PHASE)
+    part = part_of(row.path, lambda loop: state.known(loop).iteration_count)
     return Launch(
         attempt=AttemptId(header.run_id, row.path, row.attempts),
         namespace=header.namespace,
@@ -164,7 +165,7 @@ def launch(state: RunState, row: Row, prepared: Prepared) -> Launch:
         task_root=f"{run_root(state)}/{folder(row.path)}/{row.attempts}",
         request=prepared.request,
         timeout_s=prepared.timeout_s,
-        traceparent=f"00-{trace_id(header.run_id)}-{span}-01",
+        traceparent=f"00-{trace_id(header.run_id, part)}-{span}-01",
         settings=prepared.settings,
     )
 

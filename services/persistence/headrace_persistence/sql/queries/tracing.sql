@@ -37,3 +37,10 @@ WHERE x.run = c.run AND x.holder = %(holder)s;
 -- name: forget_exports
 -- Of runs that are gone.
 DELETE FROM platform.span_exports x WHERE NOT EXISTS (SELECT FROM platform.runs r WHERE r.id = x.run);
+
+-- name: iterations_of
+-- Of loops, by run and path, how many iterations they have.
+SELECT r.run_id, t.path, t.iteration_count
+FROM unnest(%(run_ids)s::text[], %(paths)s::text[]) AS asked (run_id, path)
+JOIN platform.runs r ON r.run_id = asked.run_id
+JOIN platform.tasks t ON t.run = r.id AND t.path = asked.path;
