@@ -41,14 +41,14 @@ def run_and_compare(
 
 
 @pytest.mark.usefixtures("kfp_python")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_hello(platform: Platform) -> None:
     ours = run_and_compare(platform, "hello", {"name": "Ada"})
     assert ours.outputs == {"greeting": "Hello, Ada!", "letters": 8}
 
 
 @pytest.mark.usefixtures("kfp_python")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_iris(platform: Platform) -> None:
     """In our own DSL, as `make run` runs it: what the same pipeline in KFP's comes to on kfp.local."""
     ours = run_and_compare(platform, "from-kfp", {}, "iris/pipeline.py")
@@ -57,7 +57,7 @@ def test_iris(platform: Platform) -> None:
 
 
 @pytest.mark.usefixtures("kfp_python")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_iris_takes_the_other_branch(platform: Platform) -> None:
     ours = run_and_compare(platform, "from-kfp", STRICT)
     assert "is not released" in ours.outputs["verdict"]
@@ -65,7 +65,7 @@ def test_iris_takes_the_other_branch(platform: Platform) -> None:
 
 
 @pytest.mark.usefixtures("kfp_python")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_file_of_kfps_unchanged(platform: Platform) -> None:
     run_and_compare(platform, "from-kfp", STRICT, "from-kfp/pipeline.py", "--as-kfp")
 

@@ -63,7 +63,7 @@ def test_every_compiled_pipeline_is_a_case_and_enough_are_run_by_both():
     assert len({source(row) for row in CASES if row.oracle}) >= AT_LEAST
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("row", CASES, ids=lambda row: row.name)
 def test_headrace_puts_out_what_kfp_local_does(
     row: Expected, oracle: dict[str, Any], embedded: Platform, files: dict[str, Path], tmp_path: Path

@@ -49,7 +49,7 @@ def tasks(read: dict[str, Any]) -> dict[str, list[Any]]:
     return found
 
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_contexts(read):

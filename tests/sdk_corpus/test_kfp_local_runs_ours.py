@@ -35,7 +35,7 @@ def local(ours: dict[str, Path], kfp_python: Path) -> dict[str, tuple[Any, Any]]
     }
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("row", RUN, ids=lambda row: row.name)
 def test_kfp_local_runs_it_to_the_same_outputs(local, row):
     official, mine = local[row.name]

@@ -85,7 +85,7 @@ def alike(task: TaskView) -> str:
     )  # which failed first, varies
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", BOTH)
 def test_both_run_alike(runs, name):
     official, ours = runs.view("kfp", name), runs.view("headrace", name)
@@ -95,7 +95,7 @@ def test_both_run_alike(runs, name):
     }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", OURS_ALONE)
 def test_what_kfps_sdk_cannot_compile_runs(runs, name):
     view = runs.view("headrace", name)
