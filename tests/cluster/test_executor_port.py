@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,10 @@ async def serving(settings: dict[str, str]) -> AsyncIterator[tuple[Recorded, Any
         executor.launches = {}
         granting = Access(stores)
         stack.callback(granting.close)
-        told = partial(message_of, max_value_bytes=held.max_value_bytes, grace_s=held.grace_s)
+
+        def told(launch: port.Launch, pod: tuple[str, str]) -> Any:
+            return message_of(launch, held.max_value_bytes, held.grace_s, pod=pod)
+
         service = AttemptsService(None, None, executor, told, executor.completed, granting)  # type: ignore[arg-type]
 
         def register(server: Any) -> None:

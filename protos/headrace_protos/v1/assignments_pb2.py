@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from headrace_protos.v1 import events_pb2 as headrace__protos_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$headrace_protos/v1/assignments.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/events.proto\"\xc2\x08\n\nAssignment\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12#\n\x04\x61rgv\x18\x03 \x03(\x0b\x32\x15.headrace.v1.Template\x12-\n\x03\x65nv\x18\x04 \x03(\x0b\x32 .headrace.v1.Assignment.EnvEntry\x12;\n\nparameters\x18\x05 \x03(\x0b\x32\'.headrace.v1.Assignment.ParametersEntry\x12\x33\n\x06inputs\x18\x06 \x03(\x0b\x32#.headrace.v1.Assignment.InputsEntry\x12H\n\x11output_parameters\x18\x07 \x03(\x0b\x32-.headrace.v1.Assignment.OutputParametersEntry\x12\x35\n\x10output_artifacts\x18\x08 \x03(\x0b\x32\x1b.headrace.v1.OutputArtifact\x12\x18\n\x10optional_outputs\x18\t \x03(\t\x12\x17\n\x0foptional_inputs\x18\n \x03(\t\x12;\n\nreferences\x18\x0b \x03(\x0b\x32\'.headrace.v1.Assignment.ReferencesEntry\x12\x44\n\x0flate_parameters\x18\x0c \x03(\x0b\x32+.headrace.v1.Assignment.LateParametersEntry\x12\x17\n\x0fmax_value_bytes\x18\r \x01(\x03\x12\x11\n\ttimeout_s\x18\x0e \x01(\x01\x12\x0f\n\x07grace_s\x18\x0f \x01(\x01\x12\x13\n\x0btraceparent\x18\x10 \x01(\t\x12\r\n\x05image\x18\x11 \x01(\t\x12\x11\n\tworkspace\x18\x12 \x01(\t\x12\x10\n\x08packages\x18\x13 \x01(\t\x1a\x41\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.headrace.v1.Template:\x02\x38\x01\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.headrace.v1.ArtifactList:\x02\x38\x01\x1a\x37\n\x15OutputParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1aI\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.headrace.v1.Reference:\x02\x38\x01\x1aL\n\x13LateParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.headrace.v1.Template:\x02\x38\x01\",\n\x08Template\x12 \n\x05parts\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Part\"@\n\x04Part\x12\x0e\n\x04text\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05place\x18\x02 \x01(\tH\x00\x12\x0f\n\x07in_json\x18\x03 \x01(\x08\x42\x06\n\x04kind\"\xa1\x01\n\x0eOutputArtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cschema_title\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\t\x12\x17\n\x0finstance_schema\x18\x04 \x01(\t\x12\x12\n\nschema_uri\x18\x05 \x01(\t\x12\x0f\n\x07is_list\x18\x06 \x01(\x08\x12\x15\n\rmetadata_json\x18\x07 \x01(\t\"D\n\tReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$headrace_protos/v1/assignments.proto\x12\x0bheadrace.v1\x1a\x1fheadrace_protos/v1/events.proto\"\xd4\x08\n\nAssignment\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12#\n\x04\x61rgv\x18\x03 \x03(\x0b\x32\x15.headrace.v1.Template\x12-\n\x03\x65nv\x18\x04 \x03(\x0b\x32 .headrace.v1.Assignment.EnvEntry\x12;\n\nparameters\x18\x05 \x03(\x0b\x32\'.headrace.v1.Assignment.ParametersEntry\x12\x33\n\x06inputs\x18\x06 \x03(\x0b\x32#.headrace.v1.Assignment.InputsEntry\x12H\n\x11output_parameters\x18\x07 \x03(\x0b\x32-.headrace.v1.Assignment.OutputParametersEntry\x12\x35\n\x10output_artifacts\x18\x08 \x03(\x0b\x32\x1b.headrace.v1.OutputArtifact\x12\x18\n\x10optional_outputs\x18\t \x03(\t\x12\x17\n\x0foptional_inputs\x18\n \x03(\t\x12;\n\nreferences\x18\x0b \x03(\x0b\x32\'.headrace.v1.Assignment.ReferencesEntry\x12\x44\n\x0flate_parameters\x18\x0c \x03(\x0b\x32+.headrace.v1.Assignment.LateParametersEntry\x12\x17\n\x0fmax_value_bytes\x18\r \x01(\x03\x12\x11\n\ttimeout_s\x18\x0e \x01(\x01\x12\x0f\n\x07grace_s\x18\x0f \x01(\x01\x12\x13\n\x0btraceparent\x18\x10 \x01(\t\x12\r\n\x05image\x18\x11 \x01(\t\x12\x11\n\tworkspace\x18\x12 \x01(\t\x12\x10\n\x08packages\x18\x13 \x01(\t\x12\x10\n\x08own_home\x18\x14 \x01(\x08\x1a\x41\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.headrace.v1.Template:\x02\x38\x01\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.headrace.v1.ArtifactList:\x02\x38\x01\x1a\x37\n\x15OutputParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x1aI\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.headrace.v1.Reference:\x02\x38\x01\x1aL\n\x13LateParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.headrace.v1.Template:\x02\x38\x01\",\n\x08Template\x12 \n\x05parts\x18\x01 \x03(\x0b\x32\x11.headrace.v1.Part\"@\n\x04Part\x12\x0e\n\x04text\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05place\x18\x02 \x01(\tH\x00\x12\x0f\n\x07in_json\x18\x03 \x01(\x08\x42\x06\n\x04kind\"\xa1\x01\n\x0eOutputArtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cschema_title\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\t\x12\x17\n\x0finstance_schema\x18\x04 \x01(\t\x12\x12\n\nschema_uri\x18\x05 \x01(\t\x12\x0f\n\x07is_list\x18\x06 \x01(\x08\x12\x15\n\rmetadata_json\x18\x07 \x01(\t\"D\n\tReference\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,25 +45,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._loaded_options = None
   _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._serialized_options = b'8\001'
   _globals['_ASSIGNMENT']._serialized_start=87
-  _globals['_ASSIGNMENT']._serialized_end=1177
-  _globals['_ASSIGNMENT_ENVENTRY']._serialized_start=777
-  _globals['_ASSIGNMENT_ENVENTRY']._serialized_end=842
-  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_start=844
-  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_end=893
-  _globals['_ASSIGNMENT_INPUTSENTRY']._serialized_start=895
-  _globals['_ASSIGNMENT_INPUTSENTRY']._serialized_end=967
-  _globals['_ASSIGNMENT_OUTPUTPARAMETERSENTRY']._serialized_start=969
-  _globals['_ASSIGNMENT_OUTPUTPARAMETERSENTRY']._serialized_end=1024
-  _globals['_ASSIGNMENT_REFERENCESENTRY']._serialized_start=1026
-  _globals['_ASSIGNMENT_REFERENCESENTRY']._serialized_end=1099
-  _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._serialized_start=1101
-  _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._serialized_end=1177
-  _globals['_TEMPLATE']._serialized_start=1179
-  _globals['_TEMPLATE']._serialized_end=1223
-  _globals['_PART']._serialized_start=1225
-  _globals['_PART']._serialized_end=1289
-  _globals['_OUTPUTARTIFACT']._serialized_start=1292
-  _globals['_OUTPUTARTIFACT']._serialized_end=1453
-  _globals['_REFERENCE']._serialized_start=1455
-  _globals['_REFERENCE']._serialized_end=1523
+  _globals['_ASSIGNMENT']._serialized_end=1195
+  _globals['_ASSIGNMENT_ENVENTRY']._serialized_start=795
+  _globals['_ASSIGNMENT_ENVENTRY']._serialized_end=860
+  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_start=862
+  _globals['_ASSIGNMENT_PARAMETERSENTRY']._serialized_end=911
+  _globals['_ASSIGNMENT_INPUTSENTRY']._serialized_start=913
+  _globals['_ASSIGNMENT_INPUTSENTRY']._serialized_end=985
+  _globals['_ASSIGNMENT_OUTPUTPARAMETERSENTRY']._serialized_start=987
+  _globals['_ASSIGNMENT_OUTPUTPARAMETERSENTRY']._serialized_end=1042
+  _globals['_ASSIGNMENT_REFERENCESENTRY']._serialized_start=1044
+  _globals['_ASSIGNMENT_REFERENCESENTRY']._serialized_end=1117
+  _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._serialized_start=1119
+  _globals['_ASSIGNMENT_LATEPARAMETERSENTRY']._serialized_end=1195
+  _globals['_TEMPLATE']._serialized_start=1197
+  _globals['_TEMPLATE']._serialized_end=1241
+  _globals['_PART']._serialized_start=1243
+  _globals['_PART']._serialized_end=1307
+  _globals['_OUTPUTARTIFACT']._serialized_start=1310
+  _globals['_OUTPUTARTIFACT']._serialized_end=1471
+  _globals['_REFERENCE']._serialized_start=1473
+  _globals['_REFERENCE']._serialized_end=1541
 # @@protoc_insertion_point(module_scope)

@@ -140,6 +140,7 @@ class Assignment(google.protobuf.message.Message):
     IMAGE_FIELD_NUMBER: builtins.int
     WORKSPACE_FIELD_NUMBER: builtins.int
     PACKAGES_FIELD_NUMBER: builtins.int
+    OWN_HOME_FIELD_NUMBER: builtins.int
     attempt: builtins.str
     """run's path and number, for people"""
     prefix: builtins.str
@@ -155,6 +156,8 @@ class Assignment(google.protobuf.message.Message):
     """where the run's workspace is mounted, "" = not"""
     packages: builtins.str
     """URI of what tasks with the same image and requirements install, "" = nothing"""
+    own_home: builtins.bool
+    """the task says what HOME is; else it is a folder that its user can write to"""
     @property
     def argv(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Template]: ...
     @property
@@ -203,8 +206,9 @@ class Assignment(google.protobuf.message.Message):
         image: builtins.str = ...,
         workspace: builtins.str = ...,
         packages: builtins.str = ...,
+        own_home: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["argv", b"argv", "attempt", b"attempt", "env", b"env", "grace_s", b"grace_s", "image", b"image", "inputs", b"inputs", "late_parameters", b"late_parameters", "max_value_bytes", b"max_value_bytes", "optional_inputs", b"optional_inputs", "optional_outputs", b"optional_outputs", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "packages", b"packages", "parameters", b"parameters", "prefix", b"prefix", "references", b"references", "timeout_s", b"timeout_s", "traceparent", b"traceparent", "workspace", b"workspace"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["argv", b"argv", "attempt", b"attempt", "env", b"env", "grace_s", b"grace_s", "image", b"image", "inputs", b"inputs", "late_parameters", b"late_parameters", "max_value_bytes", b"max_value_bytes", "optional_inputs", b"optional_inputs", "optional_outputs", b"optional_outputs", "output_artifacts", b"output_artifacts", "output_parameters", b"output_parameters", "own_home", b"own_home", "packages", b"packages", "parameters", b"parameters", "prefix", b"prefix", "references", b"references", "timeout_s", b"timeout_s", "traceparent", b"traceparent", "workspace", b"workspace"]) -> None: ...
 
 global___Assignment = Assignment
 

@@ -33,26 +33,17 @@ ATTEMPT: Final = TOP / "attempt"  # assignment.Folders of this attempt
 ELSEWHERE: Final = ATTEMPT / "elsewhere"
 RUNTIME: Final = TOP / "runtime"  # the folder with `headrace` alone, last on PYTHONPATH
 PACKAGES: Final = TOP / "packages"  # what bootstraps install, and find again
+HOME: Final = TOP / "home"  # of user code that has no other which it can write to; made by the shim
+SPOOL: Final = TOP / "spool"  # the companion's alone: its own file system is read-only
 TOKEN: Final = Path("/var/run/headrace/token")  # in the companion alone
-
-# What the Pod's companion is told by its environment; nothing here is secret or large.
-ENV_SCHEDULER: Final = "HEADRACE_SCHEDULER_ADDRESS"
-ENV_RUN: Final = "HEADRACE_RUN_ID"
-ENV_PATH: Final = "HEADRACE_TASK_PATH"
-ENV_ATTEMPT: Final = "HEADRACE_ATTEMPT"
-ENV_ENTRY_POINT: Final = (
-    "HEADRACE_ENTRY_POINT"  # JSON: the image's words before the task's, where its component has no command
-)
 
 MAIN: Final = "main"
 COMPANION: Final = "companion"
 LABEL_INSTALLATION: Final = "headrace.io/installation"
 LABEL_SHARD: Final = "headrace.io/shard"
 LABEL_RUN: Final = "headrace.io/run"
-LABEL_PATH: Final = (
-    "headrace.io/path"  # the first 40 hex digits of the path's SHA-256; the path itself is an annotation
-)
+LABEL_PATH: Final = "headrace.io/path"  # of claims: the first 40 hex digits of the path's SHA-256
 LABEL_ATTEMPT: Final = "headrace.io/attempt"
-ANNOTATION_PATH: Final = "headrace.io/path"
+ANNOTATION_PATH: Final = "headrace.io/path"  # the path itself
 AUDIENCE_ATTEMPTS: Final = "headrace-attempts"  # of a companion's token
 AUDIENCE_INTERNAL: Final = "headrace-internal"  # of the control plane's tokens

@@ -42,6 +42,13 @@ static char **place_of(char **env, const char *name, size_t length) {
     return env;
 }
 
+/* Whether VARIABLE names a folder in which this user can make something. */
+static bool names_own_folder(const char *variable) {
+    struct stat status;
+    const char *folder = variable + named(variable) + 1;
+    return stat(folder, &status) == 0 && S_ISDIR(status.st_mode) && access(folder, W_OK | X_OK) == 0;
+}
+
 /* One setting; `env` has room for it. */
 static bool apply(char **env, char *setting) {
     if (*setting == '\0') return false;
@@ -52,7 +59,12 @@ static bool apply(char **env, char *setting) {
         return true;
     }
     if (variable[named(variable)] != '=') return false;
-    if (*place == NULL || *setting == '=') {
+    if (*setting == '~') {
+        if (*place != NULL && names_own_folder(*place)) return true;
+        if (!make_folder(variable + named(variable) + 1, 0700)) return true; /* then it stays as the image has it */
+        if (*place == NULL) place[1] = NULL;
+        *place = variable;
+    } else if (*place == NULL || *setting == '=') {
         if (*place == NULL) place[1] = NULL;
         *place = variable;
     } else if (*setting == ':') {

@@ -80,9 +80,9 @@ async def running(
         receiver, admission, driver = parts.receiver, parts.admission, parts.driver
         scheduling = SchedulerService(receiver, executor, admission, stubs.cache, fixed=settings.cluster_fixed)
 
-        def assignment(launch: Launch) -> assignments_pb2.Assignment:
+        def assignment(launch: Launch, pod: tuple[str, str]) -> assignments_pb2.Assignment:
             packages = packages_uri(launch, artifacts.areas.default_root(launch.namespace))
-            return message_of(launch, settings.max_value_bytes, settings.grace_s, packages)
+            return message_of(launch, settings.max_value_bytes, settings.grace_s, packages, pod)
 
         granting = Access(artifacts)
         stack.callback(granting.close)

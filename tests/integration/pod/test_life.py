@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 from dataclasses import replace
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_command_with_inputs_and_outputs(pod):
 
 
 def test_a_component_without_a_command_runs_its_images_entry_point(pod):
-    pod.entry_point = json.dumps(["sh", "-c", 'printf "%s|" "$@"', "{{$}}"])
+    pod.entry_point = ["sh", "-c", 'printf "%s|" "$@"', "{{$}}"]
     task = launch(pod.store, parameters={"x": "é"})
     pod.run(replace(task, args=[["a b"], ["{{$}}"]]))
     assert pod.desk.report().state == events_pb2.ATTEMPT_SUCCEEDED, pod.said()
@@ -57,12 +58,41 @@ def test_a_component_without_a_command_runs_its_images_entry_point(pod):
 
 
 def test_user_code_sees_what_it_is_to_see_and_nothing_of_ours(pod):
-    pod.run(launch(pod.store, "env", env={"A": "1"}, traceparent="00-1-2-01"))
-    pod.desk.report()
-    pod.main_code()
-    names = dict(line.partition("=")[::2] for line in log_of(pod).decode().splitlines())
+    pod.desk.pod = ("train-1", "uid-1")
+    names = environment(pod, A="1")
     assert (names["A"], names["TRACEPARENT"]) == ("1", "00-1-2-01")
+    assert (names["KFP_POD_NAME"], names["KFP_POD_UID"]) == ("train-1", "uid-1")
+    assert (names["KFP_RUN_ID"], names["PYTHONUNBUFFERED"]) == (pod.desk.launch.attempt.run_id, "1")
     assert not [name for name in names if name.startswith("HEADRACE_")]
+
+
+def test_what_the_task_calls_its_variables_wins(pod):
+    pod.env |= {"PYTHONUNBUFFERED": "of the image"}
+    names = environment(pod, KFP_RUN_ID="mine", HOME="/nowhere")
+    assert (names["KFP_RUN_ID"], names["HOME"], names["PYTHONUNBUFFERED"]) == ("mine", "/nowhere", "1")
+
+
+@pytest.mark.parametrize("given", [None, "", "/nowhere", "/etc/passwd"])
+def test_user_code_has_a_home_that_it_can_write_to(pod, given):
+    del pod.env["HOME"]
+    if given is not None:
+        pod.env["HOME"] = given
+    home = pod.top / "home"
+    assert environment(pod)["HOME"] == str(home)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_a_home_of_the_images_stays(pod, tmp_path):
+    assert environment(pod)["HOME"] == str(tmp_path)
+    assert not (pod.top / "home").exists()
+
+
+def environment(pod, **env):
+    """What user code finds, where the task asks for ENV."""
+    pod.run(launch(pod.store, "env", env=env, traceparent="00-1-2-01"))
+    assert pod.desk.report().state == events_pb2.ATTEMPT_SUCCEEDED, pod.said()
+    pod.main_code()
+    return dict(line.partition("=")[::2] for line in log_of(pod).decode().splitlines())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from headrace_companion import pod_layout
 from headrace_companion.pod.command import Command, NotRunnable
 
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 SHIM = Path(__file__).parents[3] / "services" / "companion" / "shim"
 
 
@@ -99,6 +101,26 @@ def test_settings_of_the_environment(shim_pod):
     assert "GONE" not in lines
 
 
+def test_a_folder_that_this_user_can_write_to(shim_pod, tmp_path):
+    own, closed = tmp_path / "own", tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    given = {"HELD": str(tmp_path), "NOT_THERE": "/no/such/folder", "FILE": "/etc/passwd", "CLOSED": str(closed)}
+    shim_pod.env |= given
+    shim_pod.start(umask=0o077, preexec_fn=without_roots_rights_to_files)
+    shim_pod.stage("env", folders=dict.fromkeys([*given, "NONE"], str(own)))
+    shim_pod.ended()
+    shim_pod.finish()
+    lines = shim_pod.log().decode().splitlines()
+    assert f"HELD={tmp_path}" in lines
+    assert {f"{name}={own}" for name in ("NOT_THERE", "FILE", "CLOSED", "NONE")} <= set(lines)
+    assert stat.S_IMODE(own.stat().st_mode) == 0o700
+
+
+def without_roots_rights_to_files():
+    """As in a Pod, whose containers have no capabilities."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
 def test_arguments_pass_as_they_are_up_to_what_linux_takes(shim_pod):
     shim_pod.start()
     odd = ["", " ", "\n", "é\udce9"[:1], "$(x) `y`", "x" * (128 * 1024 - 1)]
@@ -151,7 +173,7 @@ def test_a_command_that_is_none_is_told(shim_pod, content):
 
 
 def test_a_broken_command_never_runs(shim_pod):
-    whole = Command(("touch", str(shim_pod.top / "ran")), {"A": "b"}, {"C": "d"}).encode()
+    whole = Command(("touch", str(shim_pod.top / "ran")), {"A": "b"}, {"C": "d"}, folders={"E": "/tmp"}).encode()
     for size in range(len(whole)):
         assert_broken(shim_pod, whole[:size])
     assert not (shim_pod.top / "ran").exists()

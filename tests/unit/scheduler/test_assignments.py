@@ -66,7 +66,8 @@ def test_both_ways_mean_the_same():
     message = message_of(LAUNCH, 1000, 30.0)
     there, here = told(message), assignment_of(LAUNCH, 1000)
     assert [shown(one) for one in there.argv] == [shown(one) for one in here.argv]
-    assert {name: shown(one) for name, one in there.env.items()} == {"A": "1", "B": "2"}
+    ours = {"KFP_RUN_ID": "run", "PYTHONUNBUFFERED": "1"}
+    assert {name: shown(one) for name, one in there.env.items()} == {"A": "1", "B": "2", **ours}
     assert {name: shown(one) for name, one in there.late_parameters.items()} == {"s": '<outputs.output_file">'}
     templates = {"argv": (), "env": {}, "late_parameters": {}}
     assert replace(there, **templates) == replace(here, **templates)
@@ -82,6 +83,22 @@ def test_what_is_the_pods_is_told_beside():
     )
     assert message.workspace == "/kfp-workspace"
     assert message_of(replace(LAUNCH, settings=TaskSettings()), 1, 1.0).workspace == ""
+
+
+def test_the_tasks_own_variables_come_before_ours_and_the_pods_before_both():
+    taken = TaskSettings(env=(EnvSource("KFP_POD_UID", EnvKind.FIELD, "metadata.name"),))
+    launch = replace(LAUNCH, settings=taken, env={"KFP_POD_NAME": ["mine"], "KFP_POD_UID": ["no"]})
+    env = {name: shown(one) for name, one in told(message_of(launch, 1000, 1.0, pod=("name", "uid"))).env.items()}
+    assert env == {"KFP_POD_NAME": "mine", "KFP_RUN_ID": "run", "PYTHONUNBUFFERED": "1"}
+    env = {name: shown(one) for name, one in told(message_of(LAUNCH, 1000, 1.0, pod=("name", "uid"))).env.items()}
+    assert (env["KFP_POD_NAME"], env["KFP_POD_UID"]) == ("name", "uid")
+
+
+def test_a_home_that_the_task_chooses_is_left():
+    chosen = TaskSettings(env=(EnvSource("HOME", EnvKind.CONFIG_MAP, "name", "key"),))
+    assert not message_of(LAUNCH, 1, 1.0).own_home
+    assert message_of(replace(LAUNCH, env={"HOME": ["/h"]}), 1, 1.0).own_home
+    assert message_of(replace(LAUNCH, settings=chosen), 1, 1.0).own_home
 
 
 def test_the_grace_is_the_tasks_if_it_says_one():

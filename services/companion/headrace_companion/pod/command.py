@@ -19,13 +19,14 @@ class NotRunnable(Exception):  # noqa: N818 - read as a statement
 @dataclass(frozen=True, slots=True)
 class Command:
     """What the shim is to run. `defaults` are variables that the container's own win over, `lists` are put at the end of
-    what it has (PATH and the like).
+    what it has (PATH and the like), `folders` are made and named where what it names is none that its user can write to.
     """
 
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
     removed: Sequence[str] = ()
     folder: str = ""  # "": the image's
     timeout_s: float = 0.0
@@ -38,6 +39,7 @@ class Command:
             *(f"?{name}={text}" for name, text in self.defaults.items()),
             *(f"={name}={text}" for name, text in self.env.items()),
             *(f":{name}={text}" for name, text in self.lists.items()),
+            *(f"~{name}={text}" for name, text in self.folders.items()),
         ]
         texts = [MAGIC, self.folder, str(_ms(self.timeout_s)), str(_ms(self.grace_s))]
         texts += [str(len(self.argv)), *self.argv, str(len(settings)), *settings, "end"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,7 @@ class Companion:
     places: Places
     environ: Mapping[str, str]
     signals: int  # readable when a signal came
+    entry_point: Sequence[str] = ()  # the image's words before the task's, where its component has no command
     told_to_end: bool = False
     warnings: tuple[str, ...] = ()
     is_staged: bool = False
@@ -131,7 +132,7 @@ class Companion:
     def _stage(self, message: assignments_pb2.Assignment, assignment: Assignment) -> Remembered:
         try:
             installed = self._lay_down(message)
-            prepared = prepare(message, assignment, self.places, self.store, self.environ)
+            prepared = prepare(message, assignment, self.places, self.store, self.environ, self.entry_point)
         except StagingFailed as failed:
             raise _Refused(Failure(failed.reason, str(failed))) from failed
         except ValueProblem as problem:

@@ -1,4 +1,4 @@
-"""The companion's process: says who this attempt is, and lives until SIGTERM. Called by `__main__`, whose handler it replaces.
+"""The companion's process: reads who this attempt is, and lives until SIGTERM. Called by `__main__`, whose handler it replaces.
 
 The kubelet ends it when `main` has ended; ending by itself it would be started again.
 """
@@ -21,20 +21,25 @@ from headrace_servicekit.tokens import TokenFile
 
 TOP = "HEADRACE_POD_TOP"  # for tests: a folder that stands for the shared volume
 TOKEN = "HEADRACE_TOKEN_FILE"  # noqa: S105 - a variable's name
+USAGE = "usage: python -m headrace_companion.pod SCHEDULER RUN PATH ATTEMPT [a word of the image's entry point] ..."
+FEWEST = 5  # with the program's name
 
 
 def live() -> None:
     """Does not return."""
+    if len(sys.argv) < FEWEST:
+        sys.exit(USAGE)
+    address, run_id, path, number, *entry_point = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     os.umask(0)  # what lies in the shared folder is for user code of any user
     environ = os.environ
-    attempt = Attempt(environ[pod_layout.ENV_RUN], environ[pod_layout.ENV_PATH], int(environ[pod_layout.ENV_ATTEMPT]))
-    address = environ[pod_layout.ENV_SCHEDULER]
     token = None if address.startswith("unix:") else TokenFile(Path(environ.get(TOKEN) or pod_layout.TOKEN))
     signals, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     places = Places(Path(environ.get(TOP) or pod_layout.TOP))
-    companion = Companion(Scheduler(address, attempt, token), places, environ, signals)
+    environ["TMPDIR"] = str(places.at(pod_layout.SPOOL))  # for the file behind a log
+    scheduler = Scheduler(address, Attempt(run_id, path, int(number)), token)
+    companion = Companion(scheduler, places, environ, signals, entry_point)
 
     def end(number: int, frame: FrameType | None) -> None:
         if not companion.end():

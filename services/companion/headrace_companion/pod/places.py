@@ -27,12 +27,13 @@ class Places:
         return Folders(self.at(pod_layout.ATTEMPT))
 
     def make(self) -> None:
-        """The folders that both containers write in, whatever their users."""
+        """The folders that both containers write in, whatever their users, and the one of this."""
         for place in (pod_layout.CONTROL, pod_layout.ATTEMPT, pod_layout.PACKAGES):
             folder = self.at(place)
             folder.mkdir(parents=True, exist_ok=True)
             if folder.stat().st_uid == os.geteuid():
                 folder.chmod(0o777)
+        self.at(pod_layout.SPOOL).mkdir(mode=0o700, exist_ok=True)
 
     def has(self, place: Path) -> bool:
         return self.at(place).exists()

@@ -5,9 +5,8 @@ Everything that is written here is for another user too: user code runs as the i
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,12 @@ def prepare(
     places: Places,
     store: Callable[[Assignment], ArtifactStore],
     environ: Mapping[str, str],
+    entry_point: Sequence[str] = (),
 ) -> Prepared:
-    """Raises StagingFailed, and what the store and the disk raise."""
-    assignment = _with_entry_point(assignment, environ)
+    """Raises StagingFailed, and what the store and the disk raise. ENTRY_POINT: the image's words, which come first where the
+    component has no command; whoever made the Pod has asked for them.
+    """
+    assignment = replace(assignment, argv=(*([word] for word in entry_point), *assignment.argv))
     folders = places.attempt
     names = {one.uri: name for name, artifacts in assignment.input_artifacts.items() for one in artifacts}
     values = [ref.uri for ref in assignment.references.values()]
@@ -62,12 +64,6 @@ def prepare(
     finally:
         fetched.release(through)
     return _prepared(message, staged, places, fetched.digests)
-
-
-def _with_entry_point(assignment: Assignment, environ: Mapping[str, str]) -> Assignment:
-    """The words of the image come first where the component has no command; whoever made the Pod has asked for them."""
-    words: list[str] = json.loads(environ.get(pod_layout.ENV_ENTRY_POINT) or "[]")
-    return replace(assignment, argv=(*([word] for word in words), *assignment.argv)) if words else assignment
 
 
 def _outside(store: ArtifactStore, inputs: Iterable[str], values: Iterable[str]) -> list[str]:
@@ -105,6 +101,7 @@ def _prepared(
         rewritten.argv,
         env={**traced, **staged.env},
         lists=lists,
+        folders={} if message.own_home else {"HOME": str(places.at(pod_layout.HOME))},
         timeout_s=message.timeout_s,
         grace_s=message.grace_s,
     )

@@ -15,9 +15,12 @@ from headrace_scheduler.executors.task_settings import GRACE, WORKSPACE
 
 
 def message_of(
-    launch: port.Launch, max_value_bytes: int, grace_s: float, packages: str = ""
+    launch: port.Launch, max_value_bytes: int, grace_s: float, packages: str = "", pod: tuple[str, str] = ("", "")
 ) -> assignments_pb2.Assignment:
-    """What a Pod's companion is told. Variables that the Pod itself has (of secrets and the like) win over the component's."""
+    """What a Pod's companion is told. POD: its name and UID. Of a variable's values that of the Pod itself (of secrets and the
+    like) is taken before the component's, and that before ours.
+    """
+    taken = {one.name for one in launch.settings.env}
     message = assignments_pb2.Assignment(
         attempt=attempt_path(launch.attempt.path, launch.attempt.number),
         prefix=launch.task_root,
@@ -34,9 +37,9 @@ def message_of(
         image=launch.image,
         workspace=WORKSPACE if launch.settings.workspace_claim else "",
         packages=packages,
+        own_home="HOME" in {*taken, *launch.env},
     )
-    taken = {one.name for one in launch.settings.env}
-    for name, parts in launch.env.items():
+    for name, parts in {**_told(launch, *pod), **launch.env}.items():
         if name not in taken:
             message.env[name].CopyFrom(_template(parts))
     for name, parts in launch.late_parameters.items():
@@ -48,6 +51,12 @@ def message_of(
             assignments_pb2.Reference(uri=ref.uri, size=ref.size, digest=ref.digest, type=ref.type)
         )
     return message
+
+
+def _told(launch: port.Launch, pod_name: str, pod_uid: str) -> dict[str, port.Template]:
+    """What KFP's users find in their environment, and output of Python's as soon as it is written."""
+    named = {"KFP_POD_NAME": pod_name, "KFP_POD_UID": pod_uid, "KFP_RUN_ID": launch.attempt.run_id}
+    return {"PYTHONUNBUFFERED": "1", **{name: text for name, text in named.items() if text}}
 
 
 def _grace_s(launch: port.Launch, otherwise: float) -> float:

@@ -20,14 +20,16 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
-    """`assignment` makes the message of a Launch, `completed` tells the executor of a result and adds what it knows."""
+    """`assignment` makes the message of a Launch for a Pod of that name and UID, `completed` tells the executor of a result and
+    adds what it knows.
+    """
 
     def __init__(
         self,
         store: Any,
         receiver: Receiver,
         ownership: Ownership,
-        assignment: Callable[[Launch], assignments_pb2.Assignment],
+        assignment: Callable[[Launch, tuple[str, str]], assignments_pb2.Assignment],
         completed: Callable[[AttemptId, attempts_pb2.AttemptResult], attempts_pb2.AttemptResult | None],
         access: Access,
     ) -> None:
@@ -43,7 +45,8 @@ class AttemptsService(attempts_pb2_grpc.AttemptsServicer):
         found = await self._ownership.find(request.run_id, request.path, request.attempt)
         if isinstance(found, Elsewhere):
             return attempts_pb2.AssignResponse(ask=found.address)
-        return attempts_pb2.AssignResponse(assignment=self._assignment(found))
+        caller = callers.current()
+        return attempts_pb2.AssignResponse(assignment=self._assignment(found, (caller.pod_name, caller.pod_uid)))
 
     async def Access(self, request: access_pb2.AccessRequest, context: Context) -> access_pb2.AccessResponse:  # noqa: N802
         """Ways to what the attempt may read and write, or whom to ask."""

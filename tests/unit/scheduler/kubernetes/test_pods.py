@@ -11,11 +11,12 @@ import pytest
 
 from builders.pods import OPTIONS, RESTRICTED, RUN, settings_of, task
 from headrace_companion import pod_layout
+from headrace_protos.v1 import events_pb2
 from headrace_scheduler.executors.kubernetes import names
 from headrace_scheduler.executors.kubernetes.options import PodDefaults
 from headrace_scheduler.executors.kubernetes.pods import pod
 from headrace_scheduler.executors.kubernetes.problems import Refused
-from headrace_scheduler.executors.port import AttemptId, Request
+from headrace_scheduler.executors.port import AttemptId, OutputArtifact, Request
 from headrace_scheduler.executors.task_settings import TaskSettings
 
 LABEL = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -65,29 +66,41 @@ def test_the_token_is_in_the_companion_alone():
 
 
 def test_the_companion_is_told_who_it_is_and_user_code_nothing_of_ours():
-    told = {one["name"]: one["value"] for one in companion()["env"]}
-    assert told == {
-        "HEADRACE_SCHEDULER_ADDRESS": "scheduler:8892",
-        "HEADRACE_RUN_ID": RUN,
-        "HEADRACE_TASK_PATH": "train",
-        "HEADRACE_ATTEMPT": "1",
-    }
-    assert not [one for one in main()["env"] if one["name"].startswith("HEADRACE")]
+    assert companion()["args"] == ["scheduler:8892", RUN, "train", "1"]
+    assert "env" not in companion()
+    assert "env" not in main()
+    odd = spec(path="a/$(HOME)$", options=replace(OPTIONS, companion_env={"HEADRACE_IMPORT_SILENCE_S": "5"}))
+    assert odd["initContainers"][0]["args"][2] == "a/$$(HOME)$$"  # as Kubernetes quotes it
+    assert odd["initContainers"][0]["env"] == [{"name": "HEADRACE_IMPORT_SILENCE_S", "value": "5"}]
 
 
-def test_user_code_knows_its_pod():
-    given = {one["name"]: one.get("value") or one["valueFrom"]["fieldRef"]["fieldPath"] for one in main()["env"]}
-    assert given == {
-        "KFP_POD_NAME": "metadata.name",
-        "KFP_POD_UID": "metadata.uid",
-        "KFP_RUN_ID": RUN,
-        "PYTHONUNBUFFERED": "1",
-    }
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"output_artifacts": (OutputArtifact("model"),)},
+        {"inputs": {"data": events_pb2.ArtifactList()}},
+    ],
+)
+def test_any_user_can_write_where_kfps_sdk_puts_artifacts_with_uris_of_their_own(more):
+    paths = [
+        one["mountPath"] for one in pod(replace(task(), **more), OPTIONS).body["spec"]["containers"][0]["volumeMounts"]
+    ]
+    assert paths == ["/headrace", "/gcs", "/s3", "/minio"]
+    assert [one["mountPath"] for one in main()["volumeMounts"]] == ["/headrace"]
 
 
-def test_any_user_can_write_where_kfps_components_write():
-    paths = {one["mountPath"] for one in main()["volumeMounts"]}
-    assert paths == {"/headrace", "/gcs", "/s3", "/minio", "/.local", "/.cache", "/.config"}
+@pytest.mark.parametrize(("options", "most"), [(OPTIONS, 69), (RESTRICTED, 71)])
+def test_a_pod_of_a_plain_task_has_few_fields(options, most):
+    """Each is compared, stored and sent with every change of the Pod's status; a bare Pod has a dozen."""
+    body = pod(task(), options).body
+    assert leaves(body) <= most
+    assert len(json.dumps(body, separators=(",", ":"))) <= 2_300
+
+
+def leaves(value: Any) -> int:
+    """Values that are none of others."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(leaves, inner)) or 1
 
 
 def test_the_command_inputs_and_environment_are_not_in_the_pod():
@@ -103,8 +116,7 @@ def test_a_pod_stays_small_whatever_its_inputs():
 
 def test_the_entry_point_of_the_image_is_told_to_the_companion():
     held = pod(task(), OPTIONS, ("/app", "--é")).body["spec"]
-    told = {one["name"]: one["value"] for one in held["initContainers"][0]["env"]}
-    assert told["HEADRACE_ENTRY_POINT"] == '["/app", "--é"]'
+    assert held["initContainers"][0]["args"][4:] == ["/app", "--é"]
     assert held["containers"][0]["command"] == ["/headrace/bin/shim", "run"]
     with pytest.raises(
         Refused, match=r"entry point of the image 'python:3.11' is too long: give the component a command"
@@ -147,7 +159,6 @@ def test_labels_find_a_pod_as_ours_and_as_kfps_selectors_do():
         "headrace.io/installation": "here",
         "headrace.io/shard": str(0xCD),
         "headrace.io/run": RUN,
-        "headrace.io/path": names.path_label("train"),
         "headrace.io/attempt": "1",
         "pipelines.kubeflow.org/v2_component": "true",
         "pipeline/runid": RUN,
@@ -155,23 +166,26 @@ def test_labels_find_a_pod_as_ours_and_as_kfps_selectors_do():
 
 
 def test_a_task_cannot_pass_for_another():
-    document = {
-        "podMetadata": {"labels": {"headrace.io/run": "x", "team": "ml"}, "annotations": {"headrace.io/path": "x"}}
-    }
+    labels = {"headrace.io/run": "x", "headrace.io/workspace": "true", "team": "ml"}
+    document = {"podMetadata": {"labels": labels, "annotations": {"headrace.io/path": "x"}}}
     made = pod(task(settings_of(document)), OPTIONS)
     assert made.body["metadata"]["labels"]["headrace.io/run"] == RUN
+    assert "headrace.io/workspace" not in made.body["metadata"]["labels"]
     assert made.body["metadata"]["labels"]["team"] == "ml"
     assert made.body["metadata"]["annotations"]["headrace.io/path"] == "train"
     assert made.warnings == (
-        "the platform sets these labels and annotations itself: headrace.io/run, headrace.io/path",
+        "the platform sets these labels and annotations itself: headrace.io/run, headrace.io/workspace, headrace.io/path",
     )
 
 
 def test_a_mesh_stays_away_unless_the_task_wants_it():
-    annotations = pod(task(), OPTIONS).body["metadata"]["annotations"]
-    assert (annotations["sidecar.istio.io/inject"], annotations["linkerd.io/inject"]) == ("false", "disabled")
-    wanted = settings_of({"podMetadata": {"annotations": {"linkerd.io/inject": "enabled"}}})
-    assert pod(task(wanted), OPTIONS).body["metadata"]["annotations"]["linkerd.io/inject"] == "enabled"
+    metadata = pod(task(), OPTIONS).body["metadata"]
+    assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+    assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
+    asked = {"linkerd.io/inject": "enabled", "sidecar.istio.io/inject": "true"}
+    wanted = pod(task(settings_of({"podMetadata": {"annotations": asked}})), OPTIONS).body["metadata"]
+    assert wanted["annotations"].items() >= asked.items()
+    assert "sidecar.istio.io/inject" not in wanted["labels"]
 
 
 # ---- ends
@@ -258,7 +272,7 @@ def test_variables_from_secrets_config_maps_and_fields():
         "configMapAsEnv": [{"configMapName": "c", "keyToEnv": [{"configMapKey": "k", "envVar": "C"}]}],
         "fieldPathAsEnv": [{"name": "D", "fieldPath": "spec.nodeName"}],
     }
-    assert main(document)["env"][-4:] == [
+    assert main(document)["env"] == [
         {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
         {"name": "B", "valueFrom": {"secretKeyRef": {"name": "t", "key": "k", "optional": True}}},
         {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
@@ -266,13 +280,12 @@ def test_variables_from_secrets_config_maps_and_fields():
     ]
 
 
-def test_the_last_of_two_variables_wins_and_ours_do_not():
+def test_the_last_of_two_variables_wins():
     document = {
         "secretAsEnv": [{"secretName": "s", "keyToEnv": [{"secretKey": "k", "envVar": "KFP_RUN_ID"}]}],
         "fieldPathAsEnv": [{"name": "KFP_RUN_ID", "fieldPath": "metadata.name"}],
     }
-    found = [one for one in main(document)["env"] if one["name"] == "KFP_RUN_ID"]
-    assert found == [{"name": "KFP_RUN_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    assert main(document)["env"] == [{"name": "KFP_RUN_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
 
 
 # ---- volumes
@@ -341,9 +354,10 @@ def test_a_volume_of_the_task_never_has_the_name_of_one_of_ours():
 
 
 def test_a_task_that_mounts_at_a_place_of_ours_has_its_own():
-    held = spec({"emptyDirMounts": [{"volumeName": "mine", "mountPath": "/.cache/"}]})
-    assert mounted(held, "/.cache/")["name"] == "mine"
-    assert "/.cache" not in [one["mountPath"] for one in held["containers"][0]["volumeMounts"]]
+    mine = settings_of({"emptyDirMounts": [{"volumeName": "mine", "mountPath": "/gcs/"}]})
+    held = pod(replace(task(mine), output_artifacts=(OutputArtifact("model"),)), OPTIONS).body["spec"]
+    assert mounted(held, "/gcs/")["name"] == "mine"
+    assert "/gcs" not in [one["mountPath"] for one in held["containers"][0]["volumeMounts"]]
 
 
 @pytest.mark.parametrize(

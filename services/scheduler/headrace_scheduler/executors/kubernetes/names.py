@@ -23,12 +23,7 @@ RUN_NAME: Final = "headrace.io/run-name"
 KFP_TASK: Final = "pipelines.kubeflow.org/v2_component"
 KFP_RUN: Final = "pipeline/runid"
 # A mesh's proxy ends no Pod and may take the first seconds of its network; whoever wants one says so in the task's metadata.
-NO_MESH: Final = {
-    "sidecar.istio.io/inject": "false",
-    "linkerd.io/inject": "disabled",
-    "kuma.io/sidecar-injection": "disabled",
-    "consul.hashicorp.com/connect-inject": "false",
-}
+NO_MESH: Final = {"linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false"}
 NO_MESH_LABELS: Final = {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"}
 # Work that is moved is work done twice.
 STAY: Final = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
@@ -37,10 +32,14 @@ OURS: Final = "headrace.io/"
 
 def pod_name(attempt: AttemptId, task_key: str) -> str:
     """A DNS label: the task's key for people, then what no other task of any run has, then the attempt's number."""
-    mark = hashlib.sha256(f"{attempt.run_id}/{attempt.path}".encode()).hexdigest()[:DIGITS]
-    end = f"-{mark}-{attempt.number}"
+    end = _end(attempt)
     key = re.sub("[^a-z0-9]+", "-", task_key.lower()).strip("-")[: LONGEST - len(end)].strip("-")
     return f"{key or 'task'}{end}"
+
+
+def _end(attempt: AttemptId) -> str:
+    mark = hashlib.sha256(f"{attempt.run_id}/{attempt.path}".encode()).hexdigest()[:DIGITS]
+    return f"-{mark}-{attempt.number}"
 
 
 def path_label(path: str) -> str:
@@ -53,28 +52,29 @@ def identity(attempt: AttemptId, installation: str) -> dict[str, str]:
     return {
         pod_layout.LABEL_INSTALLATION: installation,
         pod_layout.LABEL_RUN: attempt.run_id,
-        pod_layout.LABEL_PATH: path_label(attempt.path),
         pod_layout.LABEL_ATTEMPT: str(attempt.number),
     }
 
 
 def attempt_of(metadata: Mapping[str, Any]) -> AttemptId | None:
-    """The attempt that a Pod was made for; None: its labels and its path do not say so, or not the same."""
+    """The attempt that a Pod was made for; None: its labels and its path do not say so, or not the same as its name."""
     labels = metadata.get("labels") or {}
     path = (metadata.get("annotations") or {}).get(pod_layout.ANNOTATION_PATH, "")
     run, number = labels.get(pod_layout.LABEL_RUN, ""), labels.get(pod_layout.LABEL_ATTEMPT, "")
-    if not (run and path and number.isdecimal()) or labels.get(pod_layout.LABEL_PATH) != path_label(path):
+    if not (run and path and number.isdecimal()):
         return None
-    return AttemptId(run, path, int(number))
+    attempt = AttemptId(run, path, int(number))
+    return attempt if metadata["name"].endswith(_end(attempt)) else None
 
 
 def pod_labels(launch: Launch, options: PodOptions) -> dict[str, str]:
     """A Pod's labels: what finds it again cannot be changed by a task."""
+    # Annotations are the older way to ask a mesh; its label would win over one.
+    asked = {**options.defaults.annotations, **launch.settings.annotations}
     return {
-        **NO_MESH_LABELS,
+        **{name: value for name, value in NO_MESH_LABELS.items() if name not in asked},
         **options.defaults.labels,
-        **launch.settings.labels,
-        "app.kubernetes.io/managed-by": "headrace",
+        **{name: value for name, value in launch.settings.labels.items() if not name.startswith(OURS)},
         KFP_TASK: "true",
         KFP_RUN: launch.attempt.run_id,
         pod_layout.LABEL_SHARD: str(shard_of(launch.attempt.run_id, SHARDS)),

@@ -1,12 +1,12 @@
 """The Pod of one attempt as Kubernetes' API takes it: a function of the Launch and the operator's options (design, section 5).
 
 One container `main` with the user's image under the shim, and the companion as a native sidecar. What user code is to do is not
-in it: the companion asks for that. So nothing here is secret, and nothing is large. Called by the executor.
+in it: the companion asks for that. So nothing here is secret, and nothing is large. Each field costs the control plane with every
+change of the Pod's status (ADR 0029), so what Kubernetes defaults to is left out. Called by the executor.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from headrace_scheduler.executors.kubernetes import names, security
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.problems import Refused
 from headrace_scheduler.executors.kubernetes.reserved import refuse_reserved
-from headrace_scheduler.executors.kubernetes.volumes import COMPANION_TMP, SHARED, TOKEN, init_mounts, pod_volumes
+from headrace_scheduler.executors.kubernetes.volumes import SHARED, TOKEN, init_mounts, pod_volumes
 from headrace_scheduler.executors.port import Launch
 from headrace_scheduler.executors.task_settings import GRACE, TaskSettings
 
@@ -79,7 +79,7 @@ def grace_s(settings: TaskSettings, options: PodOptions) -> int:
 
 def _spec(launch: Launch, options: PodOptions, entry_point: Sequence[str]) -> dict[str, Any]:
     settings, defaults = launch.settings, options.defaults
-    volumes = pod_volumes(settings, launch.request.accelerators, options)
+    volumes = pod_volumes(launch, options)
     grace = grace_s(settings, options)
     extra = {
         "nodeSelector": {**defaults.node_selector, **settings.node_selector},
@@ -117,52 +117,35 @@ def _main(launch: Launch, options: PodOptions, mounts: list[dict[str, Any]]) -> 
         "image": launch.image,
         "imagePullPolicy": settings.pull_policy,
         "command": [str(pod_layout.SHIM), "run"],
-        "env": _env(launch),
+        "env": list({one.name: env_var(one) for one in settings.env}.values()),  # all others come with the command
         "resources": _resources(launch.settings.resources or options.defaults.resources),
         "securityContext": security.main_context(settings, options),
         "volumeMounts": mounts,
-        "terminationMessagePolicy": "File",
     }
     return {name: value for name, value in made.items() if value}
 
 
-def _env(launch: Launch) -> list[dict[str, Any]]:
-    """What only the Pod knows and what is not in the spec; everything else comes with the command. The last of a name wins."""
-    found: dict[str, dict[str, Any]] = {
-        "KFP_POD_NAME": {"name": "KFP_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        "KFP_POD_UID": {"name": "KFP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
-        "KFP_RUN_ID": {"name": "KFP_RUN_ID", "value": launch.attempt.run_id},
-        "PYTHONUNBUFFERED": {"name": "PYTHONUNBUFFERED", "value": "1"},
-    }
-    for one in launch.settings.env:
-        found.pop(one.name, None)
-        found[one.name] = env_var(one)
-    return list(found.values())
-
-
 def _companion(launch: Launch, options: PodOptions, entry_point: Sequence[str]) -> dict[str, Any]:
     attempt = launch.attempt
-    told = {
-        **options.companion_env,
-        pod_layout.ENV_SCHEDULER: options.scheduler_address,
-        pod_layout.ENV_RUN: attempt.run_id,
-        pod_layout.ENV_PATH: attempt.path,
-        pod_layout.ENV_ATTEMPT: str(attempt.number),
-    }
-    if entry_point:
-        told[pod_layout.ENV_ENTRY_POINT] = _encoded(launch, entry_point)
+    told = [
+        options.scheduler_address,
+        attempt.run_id,
+        attempt.path,
+        str(attempt.number),
+        *_checked_words(launch, entry_point),
+    ]
     made = {
         "name": pod_layout.COMPANION,
         "image": options.companion_image,
         "imagePullPolicy": options.companion_pull_policy,
         "restartPolicy": "Always",
-        "env": [{"name": name, "value": value} for name, value in told.items()],
+        "args": [word.replace("$", "$$") for word in told],  # Kubernetes would read $(A) as a variable
+        "env": [{"name": name, "value": value} for name, value in options.companion_env.items()],
         "lifecycle": {"postStart": {"exec": {"command": list(INSTALL)}}},
         "resources": _companion_resources(options),
         "securityContext": security.companion_context(options),
         "volumeMounts": [
             {"name": SHARED, "mountPath": str(pod_layout.TOP)},
-            {"name": COMPANION_TMP, "mountPath": "/tmp"},  # noqa: S108 - the container's own
             {"name": TOKEN, "mountPath": str(pod_layout.TOKEN.parent), "readOnly": True},
         ],
     }
@@ -175,11 +158,11 @@ def _companion_resources(options: PodOptions) -> dict[str, dict[str, str]]:
     return {group: {**amounts, **chosen.get(group, {})} for group, amounts in own.items()}
 
 
-def _encoded(launch: Launch, entry_point: Sequence[str]) -> str:
-    text = json.dumps(list(entry_point), ensure_ascii=False)
-    if len(text.encode()) > LONGEST_ENTRY_POINT:
+def _checked_words(launch: Launch, entry_point: Sequence[str]) -> Sequence[str]:
+    """Raises Refused where the image's entry point is too much for a Pod."""
+    if sum(len(word.encode()) for word in entry_point) > LONGEST_ENTRY_POINT:
         raise Refused(f"the entry point of the image '{launch.image}' is too long: give the component a command")
-    return text
+    return entry_point
 
 
 def _checked(containers: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:

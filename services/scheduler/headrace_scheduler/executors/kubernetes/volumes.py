@@ -17,22 +17,15 @@ from headrace_scheduler.engine.quantities import quantity
 from headrace_scheduler.engine.task_config import volumes
 from headrace_scheduler.executors.kubernetes.options import PodOptions
 from headrace_scheduler.executors.kubernetes.problems import Refused
+from headrace_scheduler.executors.port import Launch
 from headrace_scheduler.executors.task_settings import WORKSPACE, Mount, MountKind, TaskSettings
 
 SHARED: Final = "headrace"
 TOKEN: Final = "headrace-token"  # noqa: S105 - a volume's name
-COMPANION_TMP: Final = "headrace-companion-tmp"
 SHARED_MEMORY: Final = "headrace-shared-memory"
 SHM: Final = "/dev/shm"  # noqa: S108 - where user code looks for it
-# Places outside its home that user code of KFP's expects to be able to write to, whatever its user.
-SCRATCH: Final = {
-    "headrace-gcs": "/gcs",
-    "headrace-s3": "/s3",
-    "headrace-minio": "/minio",
-    "headrace-local": "/.local",
-    "headrace-cache": "/.cache",
-    "headrace-config": "/.config",
-}
+# Where KFP's SDK writes an artifact that code has given a URI of its own, whatever the code's user.
+SCRATCH: Final = {"headrace-gcs": "/gcs", "headrace-s3": "/s3", "headrace-minio": "/minio"}
 GIB: Final = 1 << 30
 # What is not written costs nothing, what is written counts as the container's memory. NCCL's own buffers stay far below
 # 1 GiB for eight GPUs of a node; data loaders hand their batches over in it as well.
@@ -48,18 +41,15 @@ class PodVolumes:
     named: Mapping[str, str]
 
 
-def pod_volumes(settings: TaskSettings, accelerators: int, options: PodOptions) -> PodVolumes:
+def pod_volumes(launch: Launch, options: PodOptions) -> PodVolumes:
     """Everything that the Pod mounts. Raises Refused."""
+    settings, accelerators = launch.settings, launch.request.accelerators
     mounts = _mounts(settings)
     _check(mounts)
     targets = {posixpath.normpath(one.path) for one in mounts}
-    own: list[dict[str, Any]] = [
-        {"name": SHARED, "emptyDir": {}},
-        _token(options),
-        {"name": COMPANION_TMP, "emptyDir": {}},
-    ]
+    own: list[dict[str, Any]] = [{"name": SHARED, "emptyDir": {}}, _token(options)]
     main: list[dict[str, Any]] = [{"name": SHARED, "mountPath": str(pod_layout.TOP)}]
-    for name, path in SCRATCH.items():
+    for name, path in SCRATCH.items() if launch.inputs or launch.output_artifacts else ():
         if path not in targets:
             own.append({"name": name, "emptyDir": {}})
             main.append({"name": name, "mountPath": path})
@@ -76,7 +66,7 @@ def pod_volumes(settings: TaskSettings, accelerators: int, options: PodOptions) 
 
 def init_mounts(container: Mapping[str, Any], held: PodVolumes) -> list[dict[str, Any]]:
     """The volumeMounts of an init container of the task's. Raises Refused."""
-    ours = {one["name"] for one in held.volumes} - set(SCRATCH) - {SHARED, TOKEN, COMPANION_TMP, SHARED_MEMORY}
+    ours = {one["name"] for one in held.volumes} - set(SCRATCH) - {SHARED, TOKEN, SHARED_MEMORY}
     made = []
     for mount in container.get("volumeMounts", ()):
         wanted = str(mount["name"])
