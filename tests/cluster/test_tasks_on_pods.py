@@ -98,3 +98,41 @@ def test_user_code_sees_no_credentials(on_pods: Installation) -> None:
     assert "AWS_" not in said
     assert "a-secret-of-tests" not in said
     assert "HEADRACE_SCHEDULER_ADDRESS" not in said
+
+
+def test_user_code_knows_its_pod_and_has_a_home(on_pods: Installation) -> None:
+    script = 'touch "$HOME/x"; printf "%s %s %s %s" "$KFP_POD_NAME" "$KFP_POD_UID" "$KFP_RUN_ID" "$HOME" > "$0"'
+    command = ["sh", "-ec", script, OUTPUT]
+    unknown = {"securityContext": {"runAsUser": "1234"}}
+    flow = pipeline("home")
+    for name, image, settings in (
+        ("root", "python:3.11", {}),
+        ("user", images.UID_1000, {}),
+        ("unknown", "alpine", unknown),
+    ):
+        flow.task(name, container(command, image=image, outputs={"Output": "STRING"}, kubernetes=settings))
+    own = container(command, image="alpine", outputs={"Output": "STRING"}, env={"HOME": "/tmp"}, kubernetes=unknown)
+    flow.task("own", own)
+    run_id = on_pods.submit(flow.build(), flow.platform())
+    assert on_pods.ended(run_id) == "SUCCEEDED", [task.get("error") for task in on_pods.tasks(run_id)]
+    said = {
+        task["path"]: json.loads(task["outputs"]["parameters"]["Output"]["json"]).split()
+        for task in on_pods.tasks(run_id)
+    }
+    homes = {path: words[3] for path, words in said.items()}
+    assert homes == {"root": "/root", "user": "/home/user", "unknown": "/headrace/home", "own": "/tmp"}
+    for pod in on_pods.pods.of(run_id):
+        metadata = pod["metadata"]
+        assert said[metadata["annotations"][PATH]][:3] == [metadata["name"], metadata["uid"], run_id]
+
+
+def test_any_user_can_write_where_kfps_sdk_puts_artifacts_with_uris_of_their_own(on_pods: Installation) -> None:
+    script = 'for place in gcs s3 minio; do mkdir "/$place/b"; done; test ! -e /.cache; echo m > "$0"'
+    makes = container(
+        ["sh", "-ec", script, "{{$.outputs.artifacts['m'].path}}"],
+        image="alpine",
+        kubernetes={"securityContext": {"runAsUser": "1234"}},
+    ).output_artifact("m", "system.Model")
+    flow = pipeline("places").task("makes", makes)
+    run_id = on_pods.submit(flow.build(), flow.platform())
+    assert on_pods.ended(run_id) == "SUCCEEDED", [task.get("error") for task in on_pods.tasks(run_id)]
