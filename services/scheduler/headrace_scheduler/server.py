@@ -180,6 +180,7 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: 
         return SimulatedExecutor(settings.simulated_seconds)
     if settings.executor == "process":
         from headrace_scheduler.executors.process.executor import ProcessExecutor
+        from headrace_scheduler.executors.process.shedding import Keep
 
         return ProcessExecutor(
             settings.home,
@@ -188,6 +189,7 @@ def make_executor(settings: SchedulerSettings, artifacts: ArtifactStore, query: 
             strict=settings.strict_resources,
             fetching=settings.fetching(),
             max_value_bytes=settings.max_value_bytes,
+            keep=Keep(settings.environment_keep_bytes, settings.environment_keep_days),
         )
     from headrace_scheduler.executors.kubernetes.making import make
 

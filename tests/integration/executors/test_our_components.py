@@ -17,6 +17,7 @@ from headrace_companion.folder_store import FolderStore
 from headrace_protos.v1 import events_pb2
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.process.executor import ProcessExecutor
+from headrace_scheduler.executors.process.shedding import Keep, keys
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +205,30 @@ async def test_a_source_of_any_length_starts(watched: Watched, store: FolderStor
     result = await watched.run(made)
     assert succeeded(result)
     assert result.outputs.parameters["Output"].json == "300000"
+
+
+async def test_an_environment_goes_when_no_attempt_uses_it_and_is_made_again(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    folder = tmp_path / "environments"
+    source = """
+    def wait(file: str) -> int:
+        import json, os, sys, time
+        while not os.path.exists(file):
+            time.sleep(0.02)
+        import wave
+        return os.path.exists(sys.prefix) and 1
+    """
+    executor = ProcessExecutor(tmp_path, store, os.environ, grace_s=0.5, keep=Keep(most_bytes=0))
+    asked = {"parameters": {"file": str(tmp_path / "go")}, "outputs": {"Output": "NUMBER_INTEGER"}}
+    async with watching(executor) as watched:
+        first = launch(store, *ours(source, "wait"), path="first", **asked)
+        await executor.launch(first)
+        await watched.launched(first.attempt)
+        await executor.shed()
+        assert len(keys(folder)) == 1, "it is in use"
+        (tmp_path / "go").touch()
+        assert succeeded(await watched.finished(first.attempt))
+        await executor.shed()
+        assert [one.name for one in folder.iterdir()] == []
+        again = await watched.run(launch(store, *ours(source, "wait"), path="again", **asked))
+        assert again.outputs.parameters["Output"].json == "1"

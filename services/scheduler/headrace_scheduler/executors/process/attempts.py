@@ -182,9 +182,10 @@ class Attempt:
             return prepared
         self._warnings = (*self._warnings, *prepared.warnings)
         self._times = replace(self._times, staged=time.time())
-        zygote, request = await self._environment(prepared)
-        self._times = replace(self._times, environment_ready=time.time())
-        outcome = await self._process(zygote, request)
+        with self._means.environments.using(prepared.spec):
+            zygote, request = await self._environment(prepared)
+            self._times = replace(self._times, environment_ready=time.time())
+            outcome = await self._process(zygote, request)
         self._times = replace(self._times, ended=time.time())
         return await self._in_thread(self._publish, outcome)
 

@@ -2,27 +2,34 @@
 
 An environment is complete when its marker is there, which is written last; a build that a crash interrupted is thrown away
 by the next. One build at a time for each environment: tasks of this process share it, other processes wait at a file
-lock. Called by the process executor; what goes into an environment is `lightweight`'s PipInstall.
+lock. Its marker's time says when an environment was last used; `shed` takes away what nobody uses (shedding.py). Called by
+the process executor; what goes into an environment is `lightweight`'s PipInstall.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from headrace_companion.lightweight import PipInstall
+from headrace_scheduler.executors.process import shedding
 from headrace_scheduler.executors.process.indexes import config_files, pip_settings, uv_variables
 from headrace_scheduler.executors.process.interpreters import Interpreter
 
+logger = logging.getLogger(__name__)
 MARKER: Final = "headrace.json"
 SHOWN_LINES: Final = 12
 Progress = Callable[[str], None]
@@ -78,10 +85,19 @@ class Environment:
 class Environments:
     """All environments of one HOME."""
 
-    def __init__(self, folder: Path, uv: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        uv: str,
+        environ: Mapping[str, str],
+        keep: shedding.Keep = shedding.Keep(),  # noqa: B008
+    ) -> None:
         self.folder = folder
         self._uv = uv
         self._environ = environ
+        self._keep = keep
+        self._uses: Counter[str] = Counter()  # attempts, by key
+        self._sizes: dict[str, int] = {}  # of complete ones: nothing writes into them any more
         self._ready: dict[str, Environment] = {}
         self._builds: dict[str, asyncio.Task[Environment]] = {}
         self._listeners: dict[str, list[Progress]] = {}
@@ -102,6 +118,61 @@ class Environments:
             self._builds[spec.key] = build
         self._listeners[spec.key].append(progress)
         return await asyncio.shield(build)
+
+    @contextlib.contextmanager
+    def using(self, spec: EnvironmentSpec) -> Iterator[None]:
+        """The environment stays while the block runs; its last use is now, and again at the end."""
+        self._uses[spec.key] += 1
+        self._touch(spec.key)
+        try:
+            yield
+        finally:
+            self._uses -= Counter([spec.key])
+            self._touch(spec.key)
+
+    async def shed(self) -> list[str]:
+        """Put aside what goes, so that nobody finds it any more; `shedding.clear` deletes it. Answers with the keys."""
+        looked = await asyncio.to_thread(lambda: [self._held(key) for key in shedding.keys(self.folder)])
+        held = [replace(one, in_use=self._is_in_use(one.key)) for one in looked]
+        return [key for key, why in shedding.going(held, self._keep, time.time()) if self._put_aside(key, why)]
+
+    def _held(self, key: str) -> shedding.Held:
+        try:
+            used_at = (self.folder / key / MARKER).stat().st_mtime
+        except OSError:
+            return shedding.Held(key, 0.0, 0, in_use=False)
+        if key not in self._sizes:
+            self._sizes[key] = shedding.size_of(self.folder / key)
+        return shedding.Held(key, used_at, self._sizes[key], in_use=False)
+
+    def _is_in_use(self, key: str) -> bool:
+        build = self._builds.get(key)
+        return self._uses[key] > 0 or (build is not None and not build.done())
+
+    def _put_aside(self, key: str, why: str) -> bool:
+        lock = _locked(self.folder / f"{key}.lock", wait=False)
+        if lock is None:
+            return False  # another process makes it
+        try:
+            logger.info("the environment %s %s", self._shown(key), why)
+            shedding.put_aside(self.folder, key)
+            (self.folder / f"{key}.lock").unlink()
+        finally:
+            os.close(lock)
+        for known in (self._ready, self._builds, self._listeners, self._sizes):
+            known.pop(key, None)
+        return True
+
+    def _shown(self, key: str) -> str:
+        try:
+            installs = json.loads((self.folder / key / MARKER).read_text())["installs"]
+            return ", ".join(word for one in installs for word in one["requirements"]) or key
+        except (OSError, ValueError, KeyError, TypeError):
+            return key
+
+    def _touch(self, key: str) -> None:
+        with contextlib.suppress(OSError):  # it is not made yet, or cannot be
+            os.utime(self.folder / key / MARKER)
 
     async def make_private(self, spec: EnvironmentSpec, folder: Path, progress: Progress) -> None:
         """An environment that belongs to one attempt alone, with pip in it and nothing else."""
@@ -127,7 +198,8 @@ class Environments:
             if not (folder / MARKER).is_file():
                 await self._build(spec, folder)
         finally:
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
         environment = Environment(spec.key, folder)
         self._ready[spec.key] = environment
         return environment
@@ -213,8 +285,15 @@ def failure(spec: EnvironmentSpec, lines: list[str]) -> EnvironmentFailed:
     return EnvironmentFailed(message, temporary=bool(hint))
 
 
-def _locked(path: Path) -> int:
-    """A descriptor that holds the lock until it is closed, or its process ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+def _locked(path: Path, *, wait: bool = True) -> int | None:
+    """A descriptor that holds the lock until it is closed, or its process ends; None: another has it, who is not waited for."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # it went with its environment while we waited

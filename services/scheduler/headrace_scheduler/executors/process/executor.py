@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import shutil
 from collections import OrderedDict
@@ -29,7 +30,7 @@ from headrace_ir.values import MAX_VALUE_BYTES
 from headrace_protos.lifecycle import attempt_path
 from headrace_protos.v1 import attempts_pb2
 from headrace_scheduler.executors import port
-from headrace_scheduler.executors.process import machine, survivors
+from headrace_scheduler.executors.process import machine, shedding, survivors
 from headrace_scheduler.executors.process.attempts import GRACE_SECONDS, ROOT, Attempt, Means
 from headrace_scheduler.executors.process.environments import Environments
 from headrace_scheduler.executors.process.fetches import Fetches
@@ -40,6 +41,7 @@ from headrace_scheduler.executors.process.reports import report
 from headrace_scheduler.executors.process.requests import inherited
 from headrace_scheduler.executors.process.zygotes import Zygotes
 
+logger = logging.getLogger(__name__)
 THREADS: Final = 8
 REMEMBERED: Final = 10_000
 IDLE_CHECK_SECONDS: Final = 60.0
@@ -59,6 +61,7 @@ class ProcessExecutor:
         grace_s: float = GRACE_SECONDS,
         fetching: FetchMeans = AS_IT_IS,
         max_value_bytes: int = MAX_VALUE_BYTES,
+        keep: shedding.Keep = shedding.Keep(),  # noqa: B008  # a constant
     ) -> None:
         self._home = home
         self.workspaces = str(home.absolute() / "workspaces")
@@ -77,7 +80,7 @@ class ProcessExecutor:
         self._housekeeping: asyncio.Task[None] | None = None
         self._means = Means(
             store=store,
-            environments=Environments(home / "environments", find_uv_bin(), self._environ),
+            environments=Environments(home / "environments", find_uv_bin(), self._environ, keep),
             zygotes=Zygotes(self._environ, home / "logs"),
             pump=self._pump,
             interpreters=Interpreters(self._environ),
@@ -219,6 +222,16 @@ class ProcessExecutor:
         while True:
             await asyncio.sleep(IDLE_CHECK_SECONDS)
             await self._means.zygotes.end_idle()
+            await self.shed()
+
+    async def shed(self) -> None:
+        """Environments that nobody uses go, as far as they are not to be kept."""
+        try:
+            gone = await self._means.environments.shed()
+            await self._means.zygotes.end_of(gone)
+            await asyncio.to_thread(shedding.clear, self._means.environments.folder)
+        except OSError as failed:
+            logger.warning("environments that nobody uses are not looked after: %s", failed)
 
     def _mark(self, attempt: port.AttemptId) -> str:
         return f"{self._label}:{attempt.run_id}:{attempt_path(attempt.path, attempt.number)}"

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -262,6 +262,10 @@ class Zygotes:
         """End those that nobody has used for a while, to give their memory back."""
         limit = time.monotonic() - older_than
         await self._end([key for key, one in self._zygotes.items() if one.idle and one.used_at <= limit])
+
+    async def end_of(self, names: Collection[str]) -> None:
+        """End those of environments that are gone."""
+        await self._end([key for key in self._zygotes if key[0] in names])
 
     async def close(self) -> None:
         await self._end(list(self._zygotes))
