@@ -23,7 +23,7 @@ from fixtures.platforms import ENDS_WITHIN_S, HEADRACE, TOPOLOGIES, Platform, fa
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "pipeline.yaml"
 DEBUG = {"PYTHONASYNCIODEBUG": "1"}
-STARTS_WITHIN_S = 10.0
+STARTS_WITHIN_S = 30.0
 
 
 def sleeping(folder: Path, said: Path) -> Path:
