@@ -22,7 +22,7 @@ from cluster.quickstart import NAMESPACE
 INSTALL_WITHIN_S = 1200  # most of it is building images, the first time
 RUN_WITHIN_S = 400
 STORES = {"seaweedfs": "minio", "minio": "seaweedfs"}
-OTHERS = ("generated-secrets", "postgres", "jaeger", "otel-collector", "ingress", "autoscaling")
+OTHERS = ("generated-secrets", "postgres", "jaeger", "otel-collector", "ingress", "autoscaling", "metrics")
 IRIS = Path(__file__).resolve().parents[2] / "examples/iris/pipeline.py"
 
 
