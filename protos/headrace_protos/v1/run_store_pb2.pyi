@@ -65,6 +65,57 @@ REFUSED_INVALID: AppendOutcome.ValueType  # 4
 global___AppendOutcome = AppendOutcome
 
 @typing.final
+class RanImage(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: builtins.int
+    PATH_FIELD_NUMBER: builtins.int
+    ATTEMPT_FIELD_NUMBER: builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: builtins.int
+    run_id: builtins.str
+    path: builtins.str
+    attempt: builtins.int
+    image_digest: builtins.str
+    """as AttemptLaunched has it"""
+    def __init__(
+        self,
+        *,
+        run_id: builtins.str = ...,
+        path: builtins.str = ...,
+        attempt: builtins.int = ...,
+        image_digest: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "image_digest", b"image_digest", "path", b"path", "run_id", b"run_id"]) -> None: ...
+
+global___RanImage = RanImage
+
+@typing.final
+class NoteImagesRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IMAGES_FIELD_NUMBER: builtins.int
+    @property
+    def images(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___RanImage]: ...
+    def __init__(
+        self,
+        *,
+        images: collections.abc.Iterable[global___RanImage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["images", b"images"]) -> None: ...
+
+global___NoteImagesRequest = NoteImagesRequest
+
+@typing.final
+class NoteImagesResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___NoteImagesResponse = NoteImagesResponse
+
+@typing.final
 class NewRun(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

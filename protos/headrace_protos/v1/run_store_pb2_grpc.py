@@ -85,6 +85,11 @@ class RunStoreStub(object):
                 request_serializer=headrace__protos_dot_v1_dot_run__store__pb2.AppendRequest.SerializeToString,
                 response_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.AppendResponse.FromString,
                 _registered_method=True)
+        self.NoteImages = channel.unary_unary(
+                '/headrace.v1.RunStore/NoteImages',
+                request_serializer=headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesRequest.SerializeToString,
+                response_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesResponse.FromString,
+                _registered_method=True)
 
 
 class RunStoreServicer(object):
@@ -162,6 +167,13 @@ class RunStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteImages(self, request, context):
+        """What became known of attempts after their ends; no event, no new revision. Idempotent; attempts that are not there are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunStoreServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -214,6 +226,11 @@ def add_RunStoreServicer_to_server(servicer, server):
                     servicer.Append,
                     request_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.AppendRequest.FromString,
                     response_serializer=headrace__protos_dot_v1_dot_run__store__pb2.AppendResponse.SerializeToString,
+            ),
+            'NoteImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteImages,
+                    request_deserializer=headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesRequest.FromString,
+                    response_serializer=headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -487,6 +504,33 @@ class RunStore(object):
             '/headrace.v1.RunStore/Append',
             headrace__protos_dot_v1_dot_run__store__pb2.AppendRequest.SerializeToString,
             headrace__protos_dot_v1_dot_run__store__pb2.AppendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.v1.RunStore/NoteImages',
+            headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesRequest.SerializeToString,
+            headrace__protos_dot_v1_dot_run__store__pb2.NoteImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,7 @@ from headrace_persistence.stores.delivering import Inbox
 from headrace_persistence.stores.experiments import Experiments
 from headrace_persistence.stores.feed import Feed
 from headrace_persistence.stores.loading import Loader
+from headrace_persistence.stores.noting import Notes
 from headrace_persistence.stores.pipelines import Pipelines
 from headrace_persistence.stores.querying import Runs
 from headrace_persistence.stores.sessions import Sessions
@@ -146,6 +147,7 @@ def _served(database: Database, inbox: Inbox, hub: Hub, retention: Retention) ->
         loader=Loader(database),
         appender=Appender(database),
         archive=Archive(database),
+        notes=Notes(database),
         hub=hub,
     )
     runs = Runs(database)

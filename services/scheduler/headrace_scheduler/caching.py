@@ -8,12 +8,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler.engine.commands import AskCache, CommitCache, ReleaseCache
 from headrace_scheduler.engine.facts import CacheAnswered
+from headrace_scheduler.executors.port import AttemptId
 from headrace_scheduler.measuring import cache_away, looked_up
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -24,8 +25,14 @@ LEFT_ALONE_S = 5.0  # a cache that was down; what begins meanwhile runs uncached
 LOOKS: Final = 3
 REFRESH: Final = "a refresh was asked for"
 Asked = tuple[str, AskCache]  # run id, command
+ImageRan = Callable[[AttemptId], Awaitable[str]]
 Checks = Callable[[Sequence[events_pb2.Values]], Awaitable[Sequence[str]]]
 """For each hit's outputs why they cannot be taken; "" = they can."""
+
+
+async def nobody_knows(attempt: AttemptId) -> str:
+    """Of executors whose tasks run in no image."""
+    return ""
 
 
 class Completes(Protocol):
@@ -37,7 +44,7 @@ class Completes(Protocol):
 @dataclass(slots=True)
 class CacheClient:
     """`stub` is a Cache stub, `check` tells which results are still whole, `identify` what keys are made of.
-    `enabled`: HEADRACE_CACHE_ENABLED, the switch for the whole installation.
+    `enabled`: HEADRACE_CACHE_ENABLED, the switch for the whole installation. `image_ran` is the executor's.
     """
 
     stub: Any
@@ -45,6 +52,7 @@ class CacheClient:
     identify: Completes
     enabled: bool = True
     clock: Callable[[], float] = time.monotonic
+    image_ran: ImageRan = nobody_knows
     _away_until: float = 0.0
     _reserved: dict[str, tuple[str, str]] = field(default_factory=dict)  # key → token, holder
 
@@ -162,7 +170,10 @@ class CacheClient:
         """Store outputs; raises ServiceError where the cache is down: the caller asks again. What an input's URI or the image's
         tag names may have changed while the task ran: its ingredients are completed again, and the cache compares.
         """
-        made = await self.identify.complete([c for _, c in commands])
+        ran = await asyncio.gather(*(self._ran(run, c) for run, c in commands))
+        made = await self.identify.complete(
+            [replace(c, image_ran=one) for (_, c), one in zip(commands, ran, strict=True)]
+        )
         request = cache_pb2.CommitRequest()
         changed = cache_pb2.ReleaseRequest()
         for (run, c), one in zip(commands, made, strict=True):
@@ -176,6 +187,12 @@ class CacheClient:
             await self.stub.Release(changed)
         for _, c in commands:
             self._reserved.pop(c.key, None)
+
+    async def _ran(self, run: str, command: CommitCache) -> str:
+        """The digest of the image that made it; of a short task it may be told a little after its end."""
+        if command.image_ran or command.ingredients.custom_key:
+            return command.image_ran
+        return await self.image_ran(AttemptId(run, command.path, command.number))
 
     async def forget_artifacts(self, uris: Sequence[str]) -> None:
         """They are deleted: results that need them are no hits any more. A cache that is down finds out at the next lookup."""

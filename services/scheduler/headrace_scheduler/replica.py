@@ -20,8 +20,9 @@ from headrace_scheduler.drives import Drive
 from headrace_scheduler.driving import Driver, now_us
 from headrace_scheduler.engine import PlanIndex, RunState, pending
 from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched, Fact
-from headrace_scheduler.executors.port import AttemptId, Executor, ExecutorFact, Finished, Held, Launched
+from headrace_scheduler.executors.port import AttemptId, Executor, Finished, Held, Launched, Ran
 from headrace_scheduler.looking_back import Origins
+from headrace_scheduler.noting import Notes
 from headrace_scheduler.receiving import Receiver, fact_of
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -52,6 +53,7 @@ class Replica:
         self._executor = executor
         self._driver = driver
         self._dispatcher = dispatcher
+        self._notes = Notes(store)
         self._started = False
         self._loaded: frozenset[int] = frozenset()  # shards whose runs are driven here
         self._loading = (
@@ -64,7 +66,10 @@ class Replica:
         self._driver.loaded = lambda run_id: shard_of(run_id, self._session.shards) in self._loaded
         await self._open()
         await self._dispatcher.__aenter__()
-        loops = (self._renewing, self._receiving, self._receiver.watch, self._listening, self._driver.run)
+        loops = (
+            *(self._renewing, self._receiving, self._receiver.watch),
+            *(self._listening, self._driver.run, self._notes.write),
+        )
         self._tasks = [asyncio.create_task(loop(), name=f"scheduler {loop.__name__.strip('_')}") for loop in loops]
         for task in self._tasks:
             task.add_done_callback(_log_death)
@@ -209,7 +214,10 @@ class Replica:
         async for batch in self._executor.facts():
             async with self._loading:
                 for fact in batch:
-                    self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
+                    if isinstance(fact, Ran):
+                        self._notes.add(fact)
+                    else:
+                        self._driver.tell(fact.attempt.run_id, _engine_fact(fact))
 
 
 def _log_death(task: asyncio.Task[None]) -> None:
@@ -218,7 +226,7 @@ def _log_death(task: asyncio.Task[None]) -> None:
         logger.error("the loop %r has ended", task.get_name(), exc_info=task.exception())
 
 
-def _engine_fact(fact: ExecutorFact) -> Fact:
+def _engine_fact(fact: Launched | Held | Finished) -> Fact:
     path, number = fact.attempt.path, fact.attempt.number
     match fact:
         case Launched():

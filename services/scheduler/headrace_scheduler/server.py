@@ -149,6 +149,7 @@ def assemble(settings: SchedulerSettings, stubs: Stubs, executor: Executor, arti
         checks(artifacts, settings.cache_verify),
         Identifier(artifacts, settings.remote(os.environ), executor.image_digest, settings.sources()),
         enabled=settings.cache_enabled,
+        image_ran=executor.image_ran,
     )
     importer = Importer(stubs.query, local=settings.executor != "kubernetes")
     dispatcher = Dispatcher(client, importer, executor, contents, driver.tell)

@@ -266,6 +266,20 @@ async def test_a_report_is_traced_to_raw_data_across_runs_and_pipelines(lineage,
     assert not graph.truncated
 
 
+async def test_an_image_that_became_known_after_the_end_is_shown_too(scheduler: Scheduler, lineage, story) -> None:
+    request = pb.GetLineageRequest(artifact_id=story["report"].artifact_id, direction=pb.UPSTREAM_OF, hops=1)
+    later = f"sha256:{'9' * 64}"
+    noted = [
+        rs.RanImage(run_id=story["told"], path="report", attempt=1, image_digest=later),
+        rs.RanImage(run_id=story["told"], path="report", attempt=2, image_digest=later),  # there is none
+        rs.RanImage(run_id=runevents.new_run_id(), path="report", attempt=1, image_digest=later),
+    ]
+    for _ in range(2):
+        await scheduler.persistence.store.NoteImages(rs.NoteImagesRequest(images=noted))
+    (report,) = (await lineage.GetLineage(request)).tasks
+    assert (report.path, report.image_digest) == ("report", later)
+
+
 async def test_what_was_made_of_raw_data(lineage, story) -> None:
     request = pb.GetLineageRequest(artifact_id=story["raw"].artifact_id, direction=pb.DOWNSTREAM_OF)
     graph = await lineage.GetLineage(request)

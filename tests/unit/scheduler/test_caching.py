@@ -10,7 +10,8 @@ import pytest
 from headrace_protos.v1 import cache_pb2, events_pb2
 from headrace_scheduler import caching
 from headrace_scheduler.caching import REFRESH, CacheClient, uris_of
-from headrace_scheduler.engine.commands import AskCache
+from headrace_scheduler.engine.commands import AskCache, CommitCache
+from headrace_scheduler.executors.port import AttemptId
 from headrace_servicekit.errors import Reason, ServiceError
 
 
@@ -175,3 +176,36 @@ async def test_a_task_whose_input_cannot_be_told_apart_runs_uncached_and_says_wh
 async def test_a_cache_that_is_switched_off_is_not_asked():
     fact = await answer(Cache(outputs("sha256:1")), there=True, enabled=False)
     assert (fact.found, fact.unavailable) == (False, True)
+
+
+class Kept(Cache):
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.entries: list[cache_pb2.Entry] = []
+
+    async def Commit(self, request: cache_pb2.CommitRequest) -> cache_pb2.CommitResponse:  # noqa: N802
+        self.entries.extend(request.entries)
+        return cache_pb2.CommitResponse()
+
+
+@pytest.mark.parametrize(
+    ("told", "late", "ran"),
+    [("", "sha256:late", "sha256:late"), ("sha256:told", "sha256:late", "sha256:told"), ("", "", "")],
+)
+async def test_a_result_is_kept_for_the_image_that_made_it(told, late, ran):
+    asked = []
+
+    async def image_ran(attempt):
+        asked.append(attempt)
+        return late
+
+    class Identifies:
+        async def complete(self, asked):
+            return [cache_pb2.Ingredients(image_digest=one.image_ran) for one in asked]
+
+    cache = Kept()
+    client = CacheClient(cache, None, Identifies(), image_ran=image_ran)
+    made = CommitCache("a", "k", "t", outputs("sha256:1"), cache_pb2.Ingredients(), image_ran=told, number=2)
+    await client.commit([("r", made)])
+    assert [one.ingredients.image_digest for one in cache.entries] == [ran]
+    assert asked == ([] if told else [AttemptId("r", "a", 2)])

@@ -13,6 +13,7 @@ from headrace_persistence.stores.appending import Appender
 from headrace_persistence.stores.archiving import Archive
 from headrace_persistence.stores.delivering import Inbox
 from headrace_persistence.stores.loading import Loader
+from headrace_persistence.stores.noting import Notes
 from headrace_persistence.stores.sessions import Sessions
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_protos.v1 import run_store_pb2_grpc
@@ -22,10 +23,18 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
     """Each rpc is one call of a store, and a wake-up after its commit."""
 
     def __init__(
-        self, *, inbox: Inbox, sessions: Sessions, loader: Loader, appender: Appender, archive: Archive, hub: Hub
+        self,
+        *,
+        inbox: Inbox,
+        sessions: Sessions,
+        loader: Loader,
+        appender: Appender,
+        archive: Archive,
+        notes: Notes,
+        hub: Hub,
     ) -> None:
         self._inbox, self._sessions, self._loader, self._appender = inbox, sessions, loader, appender
-        self._archive, self._hub = archive, hub
+        self._archive, self._notes, self._hub = archive, notes, hub
         self._appends: set[asyncio.Task[rs.AppendResponse]] = set()  # under way, also where nobody waits any more
 
     async def Deliver(self, request: rs.DeliverRequest, context: Any) -> rs.DeliverResponse:  # noqa: N802
@@ -83,6 +92,10 @@ class RunStore(run_store_pb2_grpc.RunStoreServicer):
         count(request, appended.runs)
         self._hub.runs_changed(appended.changed)
         return rs.AppendResponse(runs=appended.runs)
+
+    async def NoteImages(self, request: rs.NoteImagesRequest, context: Any) -> rs.NoteImagesResponse:  # noqa: N802
+        await self._notes.images(request)
+        return rs.NoteImagesResponse()
 
     def _appended(self, work: asyncio.Task[rs.AppendResponse]) -> None:
         self._appends.discard(work)

@@ -65,6 +65,7 @@ class CommitCache:
     unmeasured: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     image_ran: str = ""  # its digest, where that is known
+    number: int = 0  # of the attempt that made them
 
 
 @dataclass(frozen=True, slots=True)

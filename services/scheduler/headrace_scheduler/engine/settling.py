@@ -25,4 +25,5 @@ def settlement(state: RunState, row: Row) -> c.CommitCache | c.ReleaseCache:
         unmeasured(prepared),
         prepared.settings.pull_secrets,
         row.image_digest,
+        row.attempts,
     )

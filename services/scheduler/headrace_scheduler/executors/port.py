@@ -125,7 +125,15 @@ class Finished:
     result: attempts_pb2.AttemptResult
 
 
-ExecutorFact = Launched | Held | Finished
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Which image an attempt ran, where that becomes known after its end only."""
+
+    attempt: AttemptId
+    image_digest: str  # sha256:…
+
+
+ExecutorFact = Launched | Held | Finished | Ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +225,9 @@ class Executor(Protocol):
         """What the image's name stands for now, `sha256:…`; "" where nobody knows. SECRETS: for pulling it. RAN: what a node says
         that it ran by this name; given back where the name stands for something else by now. Answers soon.
         """
+
+    async def image_ran(self, attempt: AttemptId) -> str:
+        """The digest of the image that an attempt which has ended ran; "" where nobody knows. May wait for its node to say so."""
 
     async def shards(self, held: frozenset[int]) -> None:
         """The shards whose runs are driven here from now on, all their attempts adopted. Others' are another replica's: what

@@ -281,6 +281,38 @@ async def test_user_code_that_runs_is_told_with_its_node_and_image(tmp_path, qui
         assert (launched.node, launched.image_digest) == ("node-7", IMAGE_DIGEST)
 
 
+async def test_the_image_of_a_task_that_reported_before_its_node_did_is_told_later(tmp_path):
+    async with world(tmp_path) as one:
+        task = launch(one.store, "true")
+        path = await one.created(task)
+        one.cluster.schedule(path)
+        one.executor.completed(task.attempt, SUCCEEDED)
+        await one.watched.finished(task.attempt)
+        asked = asyncio.create_task(one.executor.image_ran(task.attempt))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        one.cluster.main(path, "Succeeded", terminated={"exitCode": 0})
+        assert (await one.told(port.Ran)) == port.Ran(task.attempt, IMAGE_DIGEST)
+        assert await asked == await one.executor.image_ran(task.attempt) == IMAGE_DIGEST
+
+
+@pytest.mark.parametrize("how", ["seen before", "gone", "unknown"])
+async def test_the_image_of_an_attempt_is_not_waited_for_where_nobody_will_say_more(tmp_path, how):
+    async with world(tmp_path) as one:
+        task = launch(one.store, "true")
+        path = await one.created(task)
+        if how == "seen before":
+            one.cluster.schedule(path)
+            one.cluster.main(path, "Running", running={"startedAt": now()})
+            await until(lambda: one.executor._running)
+        if how != "unknown":
+            one.executor.completed(task.attempt, SUCCEEDED)
+        if how == "gone":
+            one.cluster.remove(path)
+            one.cluster.drop_watches()
+        assert await one.executor.image_ran(task.attempt) == (IMAGE_DIGEST if how == "seen before" else "")
+
+
 async def test_an_attempt_is_followed_by_the_next_replica(tmp_path):
     async with world(tmp_path) as one:
         task = launch(one.store, "true")

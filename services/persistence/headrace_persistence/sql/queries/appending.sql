@@ -145,6 +145,20 @@ WITH updated AS (
 )
 SELECT run, count(*), bool_or(counts) FROM updated GROUP BY run;
 
+-- name: note_images
+-- Of attempts that were launched: a message to which fields are appended has them set. Rows in one order, as appends take them.
+WITH noted AS (
+    SELECT a.run, a.path, a.number, c.more
+    FROM unnest(%(runs)s::text[], %(paths)s::text[], %(numbers)s::integer[], %(more)s::bytea[]) AS c (run_id, path, number, more)
+    JOIN platform.runs r ON r.run_id = c.run_id
+    JOIN platform.attempts a ON a.run = r.id AND a.path = c.path AND a.number = c.number
+    WHERE a.launched <> '' AND position(c.more IN a.launched) = 0
+    ORDER BY a.run, a.path, a.number
+    FOR UPDATE OF a
+)
+UPDATE platform.attempts a SET launched = a.launched || n.more FROM noted n
+WHERE a.run = n.run AND a.path = n.path AND a.number = n.number RETURNING 1;
+
 -- name: add_accelerator_use
 -- Attempts that ended in this append, to the accounts of their namespaces; in one order, so that two appends cannot wait for each other.
 INSERT INTO platform.accelerator_use AS u (namespace, day, accelerator, attempts, asked_us, used_us)

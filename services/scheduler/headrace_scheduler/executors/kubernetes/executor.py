@@ -32,6 +32,7 @@ from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE, Launcher
 from headrace_scheduler.executors.kubernetes.namespaces import Namespaces
 from headrace_scheduler.executors.kubernetes.nodes import Nodes
 from headrace_scheduler.executors.kubernetes.options import SHARDS, PodOptions
+from headrace_scheduler.executors.kubernetes.ran_images import RanImages
 from headrace_scheduler.executors.kubernetes.reaping import Reaper, Runs
 from headrace_scheduler.executors.kubernetes.register import Register
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod, read
@@ -90,6 +91,7 @@ class KubernetesExecutor:
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
         self._claims = Claims(api, creator)
         self._images = Images(limits.registries, clock)
+        self._ran = RanImages(self._register.facts.put_nowait)
         self._digests = ImageDigests(api, self._images, options.defaults.pull_secrets, clock)
         self._explainer = Explainer(
             api, self._register, self._stock, limits.unstartable_s, clock, self._spawn, self._give_up
@@ -183,6 +185,9 @@ class KubernetesExecutor:
     async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
         return await self._digests.digest(image, self._namespaces.of_run(namespace), secrets, ran)
 
+    async def image_ran(self, attempt: port.AttemptId) -> str:
+        return await self._ran.of(attempt)
+
     async def shards(self, held: frozenset[int]) -> None:
         if held == self._held:
             return
@@ -259,6 +264,7 @@ class KubernetesExecutor:
                 of = None  # another Pod of that name
         if of is None:
             self._reaper.saw(pod, time.time_ns() // 1000)
+            self._ran.saw(pod)
             return
         of.pod = pod
         self._note_times(of, pod)
@@ -273,6 +279,9 @@ class KubernetesExecutor:
         self._reaper.gone(uid)
         self._stock.pod_gone(uid)
         if of is None:
+            if last is not None:
+                self._ran.saw(read(last))
+            self._ran.gone(uid)
             return
         if last is None:
             self._spawn(self._look_again(of), f"look for {of.name}")
@@ -348,6 +357,7 @@ class KubernetesExecutor:
 
     def _let_go(self, of: Following) -> None:
         """An attempt has ended: its Pod is the reaper's, and another one may begin."""
+        self._ran.ended(of)
         if of.uid and not of.gone:
             over = of.pod is not None and of.pod.over
             self._reaper.ended(of.namespace, of.name, of.uid, of.attempt, over=over)

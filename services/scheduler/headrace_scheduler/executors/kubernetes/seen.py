@@ -5,6 +5,7 @@ A scheduler that follows thousands of Pods keeps these and no Pod. Called by the
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -90,7 +91,7 @@ def _image_digest(status: dict[str, Any]) -> str:
     for one in status.get("containerStatuses") or ():
         if one.get("name") == pod_layout.MAIN:
             found = str(one.get("imageID") or "").partition("@")[2]
-            return found if found.startswith("sha256:") else ""
+            return sys.intern(found) if found.startswith("sha256:") else ""
     return ""
 
 

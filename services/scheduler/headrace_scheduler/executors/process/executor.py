@@ -188,6 +188,9 @@ class ProcessExecutor:
     async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
         return ""  # of an image its tag is looked at, for the interpreter's version
 
+    async def image_ran(self, attempt: port.AttemptId) -> str:
+        return ""
+
     async def shards(self, held: frozenset[int]) -> None:
         pass  # attempts do not outlive this replica
 

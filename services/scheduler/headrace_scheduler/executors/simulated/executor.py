@@ -108,6 +108,9 @@ class SimulatedExecutor:
     async def image_digest(self, image: str, namespace: str, secrets: Sequence[str], ran: str = "") -> str:
         return ""
 
+    async def image_ran(self, attempt: AttemptId) -> str:
+        return ""
+
     async def shards(self, held: frozenset[int]) -> None:
         """Attempts do not outlive this replica."""
 
