@@ -37,9 +37,11 @@ def main() -> int:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {there}")
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as made:
         folder = (options.keep or Path(made)).absolute()
-        rows, problems, loads = _measure(options.names or NAMES, folder)
-        if not options.keep:
-            remove_databases(folder)
+        try:
+            rows, problems, loads = _measure(options.names or NAMES, folder)
+        finally:
+            if not options.keep:
+                remove_databases(folder)
     file = _keep(rows, problems, loads)
     print(table(rows))
     for name, problem in problems.items():

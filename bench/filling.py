@@ -1,10 +1,17 @@
-"""Fills a Postgres with the synthetic runs of `synthetic.py`, by COPY into empty tables; indexes are made afterwards."""
+"""Fills a Postgres with the synthetic runs of `synthetic.py`, by COPY into empty tables; indexes are made afterwards.
+
+Postgres has no parallel workers here, so two processes make lines and two connections make indexes, each for tables of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import sys
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any, Final, LiteralString, cast
 
@@ -14,18 +21,33 @@ from headrace_persistence.queries import MIGRATIONS, SCHEMA
 from headrace_servicekit.postgres import Connection, connect, migrate
 
 CHUNK: Final = 500  # runs whose lines are sent together
-# Those that rows come in the order of stay while they come; foreign keys look at every row.
+TOLD: Final = 50_000  # runs after which progress is told
+SORTED_IN: Final = "512MB"
+# What each process makes: about as much text.
+SHARES: Final = (
+    ("platform.runs", "platform.tasks", "platform.attempts", "platform.links", "cache.entries", "cache.entry_uris"),
+    (
+        *("platform.artifacts", "platform.artifact_uses", "platform.metadata_properties", "platform.run_specs"),
+        *("platform.pipeline_tasks", "platform.pipeline_figures"),
+    ),
+)
+# All of the tables that rows come into: made from sorted rows afterwards they cost a fraction. Foreign keys look at every row.
 DROPPED: Final = """
 SELECT c.conrelid::regclass::text, 'CONSTRAINT', quote_ident(c.conname), pg_get_constraintdef(c.oid)
 FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname IN ('platform', 'cache') AND (c.contype = 'f' AND c.conparentid = 0
-    OR c.conname IN ('artifacts_artifact_id_key', 'entries_pkey', 'entry_uris_pkey'))
+    OR c.contype IN ('p', 'u') AND n.nspname || '.' || t.relname = ANY(%(tables)s::text[]))
 UNION ALL
 SELECT i.indrelid::regclass::text, 'INDEX', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname || '.' || t.relname = ANY(%(tables)s::text[])
     AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)
 """
+LONGEST: Final = (
+    "platform.artifacts",
+    "platform.links",
+    "platform.metadata_properties",
+)  # of which indexes take the longest
 Dropped = tuple[str, str, str, str]
 
 
@@ -39,10 +61,11 @@ async def fill(url: str, count: int) -> dict[str, float]:
             await connection.execute(_text(f"ALTER TABLE platform.{table} SET (fillfactor = 85)"))
         dropped = await _drop(connection)
         await _catalog(connection)
+        await connection.execute("ALTER TABLE platform.runs DISABLE TRIGGER USER")  # the feed is of events
         await _copied(url, count)
+        await connection.execute("ALTER TABLE platform.runs ENABLE TRIGGER USER")
         copied = time.monotonic()
-        for statement in _made_again(dropped):
-            await connection.execute(statement)
+        await _made_again(url, dropped)
         indexed = time.monotonic()
         tables = ", ".join([*synthetic.TABLES, "platform.metadata_types", "platform.pipeline_contexts"])
         await connection.execute(_text(f"VACUUM (ANALYZE) {tables}"))
@@ -54,7 +77,6 @@ async def fill(url: str, count: int) -> dict[str, float]:
 
 
 async def _drop(connection: Connection) -> list[Dropped]:
-    await connection.execute("SET maintenance_work_mem = '512MB'")
     asked = await connection.execute(_text(DROPPED), {"tables": list(synthetic.TABLES)})
     dropped = cast("list[Dropped]", await asked.fetchall())
     for table, kind, name, definition in sorted(dropped, key=lambda one: not one[3].startswith("FOREIGN")):
@@ -64,13 +86,32 @@ async def _drop(connection: Connection) -> list[Dropped]:
     return dropped
 
 
-def _made_again(dropped: Sequence[Dropped]) -> list[LiteralString]:
-    """Foreign keys last: they need the others."""
-    ordered = sorted(dropped, key=lambda one: one[3].startswith("FOREIGN"))
-    return [
-        _text(definition if kind == "INDEX" else f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
-        for table, kind, name, definition in ordered
-    ]
+async def _made_again(url: str, dropped: Sequence[Dropped]) -> None:
+    """Table by table, the first ones the longest; foreign keys last: they need the others."""
+    foreign = [_statement(one) for one in dropped if one[3].startswith("FOREIGN")]
+    of_tables = {table: [_statement(one) for one in dropped if one[0] == table] for table in synthetic.TABLES}
+    waiting = deque(
+        (table, [one for one in statements if one not in foreign])
+        for table, statements in sorted(of_tables.items(), key=lambda of: of[0] not in LONGEST)
+    )
+    await asyncio.gather(*(_indexes(url, waiting) for _ in SHARES))
+    await _indexes(url, deque([("foreign keys", foreign)]))
+
+
+async def _indexes(url: str, waiting: deque[tuple[str, list[LiteralString]]]) -> None:
+    async with await connect(url, "indexes") as connection:
+        await connection.execute(_text(f"SET maintenance_work_mem = '{SORTED_IN}'"))
+        while waiting:
+            table, statements = waiting.popleft()
+            started = time.monotonic()
+            for statement in statements:
+                await connection.execute(statement)
+            _tell(f"{len(statements)} indexes of {table} in {time.monotonic() - started:.0f} s")
+
+
+def _statement(one: Dropped) -> LiteralString:
+    table, kind, name, definition = one
+    return _text(definition if kind == "INDEX" else f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
 
 async def _catalog(connection: Connection) -> None:
@@ -96,22 +137,41 @@ async def _catalog(connection: Connection) -> None:
 
 
 async def _copied(url: str, count: int) -> None:
+    """Each share in a process."""
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(len(SHARES), multiprocessing.get_context("spawn")) as pool:
+        await asyncio.gather(*(loop.run_in_executor(pool, copied, url, count, share) for share in SHARES))
+
+
+def copied(url: str, count: int, tables: Sequence[str]) -> None:
+    """The lines of TABLES, in a process of their own."""
+    asyncio.run(_copy(url, count, tables))
+
+
+async def _copy(url: str, count: int, tables: Sequence[str]) -> None:
     """All tables at once, each over a connection of its own."""
+    started = time.monotonic()
     async with AsyncExitStack() as stack:
         copies: dict[str, Any] = {}
-        for table, columns in synthetic.TABLES.items():
+        for table in tables:
             connection = await stack.enter_async_context(await connect(url, f"filling {table}"))
             await stack.enter_async_context(connection.transaction())
-            together = ", platform.inbox" if table == "platform.runs" else ""
-            await connection.execute(_text(f"TRUNCATE {table}{together}"))
+            await connection.execute(_text(f"TRUNCATE {table}"))
             cursor = await stack.enter_async_context(connection.cursor())
-            copy = cursor.copy(_text(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FREEZE)"))
+            copy = cursor.copy(_text(f"COPY {table} ({', '.join(synthetic.TABLES[table])}) FROM STDIN (FREEZE)"))
             copies[table] = await stack.enter_async_context(copy)
         for table, text in synthetic.raw_lines().items():
-            await copies[table].write(text)
+            if table in copies:
+                await copies[table].write(text)
         kept = count - max(int(count * synthetic.KEPT), 1)
-        for texts in synthetic.chunks(count, kept, CHUNK):
+        for number, texts in enumerate(synthetic.chunks(count, kept, CHUNK, tables), 1):
             await asyncio.gather(*(copies[table].write(text) for table, text in texts.items()))
+            if number * CHUNK % TOLD == 0:
+                _tell(f"{number * CHUNK:,} runs in {tables[0]} and others in {time.monotonic() - started:.0f} s")
+
+
+def _tell(what: str) -> None:
+    print(f"scale: {what}", file=sys.stderr, flush=True)
 
 
 def _text(statement: str) -> LiteralString:

@@ -15,7 +15,7 @@ import itertools
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -235,6 +235,8 @@ TABLES: Final[Mapping[str, Sequence[str]]] = {
     ),
     "platform.links": ("run", "task", "direction", "name", "position", "artifact", "attempt"),
     "platform.artifact_uses": ("pipeline", "artifact"),
+    "platform.pipeline_tasks": ("pipeline", "task"),
+    "platform.pipeline_figures": ("pipeline", "name", "value", "artifact"),
     "platform.metadata_properties": ("kind", "node", "custom", "name", "made", "double_value", "string_value"),
     "cache.entries": (
         *("key", "namespace", "pipeline_name", "component", "run_id", "origin", "outputs", "ingredients", "uris"),
@@ -333,6 +335,8 @@ class _Stencils:
         for figure, value in self._figures(task, name).items():
             number, text = (blank(value), None) if value in ("one", "two") else (None, value)
             self.lines["platform.metadata_properties"].add(1, blank(key), True, figure, True, number, text)
+            if number is not None:
+                self.lines["platform.pipeline_figures"].add(context_number(self.of), figure, number, blank(key))
 
     def _figures(self, task: str, name: str) -> Mapping[str, str]:
         """Of an artifact's metadata: `one` and `two` are numbers of the run's."""
@@ -362,6 +366,7 @@ class _Stencils:
             *(f"{blank('prepared_uuid')}/prepare" if cached else "", "upstream failed" if skipped else "", key),
             *(int(executed), 4 if executed else 0, blank("us"), 0 if skipped else blank("us"), blank("ended")),
         )
+        self.lines["platform.pipeline_tasks"].add(context_number(self.of), blank(f"{_word(task)}_id"))
         if executed:
             launched = ev.AttemptLaunched(handle="4711@1760000000", image_digest=f"sha256:{'ab' * 32}")
             ended = ev.AttemptFinished(state=ev.ATTEMPT_FAILED if failed else ev.ATTEMPT_SUCCEEDED)
@@ -491,14 +496,14 @@ _WORDS: Final = [f"{_word(task)}_{_word(name)}" for task, name in MADE]
 _PREPARED: Final = len(OUTPUTS["prepare"])
 
 
-def chunks(count: int, kept: int, size: int) -> Iterator[dict[str, str]]:
-    """Table → the lines of SIZE runs after the other; the cache has those of runs from KEPT on."""
-    texts: dict[str, list[str]] = {name: [] for name in TABLES}
+def chunks(count: int, kept: int, size: int, only: Collection[str] = tuple(TABLES)) -> Iterator[dict[str, str]]:
+    """Table → the lines of SIZE runs after the other, of the tables ONLY; the cache has those of runs from KEPT on."""
+    texts: dict[str, list[str]] = {name: [] for name in only}
     for number, run in enumerate(runs(count), 1):
         filled = filling(run, count)
         for name, stencil in stencils(run.pipeline, run.cached, run.failed, run.base is not None).items():
-            if stencil and (name not in CACHE or run.number >= kept):
+            if stencil and name in texts and (name not in CACHE or run.number >= kept):
                 texts[name].append(stencil % filled)
         if number % size == 0 or number == count:
             yield {name: "".join(found) for name, found in texts.items() if found}
-            texts = {name: [] for name in TABLES}
+            texts = {name: [] for name in only}

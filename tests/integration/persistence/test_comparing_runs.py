@@ -11,6 +11,7 @@ import pytest
 from builders import runevents
 from builders.runevents import created, event, finished, started
 from fixtures.fix_persistence import Persistence, Scheduler
+from headrace_persistence.lineage import comparing
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_protos.v1 import lineage_pb2_grpc
@@ -25,14 +26,17 @@ async def lineage(persistence: Persistence) -> AsyncIterator[lineage_pb2_grpc.Li
         yield lineage_pb2_grpc.LineageStub(to)
 
 
-async def scored(scheduler: Scheduler, **metadata: Any) -> str:
-    """A run whose one task puts out metrics."""
+async def scored(scheduler: Scheduler, *named: str, **metadata: Any) -> str:
+    """A run whose one task puts out metrics; of several OUTPUTS each has its own figures."""
     run_id = runevents.new_run_id()
     await scheduler.persistence.store.Deliver(runevents.create(run_id, parameters_json='{"lr":0.1}'))
-    metrics = ev.Artifact(
-        artifact_id=f"{run_id}-metrics", schema_title="system.Metrics", metadata_json=json.dumps(metadata)
-    )
-    outputs = ev.Values(artifacts={"metrics": ev.ArtifactList(artifacts=[metrics])})
+    names = named or ("metrics",)
+    outputs = ev.Values()
+    for number, name in enumerate(names):
+        told = {key: value[number] if isinstance(value, list) else value for key, value in metadata.items()}
+        outputs.artifacts[name].artifacts.add(
+            artifact_id=f"{run_id}-{name}", schema_title="system.Metrics", metadata_json=json.dumps(told)
+        )
     events = [
         event(run_started=ev.RunStarted()),
         created("train"),
@@ -73,6 +77,43 @@ async def test_the_best_by_a_figure(lineage, three) -> None:
     assert [one.run_id for one in await compare(lineage, sort_by="acc", run_ids=[first, third])] == [third, first]
     assert await compare(lineage, sort_by="nothing") == []
     assert await compare(lineage, sort_by="acc", pipeline_name="another") == []
+
+
+async def test_the_best_of_a_pipeline_a_namespace_and_an_experiment(lineage, three) -> None:
+    _, second, third = three
+    for scope in ({"pipeline_name": "demo"}, {"namespace": "default"}, {"experiment_id": "default"}):
+        best = [one.run_id for one in await compare(lineage, sort_by="acc", most=2, **scope)]
+        assert best == [second, third], scope
+        worst = await compare(lineage, sort_by="acc", most=2, ascending=True, **scope)
+        assert [one.run_id for one in worst] == [three[0], third], scope
+    both = {"pipeline_name": "demo", "namespace": "team"}
+    assert await compare(lineage, sort_by="acc", **both) == []
+    assert await compare(lineage, sort_by="acc", pipeline_name="demo", experiment_id="other") == []
+
+
+async def test_a_large_scope_is_walked_and_gives_the_same(lineage, three, monkeypatch) -> None:
+    asked: list[dict[str, Any]] = [{"namespace": "default"}, {"experiment_id": "default"}, {"namespace": "team"}]
+    asked += [{**one, "ascending": True} for one in asked]
+    few = [[one.run_id for one in await compare(lineage, sort_by="acc", **scope)] for scope in asked]
+    monkeypatch.setattr(comparing, "FEW", 0)
+    assert [[one.run_id for one in await compare(lineage, sort_by="acc", **scope)] for scope in asked] == few
+    assert few[0] == [three[1], three[2], three[0]]
+
+
+async def test_of_equal_figures_the_newest_run_is_first_however_many_there_are(lineage, scheduler) -> None:
+    runs = [await scored(scheduler, acc=0.5) for _ in range(12)]
+    for scope in ({"pipeline_name": "demo"}, {}):
+        for ascending in (False, True):
+            best = await compare(lineage, sort_by="acc", most=2, ascending=ascending, **scope)
+            assert [one.run_id for one in best] == [runs[11], runs[10]], scope
+
+
+async def test_a_run_counts_by_the_best_of_its_figures(lineage, scheduler) -> None:
+    one = await scored(scheduler, "train", "test", acc=[0.9, 0.1])
+    other = await scored(scheduler, acc=0.5)
+    for scope in ({"pipeline_name": "demo"}, {}):
+        assert [run.run_id for run in await compare(lineage, sort_by="acc", **scope)] == [one, other]
+        assert [run.run_id for run in await compare(lineage, sort_by="acc", ascending=True, **scope)] == [one, other]
 
 
 async def test_those_that_are_named_and_figures_that_are(lineage, three) -> None:

@@ -68,6 +68,7 @@ def held(keeping: Keeping) -> bytes:
         "events",
         "artifacts",
         "metadata_properties",
+        "pipeline_figures",
         "uses",
         "remains",
         "erasures",

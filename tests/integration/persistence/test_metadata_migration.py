@@ -1,4 +1,7 @@
-"""Migration 0006 on a database of the release before: its artifacts are found by type and URI, its runs have their pipelines."""
+"""Migrations on databases of the release before: what was there is found as what comes later is.
+
+0006: artifacts by type and URI, runs by pipeline. 0013: tasks and figures by pipeline.
+"""
 
 from __future__ import annotations
 
@@ -55,3 +58,43 @@ async def test_what_is_there_already_is_shown(empty_database_url: str, tmp_path:
         parents = connection.execute("SELECT count(*) FROM platform.seen_parents").fetchone()
         assert parents == (2,)
         assert connection.execute("SELECT to_regprocedure('platform.text_field(bytea, integer)')").fetchone() == (None,)
+
+
+async def test_tasks_and_figures_are_found_by_pipeline(empty_database_url: str, tmp_path: Path) -> None:
+    for file in sorted(MIGRATIONS.glob("00*.sql")):
+        if file.name < "0013":
+            shutil.copy(file, tmp_path)
+    assert await migrate(empty_database_url, SCHEMA, tmp_path) == 12
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        for number, pipeline in ((1, "iris"), (2, "iris"), (3, "other")):
+            connection.execute(RUN, (f"r{number}", pipeline, number))
+        connection.execute(
+            "INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES ('iris', 1), ('other', 3)"
+        )
+        connection.execute(
+            "INSERT INTO platform.tasks (run, path, parent, kind, state, definition, created_at_us)"
+            " SELECT id, 'train', '', 1, 1, '', 1 FROM platform.runs"
+        )
+        connection.execute("INSERT INTO platform.artifacts (artifact_id, created_at_us, payload) VALUES ('a', 1, '')")
+        connection.execute(
+            "INSERT INTO platform.artifact_uses (pipeline, artifact) SELECT p.id, a.id FROM platform.artifacts a,"
+            " platform.pipeline_contexts p WHERE p.name = 'iris'"
+        )
+        connection.execute(
+            "INSERT INTO platform.metadata_properties (kind, node, custom, name, made, double_value, string_value)"
+            " SELECT 1, a.id, true, c.name, c.made, c.value, c.text FROM platform.artifacts a, (VALUES"
+            " ('acc', true, 0.5, NULL), ('nan', true, 'NaN', NULL), ('text', true, NULL, 'x'), ('people', false, 0.9, NULL)"
+            ") AS c (name, made, value, text)"
+        )
+    await migrate(empty_database_url, SCHEMA, MIGRATIONS)
+    with psycopg.connect(empty_database_url) as connection:
+        tasks = connection.execute(
+            "SELECT p.name, r.run_id FROM platform.pipeline_tasks l JOIN platform.pipeline_contexts p ON p.id = l.pipeline"
+            " JOIN platform.tasks t ON t.id = l.task JOIN platform.runs r ON r.id = t.run ORDER BY 2"
+        ).fetchall()
+        assert tasks == [("iris", "r1"), ("iris", "r2"), ("other", "r3")]
+        figures = connection.execute(
+            "SELECT p.name, f.name, f.value FROM platform.pipeline_figures f"
+            " JOIN platform.pipeline_contexts p ON p.id = f.pipeline"
+        ).fetchall()
+        assert figures == [("iris", "acc", 0.5)]

@@ -9,6 +9,7 @@ import pytest
 
 from builders.runevents import created, event, finished, started, task_life
 from fixtures.fix_run_metadata import Metadata, refused
+from headrace_persistence.metadata import paging
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
 from headrace_protos.v1 import events_pb2 as ev
@@ -295,3 +296,76 @@ async def test_a_cached_task_names_the_execution_whose_results_it_has(metadata: 
         assert [one.id for one in (await metadata.stub.GetExecutionsByContext(asked)).executions] == [iteration.id], (
             query
         )
+
+
+async def walked(ask: Any, options: ms.ListOperationOptions, name: str) -> list[Any]:
+    """All pages of a list."""
+    found: list[Any] = []
+    while True:
+        answer = await ask(options)
+        found += getattr(answer, name)
+        if not answer.next_page_token:
+            return found
+        options.next_page_token = answer.next_page_token
+
+
+@pytest.mark.parametrize("kind", ["Artifacts", "Executions", "Contexts"])
+@pytest.mark.parametrize("ascending", [False, True])
+async def test_the_order_of_updates_has_every_node_once(metadata: Metadata, kind: str, ascending: bool) -> None:
+    ran = [await metadata.ran() for _ in range(4)]
+    await metadata.context()
+    for one in (ran[2], ran[0]):  # people change what runs made
+        for changed in (one.artifact, one.task, one.run):
+            changed.custom_properties["note"].string_value = "seen"
+        await metadata.put(one.artifact)
+        await metadata.stub.PutExecutions(mss.PutExecutionsRequest(executions=[one.task]))
+        await metadata.stub.PutContexts(mss.PutContextsRequest(contexts=[one.run]))
+    get, request = getattr(metadata.stub, f"Get{kind}"), getattr(mss, f"Get{kind}Request")
+    every = list(getattr(await get(request()), kind.lower()))
+    key = lambda one: (one.last_update_time_since_epoch, one.id)  # noqa: E731
+    order = ms.ListOperationOptions.OrderByField.LAST_UPDATE_TIME
+    options = ms.ListOperationOptions(max_result_size=2)
+    options.order_by_field.field, options.order_by_field.is_asc = order, ascending
+    found = await walked(lambda asked: get(request(options=asked)), options, kind.lower())
+    assert [one.id for one in found] == [one.id for one in sorted(every, key=key, reverse=not ascending)]
+    assert len(every) >= 4
+
+
+async def test_a_pipeline_context_has_the_executions_of_all_its_runs(metadata: Metadata) -> None:
+    ran = [await metadata.ran() for _ in range(3)]
+    asked = mss.GetContextByTypeAndNameRequest(type_name="system.Pipeline", context_name="demo")
+    context = (await metadata.stub.GetContextByTypeAndName(asked)).context.id
+    wanted = sorted(number for one in ran for number in (one.run.id, one.task.id))
+
+    async def page(options: ms.ListOperationOptions | None) -> Any:
+        request = mss.GetExecutionsByContextRequest(context_id=context, options=options)
+        return await metadata.stub.GetExecutionsByContext(request)
+
+    options = ms.ListOperationOptions(max_result_size=2)
+    options.order_by_field.field = ms.ListOperationOptions.OrderByField.ID
+    assert [one.id for one in await walked(page, options, "executions")] == wanted
+    assert sorted(one.id for one in (await page(None)).executions) == wanted
+    await deleted(metadata, ran[1].run_id)
+    assert not {ran[1].run.id, ran[1].task.id} & {one.id for one in (await page(None)).executions}
+
+
+async def test_what_is_asked_of_a_context_is_asked_of_the_same_one(metadata: Metadata, monkeypatch: Any) -> None:
+    one, other = await metadata.ran(), await metadata.ran()
+    mine = await metadata.context()
+    await metadata.stub.PutAttributionsAndAssociations(
+        mss.PutAttributionsAndAssociationsRequest(
+            attributions=[ms.Attribution(context_id=mine, artifact_id=one.artifact.id)]
+        )
+    )
+    name = f"contexts_a.name = '{one.run_id}'"
+    for few in (5_000, 0):  # with the probe and without it
+        monkeypatch.setattr(paging, "FEW", few)
+        assert await metadata.found(f"{name} AND contexts_a.type = 'system.PipelineRun'") == [one.artifact.id]
+        assert await metadata.found(f"{name} AND contexts_a.type = 'mine'") == []
+        assert await metadata.found(f"{name} AND contexts_b.name = 'mine'") == [one.artifact.id]
+        assert await metadata.found(f"contexts_a.name = '{other.run_id}' AND contexts_b.name = 'mine'") == []
+        assert await metadata.found(f"{name} AND id = {other.artifact.id}") == []
+        assert await metadata.found(f"{name} AND (contexts_a.type = 'mine' OR id = {one.artifact.id})") == [
+            one.artifact.id
+        ]
+        assert await metadata.found(f"{name} AND contexts_a.id != {one.run.id}") == []

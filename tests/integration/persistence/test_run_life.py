@@ -79,17 +79,27 @@ async def test_a_session_that_is_over_commits_nothing(persistence: Persistence, 
     assert refused.value.reason == Reason.SESSION_LOST
 
 
+TABLES = (
+    *("runs", "run_specs", "tasks", "attempts", "events", "inbox", "artifacts", "links", "artifact_uses"),
+    *("metadata_properties", "pipeline_tasks", "pipeline_figures"),
+)
+
+
 async def test_deleting_a_run_leaves_nothing(persistence: Persistence, scheduler: Scheduler) -> None:
     run_id = await scheduler.create()
     artifact = ev.Artifact(artifact_id="11111111-1111-5111-8111-111111111111", name="model", uri="file:///x")
+    artifact.metadata_json = '{"acc":0.5}'
     outputs = ev.Values(artifacts={"model": ev.ArtifactList(artifacts=[artifact])})
     life = task_life("a")
     life[-1].task_finished.outputs.CopyFrom(outputs)
     await scheduler.apply(run_id, 1, [run_started(), created("a"), *life])
     await persistence.store.Deliver(rs.DeliverRequest(key="d", run_id=run_id, delete=rs.Delete()))
+    async with await psycopg.AsyncConnection.connect(persistence.database_url) as connection:
+        for table in ("pipeline_tasks", "pipeline_figures"):
+            assert await (await connection.execute(f"SELECT count(*) FROM platform.{table}")).fetchone() == (1,), table
     (answer,) = await scheduler.append(rs.RunAppend(run_id=run_id, expected_revision=8, delete=True))
     assert answer.outcome == rs.COMMITTED, answer.message
     async with await psycopg.AsyncConnection.connect(persistence.database_url) as connection:
-        for table in ("runs", "run_specs", "tasks", "attempts", "events", "inbox", "artifacts", "links"):
+        for table in TABLES:
             rows = await (await connection.execute(f"SELECT count(*) FROM platform.{table}")).fetchone()
             assert rows == (0,), table

@@ -92,13 +92,13 @@ class Neighbour:
 
     source: str
     columns: Mapping[str, Column]
-    ids: str  # which nodes are connected with the one that {value} tells by its {column}
+    ids: str  # which nodes are connected with those that {fits}
 
 
 def _neighbour(link: str, own: str, other: str, kind: Kind) -> Neighbour:
     named = {name: one for name, one in ATTRIBUTES[kind.number].items() if name != "type_id"}
     source = _NEIGHBOUR.format(link=f"platform.{link}", own=own, other=other, kind=kind.number)
-    few = f"SELECT s.id FROM platform.seen_nodes s WHERE s.kind = {kind.number} AND s.{{column}} = {{value}}"  # noqa: S608  # our words
+    few = f"SELECT s.id FROM platform.seen_nodes s WHERE s.kind = {kind.number} AND {{fits}}"  # noqa: S608  # our words
     return Neighbour(source, named, f"SELECT l.{own} AS id FROM platform.{link} l WHERE l.{other} = ANY(ARRAY({few}))")  # noqa: S608
 
 
@@ -110,7 +110,7 @@ def _events(own: str, other: str) -> Neighbour:
             "milliseconds_since_epoch": Column("time_ms", INTEGER),
             f"{other}_id": Column(other, INTEGER),
         },
-        f"SELECT e.{own} AS id FROM platform.seen_events e WHERE e.{{column}} = {{value}}",  # noqa: S608  # our words
+        f"SELECT s.{own} AS id FROM platform.seen_events s WHERE {{fits}}",  # noqa: S608  # our words
     )
 
 
@@ -130,6 +130,7 @@ NEIGHBOURS: Final[Mapping[int, Mapping[str, Neighbour]]] = {
         "child_contexts": _neighbour("seen_parents", "parent", "child", CONTEXT),
     },
 }
+KNOWN_BY: Final = frozenset({"id", "name", "artifact_id", "execution_id"})  # what a neighbour is found by
 _ALIAS: Final = re.compile(r"(parent_contexts|child_contexts|contexts|artifacts|executions|events)_(\w+)")
 
 

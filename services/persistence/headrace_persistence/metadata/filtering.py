@@ -7,7 +7,7 @@ Postgres. Text compares by bytes; LIKE does not tell upper from lower case, as i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -43,10 +43,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A query for the ids of all nodes that can fit, by an index: where it finds few, only those need to be looked at."""
+    """A query for the ids of all nodes that can fit, by an index: where it finds few, only those need to be looked at. `answers`:
+    the alias of which it says all that the filter asks.
+    """
 
     text: str
     params: dict[str, Any]
+    answers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,10 @@ class _Part:
 
 
 @lru_cache(maxsize=32)
-def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
-    """What QUERY demands of nodes of KIND; INVALID_ARGUMENT with a sentence where it is wrong. Kept for the next page."""
+def condition(kind: Kind, query: str, prefix: str = "f", known: frozenset[str] = frozenset()) -> Condition:
+    """What QUERY demands of nodes of KIND, but of the aliases KNOWN; INVALID_ARGUMENT with a sentence where it is wrong. Kept for
+    the next page.
+    """
     if not query:
         return Condition("", {})
     if len(query) > LONGEST:
@@ -68,12 +73,15 @@ def condition(kind: Kind, query: str, prefix: str = "f") -> Condition:
     tree = _tree(query)
     if _depth(tree) > DEEPEST:
         raise wrong(f"it is more than {DEEPEST} levels deep")
+    conjuncts = _conjuncts(tree)
     compiler = _Compiler(kind, prefix)
+    if known:
+        parts = [compiler.part(one).sql for one in conjuncts if not _words(one) & known]
+        return Condition(f" AND {compiler.joined(_all(parts))}" if parts else "", compiler.params)
     made = compiler.part(tree)
     if made.type not in (BOOLEAN, NULL):
         raise wrong(f"it is {made.type}, not a condition")
-    probes = (_probe(kind, one, f"{prefix}p{number}_") for number, one in enumerate(_conjuncts(tree)))
-    return Condition(f" AND {compiler.joined(made.sql)}", compiler.params, tuple(one for one in probes if one))
+    return Condition(f" AND {compiler.joined(made.sql)}", compiler.params, tuple(_probes(kind, conjuncts, prefix)))
 
 
 def wrong(why: str) -> ServiceError:
@@ -107,23 +115,43 @@ def _conjuncts(tree: Any) -> list[Any]:
     return [one for child in tree.children for one in _conjuncts(child)] if tree.data == "both" else [tree]
 
 
-def _probe(kind: Kind, tree: Any, prefix: str) -> Probe | None:
-    """The probe of a comparison of something connected with a literal; None for other conditions."""
-    if tree.data != "compared" or tree.children[0].data != "column":
-        return None
-    left, operator, right = tree.children
-    if (right.children[1] if right.data == "signed" else right).data not in ("integer", "float", "string"):
-        return None
-    compiler = _Compiler(kind, prefix)
-    words, value = _path(left.children[0]), compiler.part(right)
-    if words[0] in fc.PREFIXES:
-        text = _probe_property(compiler, words, str(operator), value)
-    else:
-        near = fc.neighbour(kind, words[0])
-        column = near.columns[words[1]].sql if near is not None else ""
-        few = near is not None and operator == "=" and words[1] in ("id", "name", "artifact_id", "execution_id")
-        text = near.ids.format(column=column, value=value.sql) if near is not None and few else ""
-    return Probe(text, compiler.params) if text else None
+def _words(tree: Any) -> frozenset[str]:
+    """What the names of columns in it begin with: an alias, an attribute of the node, an enum's word."""
+    return frozenset(_path(one.children[0])[0] for one in tree.iter_subtrees() if one.data == "column")
+
+
+def _all(parts: Sequence[str]) -> str:
+    return " AND ".join(f"({part})" for part in parts)
+
+
+def _probes(kind: Kind, conjuncts: Sequence[Any], prefix: str) -> Iterator[Probe]:
+    """For comparisons with literals: of a property, or of what something connected is known by."""
+    aliases: set[str] = set()
+    for number, one in enumerate(conjuncts):
+        if one.data != "compared" or one.children[0].data != "column":
+            continue
+        left, operator, right = one.children
+        if (right.children[1] if right.data == "signed" else right).data not in ("integer", "float", "string"):
+            continue
+        words = _path(left.children[0])
+        named = f"{prefix}p{number}_"
+        if words[0] in fc.PREFIXES:
+            compiler = _Compiler(kind, named)
+            if text := _probe_property(compiler, words, str(operator), compiler.part(right)):
+                yield Probe(text, compiler.params)
+        elif operator == "=" and words[1:] and words[1] in fc.KNOWN_BY and words[0] not in aliases:
+            aliases.add(words[0])
+            if (near := fc.neighbour(kind, words[0])) is not None:
+                yield _probe_neighbour(kind, near, words[0], conjuncts, named)
+
+
+def _probe_neighbour(kind: Kind, near: fc.Neighbour, alias: str, conjuncts: Sequence[Any], prefix: str) -> Probe:
+    """All that is asked of the alias alone; the whole answer where nothing is asked of it together with something else."""
+    compiler = _Alone(kind, prefix)
+    own = [one for one in conjuncts if _words(one) == {alias}]
+    text = near.ids.format(fits=_all([compiler.part(one).sql for one in own]))
+    whole = all(_words(one) == {alias} for one in conjuncts if alias in _words(one))
+    return Probe(text, compiler.params, frozenset({alias} if whole else ()))
 
 
 def _probe_property(compiler: _Compiler, words: list[str], operator: str, value: _Part) -> str:
@@ -343,6 +371,13 @@ class _Compiler:
 
     def _alias(self, name: str) -> str:
         return f"{self.prefix}_{list(self.joins).index(name)}"
+
+
+class _Alone(_Compiler):
+    """Of conditions on one alias, whose rows are `s`."""
+
+    def _of(self, name: str, source: str, column: Column) -> _Part:
+        return _Part(f"s.{column.sql}", column.type, column.enum)
 
 
 def _path(path: Any) -> list[str]:

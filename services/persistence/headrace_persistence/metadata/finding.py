@@ -19,8 +19,14 @@ from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Transaction
 
 T = TypeVar("T")
-# A pipeline has artifacts without end; they are walked in the order of their ids.
-_OF_PIPELINE: Final = " AND n.id IN (SELECT u.artifact FROM platform.artifact_uses u WHERE u.pipeline = %(of)s)"
+# A pipeline has artifacts and executions without end; they are walked in the order of their ids. People add nothing to it.
+_OF_PIPELINE: Final = {
+    "seen_put": " AND false",
+    "seen_artifacts": " AND n.id IN (SELECT u.artifact FROM platform.artifact_uses u WHERE u.pipeline = %(of)s)",
+    "seen_tasks": " AND n.id IN (SELECT t.task FROM platform.pipeline_tasks t WHERE t.pipeline = %(of)s)",
+    "seen_roots": " AND n.id IN (SELECT r.id FROM platform.runs r WHERE NOT r.delete_pending AND left(r.pipeline_name, 200) ="
+    " (SELECT p.name FROM platform.pipeline_contexts p WHERE p.id = %(of)s))",
+}
 _OF_CONTEXTS = {  # the ids of a context's nodes
     ARTIFACT.number: "SELECT a.artifact FROM platform.seen_attributions a WHERE a.context = %(of)s",
     EXECUTION.number: "SELECT a.execution FROM platform.seen_associations a WHERE a.context = %(of)s",
@@ -140,8 +146,8 @@ class Finder:
     ) -> tuple[list[Any], str]:
         """A page of the artifacts or executions of a context."""
         ids = _OF_CONTEXTS[kind.number]
-        if kind is ARTIFACT and await self._database.read(SQL["pipeline_context"], {"id": context}):
-            return await self.page(kind, options, listing.Only(_OF_PIPELINE, {"of": context}))
+        if await self._database.read(SQL["pipeline_context"], {"id": context}):
+            return await self.page(kind, options, listing.Only("", {"of": context}, sources=_OF_PIPELINE))
         return await self.page(kind, options, listing.Only(f" AND n.id IN ({ids})", {"of": context}, ids))
 
     async def contexts_of(self, kind: Kind, number: int) -> list[Any]:

@@ -56,6 +56,13 @@ def base_number(kind: Kind, name: str) -> int:
     return next((number for number in numbers if number and base_name(kind, number) == name), 0)
 
 
+# When a node was last updated where people changed nothing of it, in the views of which an index has that order.
+UPDATED: Final = {
+    "seen_artifacts": "n.created_ms",
+    "seen_run_contexts": "n.created_ms",
+    "seen_pipeline_contexts": "n.created_ms",
+    "seen_roots": "n.own_ms",
+}
 SIMPLE: Final = frozenset(
     base_name(kind, number)
     for kind in (EXECUTION, ARTIFACT)

@@ -6,13 +6,13 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
 from google.protobuf.message import DecodeError
 
 from headrace_persistence.metadata.filtering import Probe, condition
-from headrace_persistence.metadata.kinds import Kind
+from headrace_persistence.metadata.kinds import UPDATED, Kind
 from headrace_persistence.queries import SQL
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_servicekit.errors import Reason, ServiceError
@@ -24,6 +24,10 @@ _SORTS: Final[Mapping[int, str]] = {
     _FIELD.CREATE_TIME: "n.created_ms",
     _FIELD.LAST_UPDATE_TIME: "n.updated_ms",
 }
+_CHANGED: Final = " JOIN platform.metadata_changes m ON m.kind = n.kind AND m.node = n.id"
+_UNCHANGED: Final = (
+    " AND NOT EXISTS (SELECT FROM platform.metadata_changes m WHERE m.kind = n.kind AND m.node = n.id OFFSET 0)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,30 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Which nodes are listed: a condition in SQL that begins with AND, its parameters, and a query for the same ids."""
+    """Which nodes are listed: a condition in SQL that begins with AND, its parameters, a query for the same ids, and conditions
+    for the views that the nodes come from.
+    """
 
     text: str = ""
     params: Mapping[str, Any] | None = None
     ids: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def asked(
-    kind: Kind, options: ms.ListOperationOptions | None, only: Only | None = None, most: int | None = None
+    kind: Kind,
+    options: ms.ListOperationOptions | None,
+    only: Only | None = None,
+    most: int | None = None,
+    known: frozenset[str] = frozenset(),
 ) -> Asked:
-    """The query for OPTIONS (None: everything, up to MOST) of the nodes that ONLY names."""
+    """The query for OPTIONS (None: everything, up to MOST) of the nodes that ONLY names. KNOWN: what is connected with the nodes
+    and need not be asked for, as ONLY has the ids of all that fit it.
+    """
     only = only or Only()
     params: dict[str, Any] = {"kind": kind.number, "limit": None, **(only.params or {})}
     if options is None:
-        text = _text(kind, "n.id", "ASC", only.text)
+        text = _text(kind, "n.id", "ASC", only.text, only.sources)
         return Asked(text, {**params, "limit": most}, None, ms.ListOperationOptions())
     if options.max_result_size <= 0:
         said = f"max_result_size is {options.max_result_size}; it must be from 1 to {LARGEST}"
@@ -64,22 +77,23 @@ def asked(
             Reason.INVALID_INPUT, "order_by_field is unspecified: use CREATE_TIME, LAST_UPDATE_TIME or ID"
         )
     size = min(options.max_result_size, LARGEST)
-    fits = condition(kind, options.filter_query)
+    fits = condition(kind, options.filter_query, known=known)
     where = only.text + fits.text
     params |= {**fits.params, "limit": size + 1}
     if options.next_page_token:
         start = _decoded(options)
         params |= {"after": start.field_offset, "after_id": start.id_offset}
         than = ">" if options.order_by_field.is_asc else "<"
-        where += f" AND ({sort}, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
+        where += f" AND (/*place*/, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
     direction = "ASC" if options.order_by_field.is_asc else "DESC"
-    return Asked(_text(kind, sort, direction, where), params, size, options, fits.probes)
+    return Asked(_text(kind, sort, direction, where, only.sources), params, size, options, fits.probes)
 
 
 def among(only: Only | None, ids: Sequence[int]) -> Only:
     """ONLY, and of these ids."""
-    text, params = (only.text, only.params or {}) if only else ("", {})
-    return Only(f"{text} AND n.id = ANY(%(among)s::bigint[])", {**params, "among": list(ids)})
+    only = only or Only()
+    params = {**(only.params or {}), "among": list(ids)}
+    return Only(f"{only.text} AND n.id = ANY(%(among)s::bigint[])", params, sources=only.sources)
 
 
 def filtered(kind: Kind, query: str, only: Only) -> Asked:
@@ -109,13 +123,25 @@ def _decoded(options: ms.ListOperationOptions) -> ms.ListOperationNextPageToken:
     return start
 
 
-def _text(kind: Kind, sort: str, direction: str, where: str) -> LiteralString:
+def _text(kind: Kind, sort: str, direction: str, where: str, sources: Mapping[str, str]) -> LiteralString:
     """Each source in its own order and limit, so that each can walk its own index; then the best of all."""
-    one: str = SQL["list_metadata_nodes"]
-    one = re.sub(r"/\*sort\*/ \S+", lambda _: sort, one)
-    one = re.sub(r"/\*direction\*/ ASC", direction, one).replace("/*where*/", where)
-    parts = " UNION ALL ".join(
-        f"({one.replace('platform.seen_nodes', f'platform.{name}', 1)})" for name in kind.sources
-    )
+    parts: list[str] = []
+    for name in kind.sources:
+        for place, changed, more in _ways(name, sort):
+            one: str = SQL["list_metadata_nodes"]
+            one = one.replace("/*sort*/ n.id", place)
+            one = one.replace("/*where*/", f"{sources.get(name, '')}{where}{more}".replace("/*place*/", place))
+            one = re.sub(r"/\*direction\*/ ASC", direction, one)
+            parts.append(f"({one.replace('platform.seen_nodes n', f'platform.{name} n{changed}', 1)})")
     order = f"ORDER BY place {direction}, id {direction} LIMIT %(limit)s"
-    return f"SELECT id, place FROM ({parts}) AS found {order}"  # noqa: S608  # fragments of ours; every value is a parameter
+    return f"SELECT id, place FROM ({' UNION ALL '.join(parts)}) AS found {order}"  # noqa: S608  # fragments of ours; every value is a parameter
+
+
+def _ways(source: str, sort: str) -> Sequence[tuple[str, str, str]]:
+    """How a view is walked in an order: the place of a node, what is joined, and what must be true. The update of what runs made
+    comes from their own rows, or from people: apart, each has an index.
+    """
+    if sort != _SORTS[_FIELD.LAST_UPDATE_TIME] or source not in UPDATED:
+        return [(sort, "", "")]
+    changed = "m.updated_ms" if UPDATED[source] == "n.created_ms" else sort
+    return [(UPDATED[source], "", _UNCHANGED), (changed, _CHANGED, "")]

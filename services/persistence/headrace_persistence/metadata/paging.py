@@ -25,13 +25,15 @@ async def page(
     if only is not None and only.ids:
         among = await _few(tx, only.ids, only.params or {})
         only = only if among is None else None  # they are all that ONLY names
+    known: set[str] = set()
     for probe in asked.probes:
         if among != set() and (ids := await _few(tx, probe.text, probe.params)) is not None:
             among = ids if among is None else among & ids
+            known |= probe.answers
     if among is not None:
         if not among:
             return asked, []
-        asked = listing.asked(kind, options, listing.among(only, sorted(among)), MOST + 1)
+        asked = listing.asked(kind, options, listing.among(only, sorted(among)), MOST + 1, frozenset(known))
     rows = await tx.fetch(asked.text, asked.params)
     if asked.size is None and len(rows) > MOST:
         said = f"there are more than {MOST} {kind.word}s: give options, which bring pages (list_options in the client)"

@@ -112,19 +112,22 @@ CREATE TABLE platform.runs (
     CONSTRAINT runs_finished CHECK ((state >= 4) = (finished_at_us <> 0))
 ) WITH (fillfactor = 60);
 CREATE INDEX runs_created ON platform.runs (created_at_us, run_id);
-CREATE INDEX runs_of_experiment ON platform.runs (experiment_id, created_at_us, run_id);
+CREATE INDEX runs_of_experiment ON platform.runs (experiment_id, created_at_us, run_id) WHERE NOT delete_pending;
 CREATE INDEX runs_of_pipeline_name ON platform.runs (left(pipeline_name, 200), id);
 CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
-CREATE INDEX runs_of_namespace ON platform.runs (namespace, created_at_us, run_id);
+CREATE INDEX runs_of_namespace ON platform.runs (namespace, created_at_us, run_id) WHERE NOT delete_pending;
 CREATE INDEX runs_of_pipeline ON platform.runs (left(pipeline_name, 200), created_at_us, run_id);
 CREATE INDEX runs_named ON platform.runs (left(display_name, 200), run_id);
 CREATE INDEX runs_scheduled ON platform.runs (scheduled_at_us, run_id);
 CREATE INDEX runs_finished ON platform.runs (finished_at_us, run_id);
 CREATE INDEX runs_in_state ON platform.runs
-    (((ARRAY['PENDING','RUNNING','CANCELING','SUCCEEDED','FAILED','CANCELED'])[shown_state]), created_at_us, run_id);
+    (((ARRAY['PENDING','RUNNING','CANCELING','SUCCEEDED','FAILED','CANCELED'])[shown_state]), created_at_us, run_id)
+    INCLUDE (shown_state) WHERE NOT delete_pending;
 CREATE INDEX runs_by_state ON platform.runs
     (((ARRAY['PENDING','RUNNING','CANCELING','SUCCEEDED','FAILED','CANCELED'])[shown_state]), run_id);
-CREATE INDEX runs_stored ON platform.runs (((ARRAY['AVAILABLE','ARCHIVED'])[storage_state]), created_at_us, run_id);
+CREATE INDEX runs_stored ON platform.runs (((ARRAY['AVAILABLE','ARCHIVED'])[storage_state]), created_at_us, run_id)
+    INCLUDE (storage_state) WHERE NOT delete_pending;
+CREATE INDEX runs_updated_ms ON platform.runs ((greatest(created_at_us, started_at_us, finished_at_us) / 1000), id) WHERE NOT delete_pending;
 CREATE INDEX runs_active ON platform.runs (shard) WHERE finished_at_us = 0;
 
 -- What lists never load.
@@ -416,6 +419,7 @@ CREATE TABLE platform.metadata_changes (
     updated_ms bigint NOT NULL,
     PRIMARY KEY (kind, node)
 );
+CREATE INDEX metadata_changes_updated ON platform.metadata_changes (kind, updated_ms, node);
 
 CREATE TABLE platform.metadata_events (
     id bigint PRIMARY KEY DEFAULT nextval('platform.ids'),
@@ -471,6 +475,23 @@ CREATE TABLE platform.pipeline_namespaces (
     PRIMARY KEY (namespace, pipeline)
 );
 
+-- The executions of a pipeline's context, in the order of their ids, which that of runs is not; those of roots are its runs.
+CREATE TABLE platform.pipeline_tasks (
+    pipeline bigint NOT NULL,  -- of pipeline_contexts
+    task bigint NOT NULL,
+    PRIMARY KEY (pipeline, task)
+);
+
+-- The figures that runs of a pipeline put out (numbers of artifacts' metadata), to find the best of them; also of artifacts that only
+-- other tasks than those of user code put out.
+CREATE TABLE platform.pipeline_figures (
+    pipeline bigint NOT NULL,  -- of pipeline_contexts
+    name text COLLATE "C" NOT NULL,
+    value double precision NOT NULL,
+    artifact bigint NOT NULL,
+    PRIMARY KEY (pipeline, name, value, artifact)
+);
+
 INSERT INTO platform.metadata_types (kind, name, version, definition)
 SELECT kind, name, '', '' FROM (VALUES
     (1, 'mlmd.Dataset'), (1, 'mlmd.Model'), (1, 'mlmd.Metrics'), (1, 'mlmd.Statistics'),
@@ -506,10 +527,13 @@ JOIN platform.metadata_types t ON t.kind = 0 AND t.version = ''
     AND t.name = CASE k.kind WHEN 1 THEN 'system.ContainerExecution' WHEN 2 THEN 'system.ImporterExecution' ELSE 'system.DAGExecution' END
 LEFT JOIN platform.metadata_changes c ON c.kind = 0 AND c.node = k.id;
 
-CREATE VIEW platform.seen_roots (kind, id, type, type_name, name, uri, state, external_id, created_ms, updated_ms, made) AS
+CREATE VIEW platform.seen_roots (
+    kind, id, type, type_name, name, uri, state, external_id, created_ms, updated_ms, made, own_ms
+) AS
 SELECT 0::smallint, r.id, t.id, t.name, 'run/' || r.run_id, NULL::text, (ARRAY[1, 2, 2, 3, 4, 6])[r.shown_state]::smallint,
     NULL::text, r.created_at_us / 1000,
-    greatest(r.created_at_us / 1000, r.started_at_us / 1000, r.finished_at_us / 1000, coalesce(c.updated_ms, 0)), true
+    greatest(r.created_at_us / 1000, r.started_at_us / 1000, r.finished_at_us / 1000, coalesce(c.updated_ms, 0)), true,
+    greatest(r.created_at_us, r.started_at_us, r.finished_at_us) / 1000
 FROM platform.runs r
 JOIN platform.metadata_types t ON t.kind = 0 AND t.name = 'system.DAGExecution' AND t.version = ''
 LEFT JOIN platform.metadata_changes c ON c.kind = 0 AND c.node = r.id

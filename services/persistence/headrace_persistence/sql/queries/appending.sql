@@ -42,7 +42,12 @@ WITH inserted AS (
         %(node)s::text[], %(preemptions)s::integer[]
     )
     ON CONFLICT (run, path) DO NOTHING
-    RETURNING run, state
+    RETURNING run, id, state
+), listed AS (
+    INSERT INTO platform.pipeline_tasks (pipeline, task)
+    SELECT p.id, i.id FROM inserted i
+    JOIN platform.runs r ON r.id = i.run
+    JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
 )
 SELECT run, 0::smallint, state, count(*) FROM inserted GROUP BY run, state;
 
@@ -184,7 +189,7 @@ SELECT * FROM unnest(
 ON CONFLICT (artifact_id) DO NOTHING;
 
 -- name: insert_links
--- Lineage, and which pipelines' runs an artifact has to do with. The lock keeps a deletion of another run from taking the artifact meanwhile.
+-- Lineage, and which pipelines' runs an artifact has to do with, and with which figures. The lock keeps a deletion of another run from taking the artifact meanwhile.
 WITH linked AS (
     INSERT INTO platform.links (run, task, direction, name, position, artifact, attempt)
     SELECT c.run, t.id, c.direction, c.name, c.position, a.id, t.attempts
@@ -196,13 +201,23 @@ WITH linked AS (
     JOIN platform.artifacts a ON a.artifact_id = c.artifact_id
     FOR KEY SHARE OF a
     ON CONFLICT (run, task, direction, name, position) DO UPDATE SET artifact = excluded.artifact, attempt = excluded.attempt
-    RETURNING run, artifact
+    RETURNING run, direction, artifact
+), used AS MATERIALIZED (
+    SELECT p.id AS pipeline, l.artifact, bool_or(l.direction = 2) AS written
+    FROM linked l
+    JOIN platform.runs r ON r.id = l.run
+    JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+    GROUP BY p.id, l.artifact
+), figured AS (
+    INSERT INTO platform.pipeline_figures (pipeline, name, value, artifact)
+    SELECT u.pipeline, m.name, m.double_value, u.artifact
+    FROM used u JOIN platform.metadata_properties m ON m.kind = 1 AND m.node = u.artifact AND m.custom AND m.made
+    WHERE u.written AND m.double_value <> 'NaN'
+    ORDER BY 1, 2, 3, 4
+    ON CONFLICT DO NOTHING
 )
 INSERT INTO platform.artifact_uses (pipeline, artifact)
-SELECT DISTINCT p.id, l.artifact
-FROM linked l
-JOIN platform.runs r ON r.id = l.run
-JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+SELECT u.pipeline, u.artifact FROM used u
 ORDER BY 1, 2
 ON CONFLICT DO NOTHING;
 
@@ -260,16 +275,22 @@ FOR UPDATE;
 DELETE FROM platform.links WHERE run = ANY(%(runs)s::bigint[]);
 
 -- name: delete_artifact_uses
--- After their links: what no other run of the same pipeline has to do with.
-DELETE FROM platform.artifact_uses u
-USING (
-    SELECT DISTINCT p.id, p.name FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
-    WHERE r.id = ANY(%(runs)s::bigint[])
-) AS p
-WHERE u.pipeline = p.id AND u.artifact = ANY(%(artifacts)s::bigint[]) AND NOT EXISTS (
-    SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run
-    WHERE l.artifact = u.artifact AND left(r.pipeline_name, 200) = p.name OFFSET 0
-);
+-- After their links: what no other run of the same pipeline has to do with, and its figures.
+WITH gone AS (
+    DELETE FROM platform.artifact_uses u
+    USING (
+        SELECT DISTINCT p.id, p.name FROM platform.runs r JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+        WHERE r.id = ANY(%(runs)s::bigint[])
+    ) AS p
+    WHERE u.pipeline = p.id AND u.artifact = ANY(%(artifacts)s::bigint[]) AND NOT EXISTS (
+        SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run
+        WHERE l.artifact = u.artifact AND left(r.pipeline_name, 200) = p.name OFFSET 0
+    )
+    RETURNING u.pipeline, u.artifact
+)
+DELETE FROM platform.pipeline_figures f
+USING gone g JOIN platform.metadata_properties m ON m.kind = 1 AND m.node = g.artifact AND m.custom AND m.made
+WHERE f.pipeline = g.pipeline AND f.name = m.name AND f.value = m.double_value AND f.artifact = g.artifact;
 
 -- name: delete_orphans
 -- Artifacts that no task of any run reads or wrote any more, and nothing that people put names.
@@ -281,7 +302,12 @@ WHERE a.id = ANY(%(artifacts)s::bigint[])
 
 -- name: delete_runs
 -- Everything else of the runs; spec and inbox go by cascade.
-WITH tasks_gone AS (DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[])),
+WITH tasks_gone AS (DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[]) RETURNING run, id),
+    listed_gone AS (
+        DELETE FROM platform.pipeline_tasks l
+        USING tasks_gone t JOIN platform.runs r ON r.id = t.run JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)
+        WHERE l.pipeline = p.id AND l.task = t.id
+    ),
     feed_gone AS (DELETE FROM platform.feed WHERE run = ANY(%(runs)s::bigint[])),
     attempts_gone AS (DELETE FROM platform.attempts WHERE run = ANY(%(runs)s::bigint[])),
     exports_gone AS (DELETE FROM platform.span_exports WHERE run = ANY(%(runs)s::bigint[])),

@@ -94,7 +94,11 @@ FROM unnest(%(id)s::bigint[], %(payload)s::bytea[]) AS c (id, payload) WHERE a.i
 
 -- name: wipe_properties
 -- Metadata by which they were found, and what people added.
-DELETE FROM platform.metadata_properties WHERE kind = 1 AND node = ANY(%(ids)s::bigint[]);
+WITH gone AS (
+    DELETE FROM platform.metadata_properties WHERE kind = 1 AND node = ANY(%(ids)s::bigint[]) RETURNING node, name, double_value
+)
+DELETE FROM platform.pipeline_figures f USING gone g JOIN platform.artifact_uses u ON u.artifact = g.node
+WHERE f.pipeline = u.pipeline AND f.name = g.name AND f.value = g.double_value AND f.artifact = g.node;
 
 -- name: wipe_nodes
 -- Records that people made of the same places, by ML Metadata's API.

@@ -175,20 +175,61 @@ WHERE left(r.pipeline_name, 200) = left(%(pipeline_name)s::text, 200) AND r.pipe
     AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
 ORDER BY r.id DESC LIMIT %(most)s;
 
--- name: compared_best
--- Those whose figure of a name is the largest (sign 1) or smallest (-1), by that figure.
-SELECT r.id
-FROM platform.metadata_properties p
-JOIN platform.links l ON l.artifact = p.node AND l.direction = 2
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
-JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-WHERE p.kind = 1 AND p.made AND p.name = %(sort_by)s AND p.double_value IS NOT NULL AND p.double_value <> 'NaN'
-    AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-    AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
+-- name: compared_scope
+-- The runs of an experiment or namespace, as far as they are few.
+SELECT r.id FROM platform.runs r
+WHERE NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
     AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
-    AND (cardinality(%(run_ids)s::text[]) = 0 OR r.run_id = ANY(%(run_ids)s::text[]))
-GROUP BY r.id
-ORDER BY max(p.double_value * %(sign)s::float8) DESC, r.id DESC LIMIT %(most)s;
+LIMIT %(most)s;
+
+-- name: compared_best_among
+-- Of some runs those whose figure of a name is the largest (sign 1) or smallest (-1), by that figure.
+SELECT l.run
+FROM platform.links l
+JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
+JOIN platform.metadata_properties p ON p.kind = 1 AND p.node = l.artifact AND p.custom AND p.made AND p.name = %(sort_by)s
+WHERE l.run = ANY(%(runs)s::bigint[]) AND l.direction = 2 AND p.double_value <> 'NaN'
+GROUP BY l.run
+ORDER BY max(p.double_value * %(sign)s::float8) DESC, l.run DESC LIMIT %(most)s;
+
+-- name: compared_best_of_pipeline
+-- Figures of a name of a pipeline's runs, the best first, of each artifact that has it the newest runs that put it out.
+SELECT f.value, w.run
+FROM platform.pipeline_figures f
+CROSS JOIN LATERAL (
+    SELECT l.run FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+        WHERE t.run = l.run AND t.id = l.task AND t.kind = 1 AND r.pipeline_name = %(pipeline_name)s
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+            AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+        OFFSET 0
+    ) AS t
+    WHERE l.artifact = f.artifact AND l.direction = 2
+    ORDER BY l.task DESC LIMIT %(most)s
+) AS w
+WHERE f.pipeline = (SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200))
+    AND f.name = %(sort_by)s
+ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s;
+
+-- name: compared_best
+-- The same of all runs, by the index of metadata.
+SELECT p.double_value, w.run
+FROM platform.metadata_properties p
+CROSS JOIN LATERAL (
+    SELECT l.run FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+        WHERE t.run = l.run AND t.id = l.task AND t.kind = 1
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+            AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+        OFFSET 0
+    ) AS t
+    WHERE l.artifact = p.node AND l.direction = 2
+    ORDER BY l.task DESC LIMIT %(most)s
+) AS w
+WHERE p.kind = 1 AND p.custom AND p.made AND p.name = %(sort_by)s AND p.double_value IS NOT NULL AND p.double_value <> 'NaN'
+ORDER BY p.double_value /*direction*/ DESC, p.node DESC LIMIT %(limit)s;
 
 -- name: compared_runs
 -- What is shown of runs.
