@@ -15,6 +15,7 @@ import yaml
 
 from builders.specs import Component, Pipeline, artifact, container, dag, dag_input, final_status, output, pipeline
 from corpus import driving
+from corpus.viewing import local_path
 from fixtures.platforms import Platform
 from fixtures.records import Records
 from headrace.errors import BadInput, NotFound, WrongState
@@ -22,6 +23,7 @@ from headrace.models import Run, Task
 
 OUTPUT = "{{$.outputs.parameters['Output'].output_file}}"
 MADE = "{{$.outputs.artifacts['artifact'].path}}"
+DATA = "{{$.inputs.artifacts['data'].path}}"
 GIVEN = "{{$.inputs.parameters['x']}}"
 
 
@@ -213,7 +215,7 @@ def test_linked_artifacts_are_the_same_ones(client: Records, ledger: Ledger) -> 
         output_artifacts={"artifact": "system.Dataset"},
     )
     read = container(
-        ["sh", "-ec", 'cat "$1" > "$0"', OUTPUT, "{{$.inputs.artifacts['data'].path}}"],
+        ["sh", "-ec", 'cat "$1" > "$0"', OUTPUT, DATA],
         input_artifacts={"data": "system.Dataset"},
         outputs={"Output": "STRING"},
     )
@@ -227,6 +229,45 @@ def test_linked_artifacts_are_the_same_ones(client: Records, ledger: Ledger) -> 
     client.runs.delete(origin.run_id)
     again = client.wait(client.resume(run.run_id, from_tasks=["read"]).run_id, timeout=60)
     assert (again.state, again.outputs["text"]) == ("SUCCEEDED", "rows")
+
+
+def test_a_resume_whose_origins_results_are_gone_says_so_and_runs_them_again_when_told(
+    client: Records, ledger: Ledger
+) -> None:
+    script = 'echo write >> "$2"; printf rows > "$0"; printf "[\\"%030000d\\",\\"%030000d\\"]" 1 2 > "$1"'
+    write = container(
+        ["sh", "-ec", script, MADE, OUTPUT, str(ledger.file)],
+        outputs={"Output": "LIST"},
+        output_artifacts={"artifact": "system.Dataset"},
+    )
+    read = container(
+        ["sh", "-ec", f'echo read >> {ledger.file}; test ! -e "$0"; cat "$1"', str(ledger.folder / "blocks-r"), DATA],
+        input_artifacts={"data": "system.Dataset"},
+    )
+    each = container(["sh", "-ec", f"echo item >> {ledger.file}", GIVEN], inputs={"x": "STRING"})
+    flow = pipeline("gone").task("write", write).task("read", read, {"data": artifact("write")})
+    flow.task("each", each, {"list": output("write")}, over="list", item="x", after=["read"])
+    ledger.block("r")
+    origin = client.wait(client.submit(flow.build(), enable_cache=False).run_id, timeout=60)
+    assert (origin.state, ledger.taken()) == ("FAILED", ["read", "write"])
+    ledger.unblock("r")
+    (made,) = client.artifacts(origin.run_id)
+    local_path(made.uri).rename(ledger.folder / "away")
+    run = client.wait(client.resume(origin.run_id).run_id, timeout=60)
+    assert (run.state, ledger.taken()) == ("FAILED", []), "user code does not begin"
+    error = tasks_of(client, run)["read"].error
+    assert error.reason == "MissingInput"
+    assert error.message.startswith(f"input artifact 'data' is missing: nothing is stored at {made.uri}; run the task ")
+    (ledger.folder / "away").rename(local_path(made.uri))
+    value = local_path(tasks_of(client, origin)["write"].outputs["Output"].uri)
+    value.unlink()
+    run = client.wait(client.resume(origin.run_id).run_id, timeout=60)
+    assert (run.state, ledger.taken()) == ("FAILED", ["read"])
+    error = tasks_of(client, run)["each"].error
+    assert error.reason == "MissingInput"
+    assert error.message.endswith(f"/{value.name}: nothing is stored there; run the task that makes it again")
+    again = client.wait(client.resume(run.run_id, from_tasks=["write"]).run_id, timeout=60)
+    assert (again.state, ledger.taken()) == ("SUCCEEDED", ["item", "item", "read", "write"])
 
 
 def test_what_a_resume_is_refused_for(platform: Platform, client: Records, ledger: Ledger) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from headrace_persistence.queries import SQL
@@ -22,12 +22,12 @@ KEPT: Final = timedelta(days=1)  # how long a consumed delivery's key is known
 class Housekeeper:
     """The duties that no request pays for."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
+        self._database, self._today = database, today
 
     async def run_once(self) -> None:
         """Make the partitions of the next days, forget old keys."""
-        today = datetime.now(UTC).date()
+        today = self._today()
 
         async def work(tx: Transaction) -> None:
             for ahead in range(AHEAD + 1):

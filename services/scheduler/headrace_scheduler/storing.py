@@ -82,9 +82,8 @@ class Contents:
             except (StoreError, OSError, ValueError) as failed:
                 last = f": {why(failed)}"
                 await asyncio.sleep(AGAIN_S)
-        return Missing(
-            f"a {ref.shown} that it needs cannot be read from {ref.uri}{last or ': nothing is stored there'}"
-        )
+        last = last or ": nothing is stored there; run the task that makes it again"
+        return Missing(f"a {ref.shown} that it needs cannot be read from {ref.uri}{last}")
 
     def _text(self, uri: str) -> str:
         return self._store.read(self._key(uri)).decode()

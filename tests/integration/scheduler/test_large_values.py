@@ -96,7 +96,7 @@ async def test_items_that_vanished_fail_the_iterations_that_need_them(world: Wor
     assert tasks["loop[5]"].error.reason == "MissingInput"
     assert tasks["loop[5]"].error.message == (
         f"task 'loop': a LIST of {len(json.dumps(ITEMS, separators=(',', ':')))} bytes that it needs cannot be read from "
-        f"{uri}: nothing is stored there"
+        f"{uri}: nothing is stored there; run the task that makes it again"
     )
 
 
