@@ -266,6 +266,22 @@ async def test_a_report_is_traced_to_raw_data_across_runs_and_pipelines(lineage,
     assert not graph.truncated
 
 
+async def test_one_that_many_took_from_the_cache_has_one_maker_while_that_is_there(lineage, scheduler) -> None:
+    model = artifact("s3://m", "system.Model")
+    first = await ran(scheduler, "train", ("fit", {}, {"model": model}, {}))
+    cached = {"cached_from": f"{first}/fit"}
+    copies = [await ran(scheduler, "train", ("fit", {}, {"model": model}, cached)) for _ in range(10)]
+    request = pb.GetLineageRequest(artifact_id=model.artifact_id, direction=pb.UPSTREAM_OF)
+    graph = await lineage.GetLineage(request)
+    assert tasks(graph) == {(first, "fit")}
+    assert graph.artifacts[0].made_by.run_id == first
+    (snapshot,) = await scheduler.load(first)
+    await scheduler.append(rs.RunAppend(run_id=first, expected_revision=snapshot.revision, delete=True))
+    graph = await lineage.GetLineage(request)
+    assert tasks(graph) == {(run_id, "fit") for run_id in copies}
+    assert graph.artifacts[0].made_by.run_id == copies[0]
+
+
 async def test_an_image_that_became_known_after_the_end_is_shown_too(scheduler: Scheduler, lineage, story) -> None:
     request = pb.GetLineageRequest(artifact_id=story["report"].artifact_id, direction=pb.UPSTREAM_OF, hops=1)
     later = f"sha256:{'9' * 64}"

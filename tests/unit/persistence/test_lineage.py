@@ -6,7 +6,7 @@ import pytest
 
 from headrace_persistence.lineage.describing import code_digest, short, task_of
 from headrace_persistence.lineage.finding import query_of
-from headrace_persistence.lineage.walking import coded, originals
+from headrace_persistence.lineage.walking import FIRST_WRITERS, coded, originals, unmade
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_protos.v1 import plan_pb2
@@ -37,6 +37,13 @@ def test_of_those_that_put_an_artifact_out_the_ones_that_made_it_count():
     made, cached, alone = step(1, 10), step(1, 11, copied=True), step(2, 12, copied=True)
     assert originals([made, cached, alone]) == [made, alone]
     assert coded([step(1, 10, kind=2), step(2, 11)]) == {2}
+
+
+def test_more_writers_are_looked_at_where_the_first_all_took_it_from_elsewhere():
+    copies = [step(1, 10 + number, copied=True) for number in range(FIRST_WRITERS)]
+    assert unmade(copies) == [1]
+    assert unmade(copies[1:]) == []
+    assert unmade([step(1, 9), *copies]) == []
 
 
 def test_of_many_importers_of_one_record_the_first_counts():

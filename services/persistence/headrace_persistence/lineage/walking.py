@@ -21,6 +21,7 @@ from headrace_servicekit.postgres import Database, Row, Transaction
 READ, WROTE = 1, 2
 IMPORTER: Final = 2  # of a task's kinds
 WRITERS: Final = 200  # of one artifact that are looked at: the one that made it is among the first
+FIRST_WRITERS: Final = 8  # that are looked at before the others
 HOPS: Final = 5
 MOST_HOPS: Final = 100
 SIZE: Final = 1000
@@ -81,6 +82,15 @@ def originals(rows: Sequence[Row]) -> list[Row]:
     return [row for row in own if row[10] != IMPORTER or first[row[0]] == row[1]]
 
 
+def unmade(rows: Sequence[Row]) -> list[int]:
+    """The artifacts of which the first writers are looked at, there may be more, and each took it from elsewhere."""
+    counted: dict[int, int] = {}
+    for row in rows:
+        counted[row[0]] = counted.get(row[0], 0) + 1
+    made = {row[0] for row in rows if not row[11]}
+    return [number for number, count in counted.items() if count >= FIRST_WRITERS and number not in made]
+
+
 def coded(rows: Sequence[Row]) -> set[int]:
     """The artifacts that user code put out."""
     return {row[0] for row in rows if row[10] == 1}
@@ -97,6 +107,7 @@ class Walker:
         hops, most = _bounded("hops", request.hops, HOPS, MOST_HOPS), _bounded("most", request.most, SIZE, LARGEST)
 
         async def work(tx: Transaction) -> pb.LineageGraph:
+            await tx.execute(SQL["keep_plans"])
             root = await numbered(tx, request.artifact_id, request.namespace)
             walk = _Walk(tx, Found(root, most), request.namespace)
             walk.found.artifacts.add(root)
@@ -118,11 +129,11 @@ class _Walk:
     async def up(self, hops: int) -> None:
         frontier = [self.found.root]
         for _ in range(hops):
-            steps = originals(await self._steps(frontier, WROTE))
+            steps = originals(await self._writers(frontier))
             outside = [number for number in frontier if number not in coded(steps)]
             earlier = await self._same("lineage_earlier", outside)
             if earlier:
-                steps += originals(await self._steps(earlier, WROTE))
+                steps += originals(await self._writers(earlier))
             tasks = self.found.add_tasks(steps)
             self.found.add_edges(steps)
             frontier = await self._beyond(tasks, READ)
@@ -133,19 +144,27 @@ class _Walk:
         frontier = [self.found.root]
         for _ in range(hops):
             frontier += await self._same("lineage_later", frontier)
-            steps = await self._steps(frontier, READ)
+            steps = await self._steps(frontier, READ, self.found.most + 1)
             tasks = self.found.add_tasks(steps)
             self.found.add_edges(steps)
             frontier = await self._beyond(tasks, WROTE)
             if not frontier:
                 return
 
-    async def _steps(self, artifacts: list[int], direction: int) -> list[Row]:
+    async def _writers(self, artifacts: list[int]) -> list[Row]:
+        """The maker is most often the first; only where it is not among a few, more are looked at."""
+        rows = await self._steps(artifacts, WROTE, FIRST_WRITERS)
+        if again := unmade(rows):
+            more = await self._steps(again, WROTE, min(self.found.most + 1, WRITERS))
+            rows = [row for row in rows if row[0] not in again] + more
+            rows.sort(key=lambda row: (row[1], row[4], row[5]))
+        return rows
+
+    async def _steps(self, artifacts: list[int], direction: int, each: int) -> list[Row]:
         if not artifacts:
             return []
         limit = self.found.most + 1
-        told = {"ids": artifacts, "direction": direction, "namespace": self.namespace, "limit": limit}
-        told["each"] = limit if direction == READ else min(limit, WRITERS)
+        told = {"ids": artifacts, "direction": direction, "namespace": self.namespace, "limit": limit, "each": each}
         rows = await self.tx.fetch(SQL["lineage_steps"], told)
         self.found.truncated |= direction == READ and len(rows) == limit
         return list(rows)

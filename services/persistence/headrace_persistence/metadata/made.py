@@ -16,6 +16,8 @@ from headrace_servicekit.postgres import Row, Transaction
 
 PLANS: Final = 16  # that are kept: they never change
 LARGEST_KEPT: Final = 256 << 10  # bytes of one
+SMALL: Final = 32 << 10  # bytes of those that are read together, for a page of tasks
+LARGEST_PAGE: Final = 200  # runs whose plans are read together
 LARGEST_READ: Final = 4 << 20  # of others neither images nor producers are told
 _plans: OrderedDict[int, plan_pb2.Plan] = OrderedDict()
 
@@ -63,12 +65,14 @@ async def _executions(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str
     made: dict[int, dict[str, ms.Value]] = {}
     for number, name, inputs, outputs in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
         made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name)
-    here: dict[int, plan_pb2.Plan] = {}
-    for row in await tx.fetch(SQL["made_tasks"], {"ids": list(ids)}):
+    rows = await tx.fetch(SQL["made_tasks"], {"ids": list(ids)})
+    here = await _small_plans(tx, {row[1] for row in rows if row[3] != ev.IMPORTER})
+    last: dict[int, plan_pb2.Plan] = {}
+    for row in rows:
         task, run = _task(row), row[1]
-        if run not in here and task.kind != ev.IMPORTER:
-            here = {run: await _plan(tx, run)}  # rows come run by run; one plan at a time is held
-        made[row[0]] = rendering.task(task, here.get(run))
+        if run not in here and run not in last and task.kind != ev.IMPORTER:
+            last = {run: await _plan(tx, run)}  # rows come run by run; one large plan at a time is held
+        made[row[0]] = rendering.task(task, here.get(run) or last.get(run))
     return made
 
 
@@ -87,6 +91,15 @@ def _task(row: Row) -> rendering.Task:
         cache_key=cache_key,
         cached=cached or 0,
     )
+
+
+async def _small_plans(tx: Transaction, runs: Collection[int]) -> dict[int, plan_pb2.Plan]:
+    """The small ones of some runs; those of one version are alike, and read once."""
+    if not runs:
+        return {}
+    found = await tx.fetch(SQL["made_small_plans"], {"runs": sorted(runs)[:LARGEST_PAGE], "most": SMALL})
+    read = {plan: plan_pb2.Plan.FromString(plan) for plan in {plan for _, plan in found}}
+    return {run: read[plan] for run, plan in found}
 
 
 async def _plan(tx: Transaction, run: int) -> plan_pb2.Plan:

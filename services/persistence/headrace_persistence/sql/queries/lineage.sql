@@ -36,20 +36,44 @@ SELECT n.pipeline FROM platform.pipeline_namespaces n WHERE n.namespace = %(name
 -- Artifacts by number.
 SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a WHERE a.id = ANY(%(ids)s::bigint[]) ORDER BY a.id;
 
+-- name: keep_plans
+-- For this transaction, whose statements find rows by key: plans that are kept, as making one takes longer than running it.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true);
+
 -- name: artifact_makers
 -- Of each artifact the task that put it out first: not one that took it from the cache or another run, where there is another among the
--- first of them.
+-- first of them. Most often it is the first that is looked at.
 SELECT a.id, m.task, m.run_id, m.path, m.name, m.position, true, m.namespace, m.pipeline_name
 FROM unnest(%(ids)s::bigint[]) AS a (id)
 CROSS JOIN LATERAL (
-    SELECT l.task, r.run_id, t.path, l.name, l.position, r.namespace, r.pipeline_name
-    FROM (
-        SELECT l.run, l.task, l.name, l.position FROM platform.links l
-        WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
-    ) AS l
-    JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
-    JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
-    ORDER BY (t.cached_from <> '' OR t.linked_from <> ''), l.task LIMIT 1
+    (
+        SELECT false AS copied, l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
+        FROM (
+            SELECT l.run, l.task, l.name, l.position FROM platform.links l
+            WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
+        ) AS l
+        CROSS JOIN LATERAL (
+            SELECT r.run_id, t.path, r.namespace, r.pipeline_name
+            FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+            WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2) AND t.cached_from = '' AND t.linked_from = ''
+            OFFSET 0
+        ) AS t
+        ORDER BY l.task LIMIT 1
+    ) UNION ALL (
+        SELECT true, l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
+        FROM (
+            SELECT l.run, l.task, l.name, l.position FROM platform.links l
+            WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
+        ) AS l
+        CROSS JOIN LATERAL (
+            SELECT r.run_id, t.path, r.namespace, r.pipeline_name
+            FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+            WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+            OFFSET 0
+        ) AS t
+        ORDER BY l.task LIMIT 1
+    )
+    ORDER BY copied LIMIT 1
 ) AS m;
 
 -- name: artifact_uses

@@ -226,6 +226,10 @@ FROM platform.runs r WHERE r.id = ANY(%(ids)s::bigint[]);
 -- What a run's tasks are made from, where it is not too large to be read for a page of them.
 SELECT s.plan FROM platform.run_specs s WHERE s.run = %(run)s AND octet_length(s.plan) <= %(most)s;
 
+-- name: made_small_plans
+-- The same of several runs, where they are small.
+SELECT s.run, s.plan FROM platform.run_specs s WHERE s.run = ANY(%(runs)s::bigint[]) AND octet_length(s.plan) <= %(most)s;
+
 -- name: made_roots
 -- Runs as the executions of their root DAGs.
 SELECT r.id, r.display_name, r.inputs, r.outputs
