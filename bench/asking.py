@@ -26,6 +26,7 @@ PAGE: Final = 50
 LIST_MS, LINEAGE_MS, CACHE_MS = 50.0, 100.0, 20.0
 BY_ID: Final = ms.ListOperationOptions.OrderByField.ID
 BY_TIME: Final = ms.ListOperationOptions.OrderByField.CREATE_TIME
+BY_UPDATE: Final = ms.ListOperationOptions.OrderByField.LAST_UPDATE_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +307,7 @@ def _metadata(of: Platform) -> list[Question]:
     return [
         Question("ML Metadata: artifacts by id, a page anywhere", lambda chance: metadata_page(of, chance.random() * 0.99)),
         Question("ML Metadata: artifacts by time of creation", lambda _: artifacts(field=BY_TIME)),
+        Question("ML Metadata: artifacts by time of update", lambda _: artifacts(field=BY_UPDATE)),
         Question("ML Metadata: artifacts, type = …", lambda _: artifacts("type = 'system.Model'")),
         Question("ML Metadata: artifacts, uri = …", lambda chance: artifacts(f"uri = '{_uri(of, chance)}'")),
         Question("ML Metadata: artifacts, a property's number > …", lambda chance: artifacts(
@@ -318,6 +320,7 @@ def _metadata(of: Platform) -> list[Question]:
         Question("ML Metadata: executions that failed", lambda _: executions("last_known_state = FAILED", least=0)),
         Question("ML Metadata: executions of a pipeline's context", ran_in_pipeline),
         Question("ML Metadata: contexts, the newest", lambda _: contexts(field=BY_TIME)),
+        Question("ML Metadata: contexts by time of update", lambda _: contexts(field=BY_UPDATE)),
         Question("ML Metadata: contexts, type and name", lambda chance: contexts(
             f"type = 'system.PipelineRun' AND name = '{run_context(chance)}'")),
     ]  # fmt: skip

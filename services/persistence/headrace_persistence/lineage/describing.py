@@ -21,7 +21,7 @@ async def described(tx: Transaction, runs: Mapping[int, int]) -> list[pb.Lineage
     if not runs:
         return []
     rows = await tx.fetch(SQL["lineage_tasks"], {"runs": list(runs.values()), "tasks": list(runs)})
-    plans = dict(await tx.fetch(SQL["lineage_plans"], {"runs": sorted(set(runs.values()))}))
+    plans: dict[int, bytes] = dict(await tx.fetch(SQL["lineage_plans"], {"runs": sorted(set(runs.values()))}))
     read = {plan: plan_pb2.Plan.FromString(plan) for plan in set(plans.values())}  # those of one version are alike
     return [task_of(row, read[plans[row[15]]] if row[15] in plans else None) for row in rows]
 
