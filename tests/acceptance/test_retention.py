@@ -138,7 +138,7 @@ def test_an_artifact_is_erased_with_all_that_was_made_of_it(
     lines = said(
         platform, "artifacts", "erase", model.artifact_id, "--derived", "--yes", "--reason", "asked for"
     ).splitlines()
-    assert "2 artifacts of 1 runs are erased" in lines
+    assert "2 artifacts of 1 run are erased" in lines
     assert not local_path(model.uri).exists()
     assert not local_path(html.uri).exists()
     assert (tmp_path / "data.txt").read_text() == "alice"  # imported: its owner's

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -49,12 +49,12 @@ def events(
     from_now: bool = False,
     kinds: Sequence[str] = (),
     follow: bool = True,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """What happens in a run, or in all runs where none is named, each event once and in order: after a sequence number, or
     FROM_NOW; of these KINDS alone. With FOLLOW it goes on, of one run until it has ended.
     """
 
-    async def told() -> AsyncIterator[Event]:
+    async def told() -> AsyncGenerator[Event, None]:
         from headrace.reading import time
         from headrace_protos.event_json import event_objects
         from headrace_protos.v1 import run_query_pb2

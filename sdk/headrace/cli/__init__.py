@@ -6,6 +6,7 @@ docs/reference/cli.md has them all. Imports are inside functions: what a verb do
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as full:
+        if full.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        print(f"headrace: what it says or fetches cannot be written: {full.strerror}", file=sys.stderr)
+        return FAILED
     except BaseExceptionGroup as group:
         return _complain(group)
 

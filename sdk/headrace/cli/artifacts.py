@@ -15,8 +15,8 @@ from headrace.cli import provenance, results, retention
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
-from headrace.errors import BadInput, NotFound
-from headrace.models import Artifact
+from headrace.errors import BadInput, HeadraceError, NotFound
+from headrace.models import Artifact, Run
 
 
 async def artifacts(client: Calls, options: argparse.Namespace) -> int:
@@ -64,7 +64,7 @@ async def _listed(client: Calls, options: argparse.Namespace) -> int:
 async def _one(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
     """The artifact that is named by RUN TASK/NAME, or by itself; with the run of the task that made it."""
     if options.artifact:
-        run = await find_run(client, options.run)
+        run = await _run_of(client, options)
         return run.run_id, _named(options.artifact, await client.artifacts(run.run_id), run.run_id)
     record = await AsyncArtifacts(client.connection).get(options.run)
     if record.made_by is None:
@@ -74,6 +74,21 @@ async def _one(client: Calls, options: argparse.Namespace) -> tuple[str, Artifac
             )
         return "", record.artifact
     return record.made_by.run_id, record.artifact
+
+
+async def _run_of(client: Calls, options: argparse.Namespace) -> Run:
+    """The run of RUN TASK/NAME; a place to download to has an option of its own."""
+    try:
+        return await find_run(client, options.run)
+    except (BadInput, NotFound):
+        try:
+            await AsyncArtifacts(client.connection).get(options.run)
+        except HeadraceError:
+            pass
+        else:
+            sentence = f"{options.run} is an artifact, which needs no TASK/NAME; where it goes is said by --to"
+            raise BadInput(f"{sentence} {options.artifact}") from None
+        raise
 
 
 def file_name(one: Artifact) -> str:

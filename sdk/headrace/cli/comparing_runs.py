@@ -34,6 +34,9 @@ async def compare(client: Calls, options: argparse.Namespace) -> int:
     if options.output != "text":
         print(results.printed([figures_object(one) for one in found], options.output))
         return 0
+    if not found:
+        say("there are no such runs; `headrace runs list` shows those that there are")
+        return 0
     print("\n".join(table(found)))
     if not any(one.figures for one in found):
         say("no task of these runs has written a number into its artifacts' metadata")

@@ -31,15 +31,25 @@ class _Columns(argparse.HelpFormatter):
         self._action_max_length = 16
 
 
+class _Parser(argparse.ArgumentParser):
+    """What an action does not know it refuses itself, with its own usage; else the command's outermost parser would."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+
 def parser(
     version: str, server_verbs: Mapping[str, str], below: Mapping[str, argparse.ArgumentParser] | None = None
 ) -> argparse.ArgumentParser:
     """SERVER_VERBS: name → help, of the installed server commands; BELOW: the parsers of those that show theirs."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="headrace", description="Run ML pipelines on this machine or on a platform.", formatter_class=_Columns
     )
     top.add_argument("--version", action="version", version=f"headrace {version}")
-    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    verbs: Any = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     _run(verbs)
     _runs(verbs)
     _resume(verbs)
@@ -290,6 +300,9 @@ def _watch(runs: Any) -> None:
     watch = runs.add_parser("watch", help="show a run going on, or print its events or those of all runs")
     watch.add_argument("run", metavar="RUN", nargs="?", default="", help="a run; without one the events of all runs")
     watch.add_argument("--json", action="store_true", help="print each event as one line of JSON")
+    watch.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="how events are printed; json is --json"
+    )
     watch.add_argument(
         "--kind", metavar="KIND", action="append", default=[], help="only such events: task_finished; may be repeated"
     )

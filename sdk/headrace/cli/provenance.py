@@ -77,6 +77,8 @@ async def diff(client: Calls, options: argparse.Namespace) -> int:
     else:
         for one in found:
             print("\n".join(difference_lines(one)))
+        if not found:
+            say(f"{options.first} and {options.second} do not differ")
     return 1 if found else 0
 
 

@@ -99,6 +99,26 @@ def _print(plan: RetentionPlan, options: argparse.Namespace, verb: str) -> None:
         say(problem)
 
 
+async def _answer(question: str) -> str:
+    """A line of standard input, "" at its end. No thread waits for it: an interruption could not end that."""
+    print(question, end="", flush=True)
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str] = loop.create_future()
+
+    def ready() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin, ready)
+    try:
+        answer = await line
+    finally:
+        loop.remove_reader(sys.stdin)
+    if not answer:
+        print()
+    return answer
+
+
 async def erase(client: Calls, options: argparse.Namespace) -> int:
     """After a look at what it reaches, and a yes."""
     calls = AsyncRetention(client.connection)
@@ -112,12 +132,10 @@ async def erase(client: Calls, options: argparse.Namespace) -> int:
             _print_erasure(found, options)
             return 0
         if not sys.stdin.isatty():
-            raise BadInput(
-                f"{len(found.artifacts)} artifacts would be erased for ever: look with --dry-run, then say --yes"
-            )
+            what = _many(len(found.artifacts), "artifact")
+            raise BadInput(f"{what} would be erased for ever: look with --dry-run, then say --yes")
         print("\n".join(erasure_lines(found)))
-        sys.stdout.flush()
-        answer = await asyncio.to_thread(input, "Erase all of this for ever? [y/N] ")
+        answer = await _answer("Erase all of this for ever? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             say("nothing was erased")
             return 1
@@ -239,13 +257,18 @@ def plan_object(plan: RetentionPlan) -> dict[str, Any]:
     return {"going": going, "kept": kept, "problems": list(plan.problems), "more": plan.more}
 
 
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def erasure_lines(one: Erasure) -> Iterator[str]:
     done = bool(one.number)
     for artifact in one.artifacts:
         yield one_line(f"{artifact.number}  {artifact.type.removeprefix('system.')}  {artifact.uri}")
     for uri in one.objects:
         yield one_line(f"{'deleted' if done else 'to be deleted'}: {uri}")
-    yield f"{len(one.artifacts)} artifacts of {len(one.runs)} runs {'are erased' if done else 'would be erased'}"
+    what = f"{_many(len(one.artifacts), 'artifact')} of {_many(len(one.runs), 'run')}"
+    yield f"{what} {('are' if len(one.artifacts) != 1 else 'is') if done else 'would be'} erased"
     if done and one.finished_at is None:
         yield "not all of it is gone yet: the platform goes on"
     for sentence in one.not_erased:

@@ -1,0 +1,142 @@
+"""What people do to the commands that show what runs left behind, on the real platform: pipes that close, disks that are full,
+a question that is answered by Ctrl-C or by nothing, a platform that is not there, options of another command.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from builders.specs import container, pipeline
+from corpus import driving
+from fixtures.platforms import HEADRACE, Platform
+from fixtures.records import Records
+
+MADE = "{{$.outputs.artifacts['model'].path}}"
+QUESTION = b"[y/N] "
+
+
+@pytest.fixture(scope="module")
+def model(platform: Platform) -> str:
+    """The number of an artifact."""
+    write = container(["sh", "-ec", 'echo weights > "$0"', MADE]).output_artifact("model", "system.Model")
+    with Records(platform.url) as client:
+        run_id = client.submit(pipeline("careless").task("write", write).build(), enable_cache=False).run_id
+        assert client.wait(run_id, timeout=60).state == "SUCCEEDED"
+        (made,) = client.artifacts(run_id)
+    found = driving.command("artifacts", "get", made.uri, "--endpoint", platform.url)
+    return found.stdout.split()[0]
+
+
+def started(*arguments: str, **more: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([str(HEADRACE), *arguments], stderr=subprocess.PIPE, **more)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trace", "latest", "-o", "json"),
+        ("runs", "watch", "--json", "--no-follow"),
+        ("runs", "watch", "--json"),
+        ("runs", "compare"),
+        ("artifacts", "list"),
+        ("retention", "plan"),
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_that_closes_is_no_error(platform: Platform, model: str, arguments: Sequence[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = started(*arguments, "--endpoint", platform.url, stdout=writing)
+    os.close(writing)
+    _, said = program.communicate(timeout=60)
+    assert (program.returncode, said) == (141, b"")
+
+
+def test_a_disk_that_is_full_is_a_sentence(platform: Platform, model: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        program = started("trace", "latest", "--endpoint", platform.url, stdout=full)
+        _, said = program.communicate(timeout=60)
+    sentence = b"headrace: what it says or fetches cannot be written: No space left on device\n"
+    assert (program.returncode, said) == (1, sentence)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        (b"\x03", 128 + signal.SIGINT, ""),
+        (b"\x04", 1, "nothing was erased"),
+        (b"\n", 1, "nothing was erased"),
+        (b"no\n", 1, "nothing was erased"),
+    ],
+    ids=["ctrl-c", "ctrl-d", "return", "no"],
+)
+def test_erasing_asks_and_nothing_but_yes_is_a_yes(
+    platform: Platform, model: str, typed: bytes, code: int, said: str
+) -> None:
+    ours, theirs = pty.openpty()
+    program = started(
+        "artifacts", "erase", model, "--endpoint", platform.url,
+        stdin=theirs, stdout=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while QUESTION not in shown:
+        shown += os.read(ours, 4096)
+    assert b"1 artifact of 1 run would be erased" in shown
+    if typed == b"\x03":  # what a terminal makes of it where it is the program's own
+        program.send_signal(signal.SIGINT)
+    else:
+        os.write(ours, typed)
+    _, told = program.communicate(timeout=60)
+    os.close(ours)
+    assert (program.returncode, told.decode().strip()) == (code, said)
+    assert driving.command("artifacts", "get", model, "--endpoint", platform.url).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("trace", "latest", "--depth", "3"),
+            r"usage: headrace trace .*headrace trace: error: unrecognized .*--depth 3",
+        ),
+        (("runs", "watch", "latest", "--from", "3"), r"usage: headrace runs watch .*unrecognized arguments: --from 3"),
+        (("artifacts", "download", "MODEL", "/tmp/x"), "is an artifact, .* where it goes is said by --to /tmp/x"),
+        (("artifacts", "erase", "MODEL"), "1 artifact would be erased for ever: look with --dry-run, then say --yes"),
+    ],
+)
+def test_mistakes_are_sentences(platform: Platform, model: str, arguments: Sequence[str], sentence: str) -> None:
+    given = [model if one == "MODEL" else one for one in arguments]
+    said = driving.command(*given, "--endpoint", platform.url)
+    assert said.code == 2
+    assert re.search(sentence, said.stderr, re.DOTALL), said.stderr
+
+
+def test_nothing_to_tell_is_told(platform: Platform, model: str) -> None:
+    same = driving.command("artifacts", "diff", model, model, "--endpoint", platform.url)
+    assert (same.code, same.stdout, same.stderr) == (0, "", f"{model} and {model} do not differ\n")
+    none = driving.command("runs", "compare", "--pipeline", "nobody's", "--endpoint", platform.url)
+    assert (none.code, none.stdout) == (0, "")
+    assert none.stderr == "there are no such runs; `headrace runs list` shows those that there are\n"
+
+
+def test_watching_a_platform_that_is_not_there_ends_at_once() -> None:
+    said = driving.command("runs", "watch", "--endpoint", "http://127.0.0.1:1")
+    assert said.code == 4
+    assert said.stderr.startswith("headrace: no platform answers at http://127.0.0.1:1")
+
+
+def test_json_is_asked_for_as_of_other_commands(platform: Platform, model: str) -> None:
+    asked = ("runs", "watch", "--no-follow", "--endpoint", platform.url)
+    one, other = driving.command(*asked, "-o", "json"), driving.command(*asked, "--json")
+    first = one.stdout.splitlines()
+    assert first
+    assert first == other.stdout.splitlines()[: len(first)]
