@@ -21,9 +21,13 @@ async def described(tx: Transaction, runs: Mapping[int, int]) -> list[pb.Lineage
     if not runs:
         return []
     rows = await tx.fetch(SQL["lineage_tasks"], {"runs": list(runs.values()), "tasks": list(runs)})
-    plans: dict[int, bytes] = dict(await tx.fetch(SQL["lineage_plans"], {"runs": sorted(set(runs.values()))}))
-    read = {plan: plan_pb2.Plan.FromString(plan) for plan in set(plans.values())}  # those of one version are alike
-    return [task_of(row, read[plans[row[15]]] if row[15] in plans else None) for row in rows]
+    plans = {
+        run: plan
+        for text, alike in await tx.fetch(SQL["lineage_plans"], {"runs": sorted(set(runs.values()))})
+        for plan in (plan_pb2.Plan.FromString(text),)
+        for run in alike
+    }
+    return [task_of(row, plans.get(row[15])) for row in rows]
 
 
 def task_of(row: Row, plan: plan_pb2.Plan | None) -> pb.LineageTask:

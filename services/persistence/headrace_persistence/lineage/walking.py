@@ -30,12 +30,13 @@ LARGEST: Final = 10_000
 
 @dataclass(slots=True)
 class Found:
-    """What has been reached. `runs`: the run's number of each task."""
+    """What has been reached. `runs`: the run's number of each task; `steps`: a row that led to it, which says where it is."""
 
     root: int
     most: int
     artifacts: set[int] = field(default_factory=set)
     runs: dict[int, int] = field(default_factory=dict)
+    steps: dict[int, Row] = field(default_factory=dict)
     edges: dict[tuple[int, int, bool, str, int], pb.ArtifactUse] = field(default_factory=dict)
     same: set[tuple[int, int]] = field(default_factory=set)
     truncated: bool = False
@@ -59,6 +60,7 @@ class Found:
         kept = set(new[: max(self.room, 0)])
         self.truncated |= len(kept) < len(new)
         self.runs.update({row[1]: row[9] for row in rows if row[1] in kept})
+        self.steps.update({row[1]: row for row in rows if row[1] in kept})
         return [number for number in new if number in kept]
 
     def add_edges(self, rows: Sequence[Row]) -> None:
@@ -175,8 +177,20 @@ class _Walk:
             return []
         limit = self.found.most + 1
         told = {"runs": [self.found.runs[one] for one in tasks], "tasks": tasks, "direction": direction, "limit": limit}
-        rows = await self.tx.fetch(SQL["lineage_links"], told)
-        self.found.truncated |= len(rows) == limit
+        links = await self.tx.fetch(SQL["lineage_links"], told)
+        self.found.truncated |= len(links) == limit
+        rows = [
+            (
+                artifact,
+                task,
+                *self.found.steps[task][2:4],
+                name,
+                position,
+                direction == WROTE,
+                *self.found.steps[task][7:9],
+            )
+            for artifact, task, name, position in links
+        ]
         new = self.found.add_artifacts(row[0] for row in rows)
         self.found.add_edges(rows)
         return new

@@ -118,11 +118,9 @@ ORDER BY s.task, s.name, s.position LIMIT %(limit)s;
 
 -- name: lineage_links
 -- From tasks to what they read (1) or wrote (2).
-SELECT l.artifact, l.task, r.run_id, t.path, l.name, l.position, l.direction = 2, r.namespace, r.pipeline_name
+SELECT l.artifact, l.task, l.name, l.position
 FROM unnest(%(runs)s::bigint[], %(tasks)s::bigint[]) AS c (run, task)
 JOIN platform.links l ON l.run = c.run AND l.task = c.task AND l.direction = %(direction)s
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task
-JOIN platform.runs r ON r.id = l.run
 ORDER BY l.task, l.name, l.position LIMIT %(limit)s;
 
 -- name: lineage_earlier
@@ -172,8 +170,8 @@ LEFT JOIN LATERAL (
 ORDER BY t.id;
 
 -- name: lineage_plans
--- The plans of runs.
-SELECT run, plan FROM platform.run_specs WHERE run = ANY(%(runs)s::bigint[]);
+-- The plans of runs, each once: those of one version are alike.
+SELECT plan, array_agg(run) FROM platform.run_specs WHERE run = ANY(%(runs)s::bigint[]) GROUP BY plan;
 
 -- name: compared_named
 -- Runs by id.
