@@ -16,7 +16,7 @@ from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLa
 T = TypeVar("T")
 OF_ATTEMPTS: Final = (AttemptLaunched, AttemptHeld, AttemptEnded)
 FEW: Final = 32  # attempts in flight, whose facts wait for nothing
-LONGEST_S: Final = 0.1
+LONGEST_S: Final = 0.2
 LONGEST_BUSY_S: Final = 0.5
 REST: Final = 4  # times as long as an append took
 ENOUGH: Final = 500  # facts for one append

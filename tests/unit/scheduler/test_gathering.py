@@ -27,7 +27,7 @@ class Ticks:
 
 
 @pytest.mark.parametrize(
-    ("in_flight", "seconds"), [(1, 0), (FEW - 1, 0), (50, 0.01), (500, LONGEST_S), (20_000, LONGEST_S)]
+    ("in_flight", "seconds"), [(1, 0), (FEW - 1, 0), (50, 0.01), (500, 0.1), (1_000, LONGEST_S), (20_000, LONGEST_S)]
 )
 def test_the_more_are_in_flight_the_longer_facts_wait_for_one_another(in_flight, seconds):
     assert between_ticks_s(in_flight, 0.002) == pytest.approx(seconds)
