@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from minio import Minio
+from prometheus_client.parser import text_string_to_metric_families
 
 import headrace
 from cluster.bringup.kube import Kube
 from cluster.bringup.places import BIN, DIR, GATEWAY, KUBECONFIG, REGISTRY_PORT
 from cluster.bringup.processes import wait
 from cluster.platform_images import engine, make_all, push
+from fixtures.platforms import HEADRACE
 
 ROOT = Path(__file__).resolve().parents[2]
 KUSTOMIZE = ROOT / "deploy/kustomize"
@@ -127,9 +129,33 @@ def forwarded(service: str, *ports: int) -> Iterator[list[int]]:
 def connected() -> Iterator[headrace.Client]:
     """A client of the public API, as a user has one: through one Pod of the apiserver, without a token."""
     with forwarded("apiserver", 8888, 8887) as (http, grpc), pytest.MonkeyPatch.context() as environ:
+        environ.setenv("HEADRACE_ENDPOINT", f"http://127.0.0.1:{http}")
         environ.setenv("HEADRACE_GRPC_ENDPOINT", f"127.0.0.1:{grpc}")
         with headrace.Client(f"http://127.0.0.1:{http}") as client:
             yield client
+
+
+def command(*arguments: str) -> str:
+    """What the `headrace` command prints while a client is connected."""
+    done = subprocess.run([str(HEADRACE), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"headrace {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def metrics(kube: Kube, service: str) -> dict[tuple[str, ...], float]:
+    """What the Pods of a service tell Prometheus now, together: by the sample's name and its labels' values, in the order of
+    their names."""
+    found: dict[tuple[str, ...], float] = {}
+    selector = f"app.kubernetes.io/name=headrace-{service}"
+    for pod in kube.list("Pod", NAMESPACE, labelSelector=selector):
+        told = pod["metadata"]["annotations"]
+        assert told["prometheus.io/scrape"] == "true"
+        place = f"{pod['metadata']['name']}:{told['prometheus.io/port']}/proxy{told['prometheus.io/path']}"
+        text = kube.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods/{place}")
+        for sample in (one for family in text_string_to_metric_families(text) for one in family.samples):
+            key = (sample.name, *(value for _, value in sorted(sample.labels.items())))
+            found[key] = found.get(key, 0.0) + sample.value
+    return found
 
 
 @contextmanager

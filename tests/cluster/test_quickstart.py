@@ -57,11 +57,17 @@ def test_an_image_that_is_set_for_the_companion_reaches_the_scheduler(tmp_path: 
     assert lines[named + 1].strip() == "value: registry.example.com/team/companion:7"
 
 
+def release(folder: Path) -> Path:
+    """An overlay as a user's, with images of this working tree."""
+    made = quickstart.overlay(folder, "overlays/quickstart", components=("metrics",), namespace=NAMESPACE)
+    quickstart.set_images(made, quickstart.local_images())
+    return made
+
+
 @pytest.fixture(scope="module")
 def installed(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The quickstart, anew, with local images and nothing else patched; it goes at the end."""
-    made = quickstart.overlay(tmp_path_factory.mktemp("quickstart"), "overlays/quickstart")
-    quickstart.set_images(made, quickstart.local_images())
+    """The quickstart with its metrics, anew, with local images and nothing else patched; it goes at the end."""
+    made = release(tmp_path_factory.mktemp("quickstart"))
     with quickstart.alone():
         quickstart.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
         quickstart.kubectl("apply", "-k", str(made))
@@ -177,6 +183,97 @@ def test_nothing_but_code_has_a_pod(kube: Kube, seen: PodLog, client: headrace.C
     assert run.tasks["never"].state == "SKIPPED"
 
 
+SLICE = "NVIDIA-H100-80GB-HBM3 MIG 1g.10gb"
+
+
+def asking(gate: Gate) -> Any:
+    """A task on an accelerator that stands at the gate, and one that asks for more than any node has."""
+    one = {"accelerator": {"resourceType": "MIG 1g.10gb", "resourceCount": "1"}}
+    flow = pipeline("asking").task("works", gate.task(resources=one), {"name": "works"}, cache=False)
+    return flow.task("waits", container(["true"], image="alpine", resources={"resourceCpuRequest": "900"})).build()
+
+
+@pytest.mark.timeout(INSTALL_WITHIN_S + RUN_WITHIN_S)
+def test_prometheus_is_told_of_pods_at_work_what_others_wait_for_and_accelerator_time(
+    kube: Kube, client: headrace.Client
+):
+    with Gate() as gate:
+        run = client.submit(asking(gate))
+        wanted = {
+            ("headrace_pods", "running"): 1,
+            ("headrace_pods", "pending"): 1,
+            ("headrace_waiting_pods", "cpu"): 1,
+            ("headrace_waiting_pods", "accelerators"): 0,
+            ("headrace_held_shards",): 256,
+            ("headrace_driven_runs",): 1,
+        }
+
+        def told() -> dict[tuple[str, ...], float]:
+            found = quickstart.metrics(kube, "scheduler")
+            return {one: found[one] for one in wanted}
+
+        assert wait(lambda: told() == wanted, RUN_WITHIN_S, 0.5), told()
+        gate.open()
+        assert wait(lambda: told()["headrace_pods", "running"] == 0, RUN_WITHIN_S, 0.5), told()
+    run.terminate()
+    run.wait(timeout=RUN_WITHIN_S)
+    seconds = ("headrace_accelerator_seconds_total", "default", SLICE)
+    assert wait(lambda: quickstart.metrics(kube, "persistence").get((*seconds, "used"), 0.0) > 0, 60, 0.5)
+    accounts = quickstart.metrics(kube, "persistence")
+    assert accounts[*seconds, "asked"] >= accounts[*seconds, "used"]
+    assert quickstart.metrics(kube, "cache")["headrace_postgres_connections", "cache", "idle"] > 0
+    calls = [one for one in quickstart.metrics(kube, "apiserver") if one[0] == "headrace_grpc_requests_total"]
+    assert any(code == "OK" and service == "apiserver" for _, code, _, service in calls)
+
+
+def trained() -> Any:
+    """train → report, both cached, each with an artifact."""
+    write = ["sh", "-c", 'echo "$1" > "$0"', "{{$.outputs.artifacts['made'].path}}"]
+    train = container([*write, "model"], image="alpine").output_artifact("made", "system.Model")
+    report = container([*write, "{{$.inputs.artifacts['model'].path}}"], image="alpine")
+    report.input_artifact("model", "system.Model").output_artifact("made", "system.HTML")
+    flow = pipeline("trained").task("train", train, cache=True)
+    return flow.task("report", report, {"model": artifact("train", "made")}, cache=True).build()
+
+
+@pytest.mark.timeout(INSTALL_WITHIN_S + 4 * RUN_WITHIN_S)
+def test_policies_and_erasing_empty_the_store_and_the_cache(kube: Kube, seen: PodLog, client: headrace.Client):
+    """Persistence decides, the cache forgets, and the scheduler, who has the store's keys, deletes."""
+    both = one_for_each(["train", "report"])
+
+    def ran() -> tuple[Any, bool]:
+        """A run, and whether it did anything itself."""
+        run = client.submit(trained())
+        run.wait(timeout=RUN_WITHIN_S)
+        assert run.state == "SUCCEEDED", run.error
+        return run, pods_of(kube, seen, run) == both
+
+    def stored() -> set[str]:
+        with quickstart.store(kube) as store:
+            found = store.list_objects("headrace", "artifacts/namespaces/default/trained/", recursive=True)
+            return {str(one.object_name).rpartition("/")[2] for one in found}
+
+    assert ran()[1]
+    assert not ran()[1]
+    assert "made" in stored()
+    scope = ("--namespace", "default", "--pipeline", "trained")
+    for kind, limit in (("runs", "0"), ("artifacts", "0d"), ("cache", "0")):
+        quickstart.command("retention", "set", kind, limit, *scope)
+    lines = quickstart.command("retention", "run", "--namespace", "default").splitlines()
+    assert lines[-1].startswith("2 cache, 2 runs, 2 artifacts went, "), lines
+    assert stored() == set()
+    for kind in ("runs", "artifacts", "cache"):
+        quickstart.command("retention", "set", kind, "none", *scope)
+    again, anew = ran()
+    assert anew
+    model = next(one for one in again.artifacts if one.type == "system.Model")
+    assert "2 artifacts of 1 runs are erased" in quickstart.command(
+        "artifacts", "erase", model.id, "--derived", "--yes"
+    )
+    assert "made" not in stored()
+    assert ran()[1]
+
+
 def through_an_upgrade(gate: Gate) -> Any:
     """As many tasks as services that end while these are replaced, and as many that begin then and outlast it."""
     flow = pipeline("through-an-upgrade")
@@ -193,9 +290,7 @@ def test_an_upgrade_disturbs_no_run(kube: Kube, installed: Path, seen: PodLog, t
     """Two replicas of every service are replaced while tasks run, end and begin: no attempt is lost and none is made twice."""
 
     def apply(**settings: str) -> None:
-        folder = tmp_path / f"release-{len(list(tmp_path.iterdir()))}"
-        made = quickstart.overlay(folder, "overlays/quickstart")
-        quickstart.set_images(made, quickstart.local_images())
+        made = release(tmp_path / f"release-{len(list(tmp_path.iterdir()))}")
         quickstart.set_settings(made, replicas=2, **settings)
         quickstart.kubectl("apply", "-k", str(made))
 

@@ -108,28 +108,17 @@ class CacheStore:
         return await self._database.transaction(work)
 
     async def commit(self, entries: Sequence[cache_pb2.Entry]) -> None:
-        """Store outputs, spend the tokens."""
-        last = {entry.key: entry for entry in entries}
-        rows = list(last.values())
-        params = {
-            "keys": [e.key for e in rows],
-            "namespaces": [e.ingredients.namespace for e in rows],
-            "pipelines": [e.ingredients.pipeline_name for e in rows],
-            "components": [e.ingredients.component for e in rows],
-            "runs": [e.origin.partition("/")[0] for e in rows],
-            "origins": [e.origin for e in rows],
-            "outputs": [e.outputs.SerializeToString(deterministic=True) for e in rows],
-            "ingredients": [e.ingredients.SerializeToString(deterministic=True) for e in rows],
-            "uris": ["\n".join(uris_of(e.outputs)) for e in rows],
-        }
+        """Store outputs, spend the tokens. One that is spent stores nothing: what it stood for may have been dropped since."""
+        tokens = {"keys": [e.key for e in entries], "tokens": [e.token for e in entries]}
 
         async def work(t: Transaction) -> None:
+            held = {(key, token) for key, token in await t.fetch(QUERIES["held"], tokens)}
+            last = {e.key: e for e in entries if not e.token or (e.key, e.token) in held}
+            params = _columns(list(last.values()))
             await t.execute(QUERIES["commit_entries"], params)
             await t.execute(QUERIES["drop_entry_uris"], {"keys": params["keys"]})
             await t.execute(QUERIES["put_entry_uris"], {"keys": params["keys"]})
-            await t.execute(
-                QUERIES["release"], {"keys": [e.key for e in entries], "tokens": [e.token for e in entries]}
-            )
+            await t.execute(QUERIES["release"], tokens)
 
         await self._database.transaction(work)
 
@@ -244,3 +233,18 @@ def uris_of(values: events_pb2.Values) -> list[str]:
     found = [artifact.uri for group in values.artifacts.values() for artifact in group.artifacts]
     found += [value.uri for value in values.parameters.values() if value.uri]
     return [uri for uri in found if "\n" not in uri]
+
+
+def _columns(rows: Sequence[cache_pb2.Entry]) -> dict[str, list[Any]]:
+    """The parameters of commit_entries."""
+    return {
+        "keys": [e.key for e in rows],
+        "namespaces": [e.ingredients.namespace for e in rows],
+        "pipelines": [e.ingredients.pipeline_name for e in rows],
+        "components": [e.ingredients.component for e in rows],
+        "runs": [e.origin.partition("/")[0] for e in rows],
+        "origins": [e.origin for e in rows],
+        "outputs": [e.outputs.SerializeToString(deterministic=True) for e in rows],
+        "ingredients": [e.ingredients.SerializeToString(deterministic=True) for e in rows],
+        "uris": ["\n".join(uris_of(e.outputs)) for e in rows],
+    }

@@ -76,4 +76,9 @@ RUNS_DRIVEN = _gauge("driven_runs", "Runs that this replica drives")
 STEP_SECONDS = _seconds("step", "Time that the engine takes for what one run's facts change", buckets=FAST)
 ADMISSION_QUEUE = _gauge("admission_queue_tasks", "Tasks that wait for slots on this replica")
 PODS = _gauge("pods", "Attempts' Pods that this replica follows, by phase; without Kubernetes there are none", "phase")
+WAITING_PODS = _gauge(
+    "waiting_pods",
+    "Of these, and of attempts that have none yet, those that have said what they wait for, by what is short or not there yet",
+    "resource",
+)
 CACHE_LOOKUPS = _counter("cache_lookups", "Results looked up in the cache, by outcome and why", "outcome", "reason")

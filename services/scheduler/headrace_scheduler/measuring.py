@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from headrace_metrics.definitions import ADMISSION_QUEUE, CACHE_LOOKUPS, PODS, RUNS_DRIVEN, SHARDS_HELD
+from headrace_metrics.definitions import ADMISSION_QUEUE, CACHE_LOOKUPS, PODS, RUNS_DRIVEN, SHARDS_HELD, WAITING_PODS
 from headrace_protos.v1 import cache_pb2
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from headrace_scheduler.executors.kubernetes.register import Register
 
 PHASES: Final = ("creating", "pending", "running")
+OTHER: Final = "other"
+# Words of WaitingOn.resource that Pods wait for.
+RESOURCES: Final = (
+    *("accelerators", "cpu", "memory", "pods", "quota", "nodes", "gate"),
+    *("image", "volume", "containers", "cluster", OTHER),
+)
 
 
 def measured(session: Session, driver: Driver, admission: Admission) -> None:
@@ -35,10 +41,23 @@ def measured_pods(register: Register) -> None:
     """And of these Pods."""
     for phase in PHASES:
         PODS.labels(phase).set_function(partial(_in, phase, register))
+    for resource in RESOURCES:
+        WAITING_PODS.labels(resource).set_function(partial(_for, resource, register))
 
 
 def _in(phase: str, register: Register) -> int:
     return sum(phase_of(one) == phase for one in register)
+
+
+def _for(resource: str, register: Register) -> int:
+    return sum(waits_for(one) == resource for one in register)
+
+
+def waits_for(of: Following) -> str:
+    """What is short or not there yet, in a word; "" = it runs, or has not said."""
+    if not of.held:
+        return ""
+    return of.held_for if of.held_for in RESOURCES else OTHER
 
 
 def phase_of(of: Following) -> str:

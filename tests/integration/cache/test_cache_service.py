@@ -109,6 +109,19 @@ async def test_a_commit_spends_the_token(cache):
     assert other.reserved[0].granted
 
 
+async def test_what_was_dropped_does_not_come_back_with_a_commit_that_is_said_again(cache):
+    """A scheduler that loads a run, to delete it perhaps, does not know which of its results the cache has been told."""
+    key = await key_of(cache, ingredients())
+    reserved = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder="r1/a")]))
+    token = reserved.reserved[0].token
+    await commit(cache, ingredients(), token=token)
+    await commit(cache, ingredients(), token=token)
+    assert (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()]))).hits[0].found
+    await cache.Invalidate(pb.InvalidateRequest(keys=[key]))
+    await commit(cache, ingredients(), token=token)
+    assert not (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()]))).hits[0].found
+
+
 async def test_what_was_committed_since_it_was_looked_up_is_not_reserved(cache):
     """Or a task would run again whose results are there."""
     key = await commit(cache, ingredients())

@@ -9,7 +9,9 @@ from headrace_metrics.definitions import APPENDED_EVENTS, ATTEMPTS_ENDED, REFUSE
 from headrace_persistence.measuring import count
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_store_pb2 as rs
-from headrace_scheduler.measuring import outcome_of
+from headrace_scheduler.executors.kubernetes.following import Following
+from headrace_scheduler.executors.port import AttemptId
+from headrace_scheduler.measuring import outcome_of, waits_for
 
 
 def value(counter, *labels):
@@ -51,3 +53,12 @@ def test_what_is_committed_is_counted_and_what_is_refused_is_not():
 )
 def test_a_lookup_has_one_of_a_few_reasons(found, why, outcome):
     assert outcome_of(why, "a refresh was asked for", found=found) == outcome
+
+
+@pytest.mark.parametrize(
+    ("held", "resource", "counted"),
+    [("", "", ""), ("no node has one", "accelerators", "accelerators"), ("why", "", "other"), ("why", "news", "other")],
+)
+def test_an_attempt_waits_for_one_of_a_few_things(held, resource, counted):
+    of = Following(AttemptId("r", "a", 1), "default", held=held, held_for=resource)
+    assert waits_for(of) == counted

@@ -17,6 +17,14 @@ SELECT key, holder, extract(epoch FROM expires_at - now())::float8
 FROM cache.reservations
 WHERE key = ANY(%(keys)s);
 
+-- name: held
+-- Of these tokens those that were not given back or spent yet, nor taken by somebody else after their time.
+SELECT reservations.key, r.token
+FROM cache.reservations JOIN unnest(%(keys)s::text[], %(tokens)s::text[]) AS r (key, token)
+    ON reservations.key = r.key AND reservations.token::text = r.token
+ORDER BY reservations.key
+FOR UPDATE OF reservations;
+
 -- name: release
 -- Give back what the token shows to be the caller's.
 DELETE FROM cache.reservations

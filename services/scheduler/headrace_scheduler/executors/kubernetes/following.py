@@ -54,6 +54,7 @@ class Following:
     running: bool = False  # told
     settling: bool = False
     held: str = ""  # told last
+    held_for: str = ""  # the same in a word of WaitingOn.resource
     since: float = 0.0  # monotonic: it has been waiting since then
     wait: Wait | None = None  # why, as far as that is known
     placed: bool = False  # a node has taken it

@@ -71,7 +71,7 @@ class Register:
     def hold(self, of: Following, sentence: str, resource: str = "") -> None:
         """Why it does not run yet, once for each sentence."""
         if sentence and sentence != of.held:
-            of.held = sentence
+            of.held, of.held_for = sentence, resource
             self.facts.put_nowait(port.Held(of.attempt, sentence, resource))
 
     def tell_again(self, attempt: port.AttemptId) -> bool:
