@@ -21,7 +21,7 @@ from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_scheduler import claiming, replica
 from headrace_scheduler.engine import attempting
 
-WITHIN_S = 30
+WITHIN_S = 90
 
 
 def chain_and_others(others: int = 6) -> Pipeline:

@@ -19,7 +19,7 @@ from headrace_companion.pod import unary
 from headrace_companion.pod.unary import CallFailed, Connection
 
 PATH = "/headrace.test/Call"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 DETAILS = bytes(range(256)) * 3
 
 

@@ -16,7 +16,7 @@ from headrace_scheduler.executors.port import Executor
 from headrace_scheduler.importing import Importer
 from headrace_scheduler.storing import Contents
 
-WITHIN_S = 30
+WITHIN_S = 90
 
 
 class Reservations:
