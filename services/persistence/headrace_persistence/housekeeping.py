@@ -1,4 +1,6 @@
-"""Housekeeping: partitions made ahead, keys of old deliveries purged. One small loop; `run_once` is all that it does."""
+"""Housekeeping: partitions made ahead and dropped when empty, keys of old deliveries purged. One small loop; `run_once` is all
+that it does.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from headrace_servicekit.postgres import Database, Transaction
 logger = logging.getLogger(__name__)
 AHEAD: Final = 3  # days for which partitions exist already
 EVERY: Final = 3600.0  # seconds
+PAST: Final = 7  # days for which partitions stay, also empty
 KEPT: Final = timedelta(days=1)  # how long a consumed delivery's key is known
 
 
@@ -26,7 +29,7 @@ class Housekeeper:
         self._database, self._today = database, today
 
     async def run_once(self) -> None:
-        """Make the partitions of the next days, forget old keys."""
+        """Make the partitions of the next days, drop old ones that nothing is left in, forget old keys."""
         today = self._today()
 
         async def work(tx: Transaction) -> None:
@@ -35,6 +38,9 @@ class Housekeeper:
             await tx.execute(SQL["purge_inbox"], {"age_us": int(KEPT.total_seconds() * 1e6)})
 
         await self._database.transaction(work)
+        past = {"before": today - timedelta(days=PAST)}
+        while await self._database.transaction(lambda tx: tx.fetch(SQL["drop_partition"], past)) == [(True,)]:
+            logger.info("a partition of events that nothing was left in is dropped")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Housekeeper]:

@@ -1,4 +1,4 @@
-"""Partitions are there before they are needed, and keys of old deliveries are forgotten."""
+"""Partitions are there before they are needed and go when they are empty; keys of old deliveries are forgotten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from fixtures.fix_persistence import Persistence, Scheduler
-from headrace_persistence.housekeeping import AHEAD, Housekeeper
+from headrace_persistence.housekeeping import AHEAD, PAST, Housekeeper
 from headrace_servicekit.postgres import Database
 
 
@@ -36,6 +36,25 @@ async def test_a_day_whose_events_are_in_the_default_partition_stays_there(persi
         await connection.execute("INSERT INTO platform.events VALUES (%s, 1, 1, 1, 10, 0, '', '')", (day,))
         row = await (await connection.execute("SELECT platform.make_events_partition(%s)", (day,))).fetchone()
         assert row == (False,)
+
+
+async def test_old_partitions_go_when_nothing_is_left_in_them(persistence: Persistence, scheduler: Scheduler) -> None:
+    await scheduler.create()
+    today = datetime.now(UTC).date()
+    async with Database(persistence.database_url, name="test") as database:
+        later = Housekeeper(database, lambda: today + timedelta(days=PAST + 2))
+        named = {f"events_{today + timedelta(days=ahead):%Y%m%d}" for ahead in (0, 1)}
+        async with await psycopg.AsyncConnection.connect(persistence.database_url) as appending:
+            await appending.execute("LOCK TABLE ONLY platform.events IN ROW EXCLUSIVE MODE")
+            past = ("SELECT platform.drop_empty_partition(%s)", (today + timedelta(days=2),))
+            assert await database.read(*past) == [(False,)], "an append is not waited for"
+        await later.run_once()
+        left = await tables(persistence.database_url)
+        assert named & left == {f"events_{today:%Y%m%d}"}, "which has events"
+        async with await psycopg.AsyncConnection.connect(persistence.database_url) as connection:
+            await connection.execute("DELETE FROM platform.events")
+        await later.run_once()
+        assert await tables(persistence.database_url) == left - named
 
 
 async def test_keys_of_old_deliveries_are_forgotten(persistence: Persistence, scheduler: Scheduler) -> None:

@@ -1,5 +1,6 @@
 """A platform in use stays as large as it is: 90 days of runs under policies, with a clock that the database is given. Once the
-longest age of the policies has passed, each table has as many rows, and the store as many files and bytes, as at the end.
+longest age of the policies has passed, each table has as many rows and partitions, and the store as many files and bytes,
+as at the end.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('platform', 'cache') AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1
 """
+PARTITIONS = "SELECT FROM pg_inherits WHERE inhparent = 'platform.events'::regclass"
 
 
 class Days:
@@ -63,6 +65,7 @@ class Days:
         found: dict[str, int] = {}
         for (name,) in self.connection.execute(TABLES).fetchall():
             ((found[name],),) = self.connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()
+        found["partitions"] = len(self.connection.execute(PARTITIONS).fetchall())
         files = list(self.keeping.store.listing("demo"))
         return found | {"files": len(files), "bytes": sum(one.size for one in files)}
 

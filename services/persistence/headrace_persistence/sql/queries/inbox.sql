@@ -84,3 +84,7 @@ DELETE FROM platform.inbox WHERE consumed_at_us <> 0 AND consumed_at_us < platfo
 -- name: make_partition
 -- The events' partition of a day, ahead of time.
 SELECT platform.make_events_partition(%(day)s);
+
+-- name: drop_partition
+-- One of the partitions before a day, if it is empty.
+SELECT platform.drop_empty_partition(%(before)s);
