@@ -41,7 +41,7 @@ class Sink:
         self.spans: list[Span] = []
         self.batches: list[int] = []
         self.tries = 0
-        self.away = False
+        self.away = self.broken = False
         self.away_from = 0  # this try on; 0 = never
         self.hangs: asyncio.Event | None = None
 
@@ -52,6 +52,8 @@ class Sink:
         self.tries += 1
         if self.hangs is not None:
             await self.hangs.wait()
+        if self.broken:
+            raise RuntimeError("a fault of a test")
         if self.away or 0 < self.away_from <= self.tries:
             raise ConnectionError("away")
         self.spans.extend(spans)
@@ -154,6 +156,23 @@ async def test_a_receiver_that_comes_back_gets_each_span_once(persistence: Persi
         await scheduler.apply(run_id, 8, [event(run_finished=FINISHED)])
         await until(lambda: len(sink.spans) > len(expected))
     assert sink.ids() == await read_back(persistence, run_id)
+
+
+async def test_a_fault_is_told_and_does_not_end_the_export(
+    persistence: Persistence, monkeypatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(exporting, "EVERY", 0.01)
+    sink = Sink()
+    sink.broken = True
+    async with exporting_to(sink, persistence.database_url) as replica:
+        scheduler = await replica.scheduler()
+        run_id = await scheduler.create()
+        await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), event(run_finished=FINISHED)])
+        await until(lambda: sink.tries >= 2)
+        sink.broken = False
+        await until(lambda: sink.spans)
+    assert sink.ids() == await read_back(persistence, run_id)
+    assert "a fault of a test" in caplog.text
 
 
 async def test_two_exporters_do_not_send_the_same_run(persistence: Persistence, scheduler: Scheduler) -> None:

@@ -142,6 +142,10 @@ class Projector:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 logger.warning("spans of %d runs wait %.0f s: %s", self.behind, pause, failed)
                 self._wake.set()
+            except Exception:  # a fault of ours: it must be seen, and not be the end of all export
+                pause = min(pause * 2, LONGEST_PAUSE)
+                logger.exception("spans of %d runs wait %.0f s", self.behind, pause)
+                self._wake.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stop.wait()
