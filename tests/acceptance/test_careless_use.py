@@ -4,6 +4,7 @@ a question that is answered by Ctrl-C or by nothing, a platform that is not ther
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -20,6 +21,7 @@ from fixtures.platforms import HEADRACE, Platform
 from fixtures.records import Records
 
 MADE = "{{$.outputs.artifacts['model'].path}}"
+NO_NUMBERS = b"no task of these runs has written a number into its artifacts' metadata\n"
 QUESTION = b"[y/N] "
 
 
@@ -57,7 +59,8 @@ def test_a_pipe_that_closes_is_no_error(platform: Platform, model: str, argument
     program = started(*arguments, "--endpoint", platform.url, stdout=writing)
     os.close(writing)
     _, said = program.communicate(timeout=60)
-    assert (program.returncode, said) == (141, b"")
+    assert program.returncode == 141
+    assert said in (b"", NO_NUMBERS)  # whether the other runs of this platform have any
 
 
 def test_a_disk_that_is_full_is_a_sentence(platform: Platform, model: str) -> None:
@@ -137,6 +140,6 @@ def test_watching_a_platform_that_is_not_there_ends_at_once() -> None:
 def test_json_is_asked_for_as_of_other_commands(platform: Platform, model: str) -> None:
     asked = ("runs", "watch", "--no-follow", "--endpoint", platform.url)
     one, other = driving.command(*asked, "-o", "json"), driving.command(*asked, "--json")
-    first = one.stdout.splitlines()
+    first, second = ([json.loads(line) for line in said.stdout.splitlines()] for said in (one, other))
     assert first
-    assert first == other.stdout.splitlines()[: len(first)]
+    assert first == second[: len(first)]
