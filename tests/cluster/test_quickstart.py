@@ -267,9 +267,7 @@ def test_policies_and_erasing_empty_the_store_and_the_cache(kube: Kube, seen: Po
     again, anew = ran()
     assert anew
     model = next(one for one in again.artifacts if one.type == "system.Model")
-    assert "2 artifacts of 1 run are erased" in quickstart.command(
-        "artifacts", "erase", model.id, "--derived", "--yes"
-    )
+    assert "2 artifacts of 1 run are erased" in quickstart.command("artifacts", "erase", model.id, "--derived", "--yes")
     assert "made" not in stored()
     assert ran()[1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cluster.bringup.places import BIN, BRIDGE, DIR, DOMAIN, GATEWAY, KUBECONFIG, POD_NETWORK
+from cluster.bringup.places import BIN, BRIDGE, BRIDGE_ADDRESS, DIR, DOMAIN, GATEWAY, KUBECONFIG, POD_NETWORK
 from cluster.bringup.processes import must, run, spawn
 
 NAMES = ("kube-proxy", "coredns")
@@ -13,7 +13,9 @@ NAMES = ("kube-proxy", "coredns")
 
 def make_bridge() -> None:
     if not Path(f"/sys/class/net/{BRIDGE}").exists():
-        run("ip", "link", "add", BRIDGE, "type", "bridge")
+        # An address of its own: a bridge without one has the lowest of its ports', so that it changes as Pods come and go, and
+        # what others then send to the address they know is lost until they ask again.
+        run("ip", "link", "add", BRIDGE, "address", BRIDGE_ADDRESS, "type", "bridge")
         run("ip", "address", "add", f"{GATEWAY}/{POD_NETWORK.rpartition('/')[2]}", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
