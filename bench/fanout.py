@@ -36,7 +36,6 @@ from headrace_servicekit.settings import sockets_folder
 
 WIDTHS = (1_000, 3_000, 10_000)
 REPEATS = {1_000: 3, 3_000: 1, 10_000: 1}
-LIKE_OURS = 1_000  # the width at which bare Pods of a task's make are measured, too
 CHAIN = 30
 CLIENTS = 32
 AIM = 1.5  # of bare Pods' time
@@ -169,15 +168,13 @@ class Bench:
         made: dict[str, list[Measured]] = {"bare": [], "like ours": [], "ours": []}
         for _ in range(int(os.environ.get("BENCH_REPEATS", REPEATS.get(width, 1)))):
             made["bare"].append(await self._alone(width, self._bare(width, _pod)))
-            if width == LIKE_OURS:
-                made["like ours"].append(await self._alone(width, self._bare(width, self._like_ours)))
+            made["like ours"].append(await self._alone(width, self._bare(width, self._like_ours)))
             made["ours"].append(await self._alone(width, self._ours(width)))
-        times = {kind: [one.seconds for one in found] for kind, found in made.items() if found}
+        times = {kind: [one.seconds for one in found] for kind, found in made.items()}
         bare, ours = p50(times["bare"]), p50(times["ours"])
         note = f"{ours / bare:.2f} × bare; CPU ms a Pod {_shares(made['ours'])}; of bare Pods {_shares(made['bare'])}"
-        opponents = {"bare Pods": bare}
-        if made["like ours"]:
-            opponents["bare Pods made like ours"] = p50(times["like ours"])
+        note += f"; of bare Pods made like ours {_shares(made['like ours'])}"
+        opponents = {"bare Pods": bare, "bare Pods made like ours": p50(times["like ours"])}
         raw = {kind: [asdict(one) for one in found] for kind, found in made.items()}
         return [row(f"{width:,} Pods", "s", times["ours"], bare * AIM, opponents=opponents, note=note, raw=raw)]
 

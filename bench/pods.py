@@ -1,9 +1,10 @@
 """One task's Pod on a real kubelet next to a bare Pod, and the hop from one task's Pod to the next one's, with its parts.
 
 A task's Pod counts from the append that precedes its create call to the end of its run, which is after the commit of its
-result; a bare Pod with the same image and command from its create call until a watch shows it Succeeded. Beside them, until its
-command's first statement, a Pod of our shape in which nobody does anything: what the kubelet itself takes. All in turn. Needs
-the test cluster (`make cluster-up`, as root) and nothing else at work on it.
+result; a bare Pod with the same image and command, as Kubernetes makes it by default (with its service account's token), from its
+create call until a watch shows it Succeeded. Beside them one that mounts nothing and, until its command's first statement, a Pod
+of our shape in which nobody does anything: what the kubelet itself takes. All in turn. Needs the test cluster
+(`make cluster-up`, as root) and nothing else at work on it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ AIM = 0.4  # of a bare Pod's time
 IMAGE = "alpine"
 UPTIME = "cat /proc/uptime > /dev/termination-log"  # of the machine, in hundredths of a second
 SCRIPT = "mkdir -p $(dirname $0) && echo done > $0"
+TOLD = ("ours", "entered", "bare", "bare entered", "mounts nothing", "mounts nothing, entered", "empty entered")
 PARTS = (
     ("published", "ended_us", "published_us"),
     ("scheduled", "created_at_us", "scheduled_us"),
@@ -65,37 +67,42 @@ def measure(folder: Path) -> Iterator[Row]:
 
 
 def _pairs(made: Installation, one: Client) -> Iterator[Row]:
-    told: dict[str, list[float]] = {name: [] for name in ("ours", "entered", "bare", "bare entered", "empty entered")}
+    told: dict[str, list[float]] = {name: [] for name in TOLD}
     for number in range(PAIRS + 1):
         run = one.wait(one.submit(_chain(1)))
         (attempt,) = [task.attempts[0] for task in one.tasks(run.run_id) if task.attempts]
         shape = made.pods.of(run.run_id)[0]["spec"]
-        bare, bare_entered = _bare(made, f"bare-{number}", _bare_spec())
+        bare = _bare(made, f"bare-{number}", _bare_spec())
+        nothing = _bare(made, f"nothing-{number}", {**_bare_spec(), "automountServiceAccountToken": False})
         _, empty_entered = _bare(made, f"empty-{number}", _empty_spec(shape))
         ours = run.finished_at_us - attempt.created_at_us
         entered = attempt.times.started_us - attempt.created_at_us
         if number:  # the first ones pull images
-            found = (ours / 1e6, entered / 1e6, bare, bare_entered, empty_entered)
+            found = (ours / 1e6, entered / 1e6, *bare, *nothing, empty_entered)
             for values, value in zip(told.values(), found, strict=True):
                 values.append(value)
-    bare_s = p50(told["bare"])
+    bare_s, nothing_s = p50(told["bare"]), p50(told["mounts nothing"])
     yield row(
         "a task's Pod: create → result committed",
         "s",
         told["ours"],
         bare_s * AIM,
-        opponents={"bare Pod, create → Succeeded": bare_s},
-        note=f"{p50(told['ours']) / bare_s:.2f} × bare",
-        raw={"bare": told["bare"]},
+        opponents={"bare Pod, create → Succeeded": bare_s, "bare Pod that mounts nothing": nothing_s},
+        note=f"{p50(told['ours']) / bare_s:.2f} × bare, {p50(told['ours']) / nothing_s:.2f} × one that mounts nothing",
+        raw={"bare": told["bare"], "mounts nothing": told["mounts nothing"]},
     )
-    floor, alone = p50(told["empty entered"]), p50(told["bare entered"])
+    floor = p50(told["empty entered"])
+    others = {"bare Pod": "bare entered", "bare Pod that mounts nothing": "mounts nothing, entered"}
     yield row(
         "a task's Pod: create → user code's first statement",
         "s",
         told["entered"],
         floor,
-        opponents={"a Pod of that shape in which nobody works": floor, "bare Pod": alone},
-        raw={"empty": told["empty entered"], "bare": told["bare entered"]},
+        opponents={
+            "a Pod of that shape in which nobody works": floor,
+            **{who: p50(told[name]) for who, name in others.items()},
+        },
+        raw={"empty": told["empty entered"], **{name: told[name] for name in others.values()}},
     )
 
 
@@ -115,7 +122,7 @@ def _bare(made: Installation, name: str, spec: Object) -> tuple[float, float]:
 
 def _bare_spec() -> Object:
     main = {"name": "main", "image": IMAGE, "command": ["sh", "-c", f"{UPTIME}; {SCRIPT}", "/tmp/made/result"]}
-    return {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [main]}
+    return {"restartPolicy": "Never", "containers": [main]}
 
 
 def _empty_spec(shape: Object) -> Object:
