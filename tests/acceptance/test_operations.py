@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from builders.specs import Component, Pipeline, artifact, container, dag, dag_input, final_status, output, pipeline
 from corpus import driving
 from corpus.viewing import local_path
+from fixtures.eventually import eventually
 from fixtures.platforms import Platform
 from fixtures.records import Records
 from headrace.errors import BadInput, NotFound, WrongState
@@ -100,6 +102,23 @@ def test_exit_tasks_run_before_a_terminated_run_ends(platform: Platform, client:
     tasks = tasks_of(client, run)
     assert {path: task.state for path, task in tasks.items()} == {"work": "CANCELED", "exit": "SUCCEEDED"}
     assert '"state":"CANCELLED"' in ledger.file.read_text()
+
+
+def test_a_running_run_that_is_deleted_ends_with_all_that_it_has_begun(
+    platform: Platform, client: Records, ledger: Ledger
+) -> None:
+    work = ledger.step(f"echo $$ > {ledger.folder}/begun; mv {ledger.folder}/begun {ledger.folder}/pid; sleep 3600")
+    flow = pipeline("deleted").task("work", work, {"x": "w"})
+    run = client.submit(flow.build(), enable_cache=False)
+    eventually((ledger.folder / "pid").exists)
+    pid = int((ledger.folder / "pid").read_text())
+    said = driving.command("runs", "delete", run.run_id, "--endpoint", platform.url)
+    assert (said.code, said.stdout) == (0, f"{run.run_id} is deleted\n")
+    eventually(lambda: not psutil.pid_exists(pid))
+    # its slots are free again: what asks for the whole machine runs
+    whole = container(["true"], resources={"resourceCpuLimit": "1000"})
+    after = client.submit(pipeline("after").task("whole", whole).build(), enable_cache=False)
+    assert client.wait(after.run_id, timeout=60).state == "SUCCEEDED"
 
 
 def test_kfps_terminate_leaves_exit_tasks_out(platform: Platform, client: Records, ledger: Ledger) -> None:

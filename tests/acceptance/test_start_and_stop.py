@@ -10,15 +10,15 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from builders.specs import container, pipeline
 from corpus import driving
+from fixtures.eventually import eventually
 from fixtures.platforms import ENDS_WITHIN_S, HEADRACE, TOPOLOGIES, Platform, faults_in_logs, running
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "pipeline.yaml"
@@ -39,15 +39,6 @@ def submit(platform: Platform, file: Path) -> str:
     assert said.code == 0, said.stderr
     run_id: str = json.loads(said.stdout)["run_id"]
     return run_id
-
-
-def eventually(what: Callable[[], Any], seconds: float = 30) -> Any:
-    """The first true answer: user code is another process, so there is nothing to await."""
-    limit = time.monotonic() + seconds
-    while not (answer := what()):
-        assert time.monotonic() < limit, f"still {answer!r} after {seconds:.0f} s"
-        time.sleep(0.05)
-    return answer
 
 
 def numbers(said: Path, count: int) -> list[int]:

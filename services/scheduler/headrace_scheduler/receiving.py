@@ -22,10 +22,14 @@ PAGE = 500
 
 
 def fact_of(request: rs.DeliverRequest) -> Fact | None:
-    """What an inbox item says to its run; None: the run is created or deleted, the driver's own business."""
+    """What an inbox item says to its run; None: the run is created, the driver's own business. One that is to be deleted ends
+    first, whatever it does; that it is removed then is the driver's business (`Drive.note`).
+    """
     match request.WhichOneof("item"):
         case "terminate":
             return TerminateRequested(request.terminate.run_exit_tasks)
+        case "delete":
+            return TerminateRequested()
         case "retry":
             return RetryRequested()
         case "report":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
+import psycopg
 import pytest
 
 from builders.specs import dag, dag_input, output, pipeline
@@ -15,13 +14,6 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
-
-
-async def until_it_raises(call: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            await call()
-            await asyncio.sleep(0.02)
 
 
 async def test_a_chain_runs_and_hands_values_on(world: World):
@@ -131,13 +123,16 @@ async def test_retry_runs_only_what_failed_and_numbers_go_on(world: World):
     assert tasks["end"].state == ev.TASK_SUCCEEDED
 
 
-async def test_delete_ends_the_attempts_first_and_leaves_no_row(world: World):
-    run_id = await world.submit(pipeline().task("long", step(seconds=60), {"x": "1"}, cache=False))
+async def test_delete_ends_the_attempts_first_and_leaves_no_row(world: World, database_url: str):
+    run_id = await world.submit(pipeline().task("long", step(seconds=3_600), {"x": "1"}, cache=False))
     await world.until(run_id, "attempt_launched")
     await world.deliver(run_id, delete=rs.Delete())
     with pytest.raises(ServiceError) as told:
-        await until_it_raises(lambda: world.query.GetRun(rq.GetRunRequest(run_id=run_id)))
+        await world.query.GetRun(rq.GetRunRequest(run_id=run_id))
     assert told.value.reason == Reason.NOT_FOUND
+    async with asyncio.timeout(WITHIN_S), await psycopg.AsyncConnection.connect(database_url, autocommit=True) as rows:
+        while await (await rows.execute("SELECT FROM platform.runs WHERE run_id = %s", [run_id])).fetchall():
+            await asyncio.sleep(0.02)
 
 
 async def test_a_new_scheduler_goes_on_where_the_last_one_ended(world: World):
