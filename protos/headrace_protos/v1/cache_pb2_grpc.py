@@ -103,7 +103,7 @@ class CacheServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Commit(self, request, context):
-        """Stores outputs under the key; the token is spent. Idempotent: a token that is spent, or taken by somebody else since, stores nothing
+        """Stores outputs under the key; the token is spent. Idempotent: no token, or one that is spent or taken by somebody else since, stores nothing
         (whoever loads a run says again what may have been said, and the entry may have been dropped since). Called only after the
         task's event is durable.
         Ingredients that make another key (what an input's URI names has changed while the task ran) store nothing.

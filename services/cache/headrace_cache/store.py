@@ -108,12 +108,12 @@ class CacheStore:
         return await self._database.transaction(work)
 
     async def commit(self, entries: Sequence[cache_pb2.Entry]) -> None:
-        """Store outputs, spend the tokens. One that is spent stores nothing: what it stood for may have been dropped since."""
+        """Store outputs, spend the tokens. Without an unspent one nothing is stored: what it stood for may have been dropped."""
         tokens = {"keys": [e.key for e in entries], "tokens": [e.token for e in entries]}
 
         async def work(t: Transaction) -> None:
             held = {(key, token) for key, token in await t.fetch(QUERIES["held"], tokens)}
-            last = {e.key: e for e in entries if not e.token or (e.key, e.token) in held}
+            last = {e.key: e for e in entries if (e.key, e.token) in held}
             params = _columns(list(last.values()))
             await t.execute(QUERIES["commit_entries"], params)
             await t.execute(QUERIES["drop_entry_uris"], {"keys": params["keys"]})

@@ -35,8 +35,15 @@ async def key_of(cache, of: pb.Ingredients) -> str:
     return (await cache.Lookup(pb.LookupRequest(ingredients=[of]))).hits[0].key
 
 
+async def token_of(cache, key: str, holder: str = "run-1/train") -> str:
+    answer = await cache.Reserve(pb.ReserveRequest(reservations=[pb.Reservation(key=key, holder=holder)]))
+    return answer.reserved[0].token
+
+
 async def commit(cache, of: pb.Ingredients, *, token: str = "", origin: str = "run-1/train") -> str:
+    """With a token that was given before, or a new one."""
     key = await key_of(cache, of)
+    token = token or await token_of(cache, key, origin)
     entry = pb.Entry(key=key, token=token, origin=origin, outputs=outputs(), ingredients=of)
     await cache.Commit(pb.CommitRequest(entries=[entry]))
     return key
@@ -120,6 +127,17 @@ async def test_what_was_dropped_does_not_come_back_with_a_commit_that_is_said_ag
     await cache.Invalidate(pb.InvalidateRequest(keys=[key]))
     await commit(cache, ingredients(), token=token)
     assert not (await cache.Lookup(pb.LookupRequest(ingredients=[ingredients()]))).hits[0].found
+
+
+async def test_a_commit_without_a_token_of_its_key_stores_nothing(cache):
+    key, other = await key_of(cache, ingredients()), await key_of(cache, ingredients("0.2"))
+    foreign = await token_of(cache, other)
+    for token in ("", "no token", foreign):
+        entry = pb.Entry(key=key, token=token, origin="r1/a", outputs=outputs(), ingredients=ingredients())
+        await cache.Commit(pb.CommitRequest(entries=[entry]))
+    await commit(cache, ingredients("0.2"), token=foreign)
+    asked = await cache.Lookup(pb.LookupRequest(ingredients=[ingredients(), ingredients("0.2")]))
+    assert [hit.found for hit in asked.hits] == [False, True]
 
 
 async def test_what_was_committed_since_it_was_looked_up_is_not_reserved(cache):
@@ -314,7 +332,9 @@ async def test_values_by_reference_are_among_what_an_entry_needs(cache):
     one = ingredients()
     values = outputs()
     values.parameters["big"].CopyFrom(events_pb2.Value(uri="file:///a/values/x", size=40_000))
-    entry = pb.Entry(key=await key_of(cache, one), origin="run-1/train", outputs=values, ingredients=one)
+    key = await key_of(cache, one)
+    token = await token_of(cache, key)
+    entry = pb.Entry(key=key, token=token, origin="run-1/train", outputs=values, ingredients=one)
     await cache.Commit(pb.CommitRequest(entries=[entry]))
     (found,) = (await cache.EntriesUsing(pb.EntriesUsingRequest(uris=["file:///a/values/x"]))).entries
     assert sorted(found.uris) == ["file:///a/b", "file:///a/values/x"]
