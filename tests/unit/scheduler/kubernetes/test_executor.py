@@ -181,6 +181,20 @@ async def test_no_more_pods_than_allowed_are_in_flight(tmp_path):
         await one.watched.launched(second.attempt)
 
 
+async def test_of_those_that_wait_for_room_the_first_begins_first_and_none_that_is_cancelled(tmp_path):
+    async with world(tmp_path, most_pods=1) as one:
+        tasks = [launch(one.store, "true", path=f"task-{number}") for number in range(4)]
+        await one.created(tasks[0])
+        for task in tasks[1:]:
+            await one.executor.launch(task)
+        await one.executor.cancel(tasks[1].attempt)
+        assert (await one.watched.finished(tasks[1].attempt)).state == ev.ATTEMPT_CANCELED
+        for before, after in ((tasks[0], tasks[2]), (tasks[2], tasks[3])):
+            one.executor.completed(before.attempt, SUCCEEDED)
+            await one.watched.launched(after.attempt)
+        assert len(one.cluster.pods()) == 3
+
+
 # ---- following
 
 

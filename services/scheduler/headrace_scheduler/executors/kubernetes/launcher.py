@@ -6,7 +6,7 @@ Kubernetes decides what fits; all that is bounded here is how many Pods one repl
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Launcher:
     offers: Callable[[], Sequence[Offer]]  # the accelerators that there are
     claims: Claims
     entry_points: EntryPoints
-    _queue: deque[Following] = field(default_factory=deque)
+    _queue: OrderedDict[port.AttemptId, Following] = field(default_factory=OrderedDict)
 
     def launch(self, launch: port.Launch) -> None:
         """Create its Pod as soon as there is room for another one."""
@@ -61,23 +61,22 @@ class Launcher:
         )
         self.namespaces.meet(namespace)
         self.register.follow(of)
-        self._queue.append(of)
+        self._queue[of.attempt] = of
         self.pump()
-        if self._queue and self._queue[-1] is of:
+        if of.attempt in self._queue:
             most = f"this scheduler has {self.most} Pods in flight, as many as HEADRACE_MAX_PODS allows"
             self.register.hold(of, most, "pods")
 
     def pump(self) -> None:
         """Begin what there is room for."""
         while self._queue and len(self.register) - len(self._queue) < self.most:
-            of = self._queue.popleft()
+            _, of = self._queue.popitem(last=False)
             if self.register.get(of.attempt) is of:
                 self.spawn(self._begin(of), f"launch {of.name}")
 
     def drop(self, of: Following) -> None:
         """It is not to be created."""
-        if of in self._queue:
-            self._queue.remove(of)
+        self._queue.pop(of.attempt, None)
 
     async def _begin(self, of: Following) -> None:
         launch = of.launch
