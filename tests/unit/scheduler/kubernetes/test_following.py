@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from builders.fake_cluster import FakeCluster
+from builders.kubernetes_executors import no_runs
 from headrace_scheduler.executors.kubernetes.following import REPORT_S, Following, Handle, Judgement, judge
 from headrace_scheduler.executors.kubernetes.namespaces import selector
-from headrace_scheduler.executors.kubernetes.reaping import LINGERS_S, SETTLED_S, UNKNOWN_S, Fate, Stray, fate
+from headrace_scheduler.executors.kubernetes.reaping import LINGERS_S, SETTLED_S, UNKNOWN_S, Fate, Reaper, Stray, fate
 from headrace_scheduler.executors.kubernetes.seen import Main, SeenPod, read, time_us
 from headrace_scheduler.executors.port import AttemptId
 
@@ -64,6 +68,21 @@ def stray(*, ended: bool = False, over: bool = False, asked: bool = False, age_s
 )
 def test_what_becomes_of_a_pod_that_nobody_follows(of, now, expected):
     assert fate(of, now, keep_s=300.0) is expected
+
+
+def test_pods_that_nobody_follows_are_found_by_their_attempts():
+    reaper = Reaper(FakeCluster(), 300.0, no_runs, lambda attempt: False, lambda: 0.0)
+    nameless = replace(pod(), attempt=None)
+    reaper.saw(nameless, 0)
+    assert not reaper.find(ATTEMPT)
+    reaper.ended("ns", "task-1", nameless.uid, ATTEMPT, over=False)
+    reaper.saw(replace(nameless, uid="another", attempt=ATTEMPT), 0)
+    assert [of.uid for of in reaper.find(ATTEMPT)] == [nameless.uid, "another"]
+    assert reaper.present("ns") == {nameless.uid, "another"}
+    for uid in (nameless.uid, "another", "another"):
+        reaper.gone(uid)
+    assert not reaper.find(ATTEMPT)
+    assert not len(reaper)
 
 
 def test_a_handle_says_where_the_pod_is_and_where_it_publishes():

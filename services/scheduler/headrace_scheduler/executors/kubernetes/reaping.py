@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -78,14 +77,15 @@ class Reaper:
         self._runs = runs
         self._drives = drives
         self._clock = clock
-        self._strays: OrderedDict[str, Stray] = OrderedDict()
+        self._strays: dict[str, Stray] = {}
+        self._of: dict[AttemptId | None, dict[str, Stray]] = {}  # the same by their attempts
 
     def __len__(self) -> int:
         return len(self._strays)
 
     def ended(self, namespace: str, name: str, uid: str, attempt: AttemptId, *, over: bool) -> None:
         """The Pod of an attempt that has ended."""
-        self._strays[uid] = Stray(namespace, name, uid, attempt, over, self._clock(), ended=True)
+        self._know(Stray(namespace, name, uid, attempt, over, self._clock(), ended=True))
 
     def saw(self, pod: SeenPod, now_us: int) -> None:
         """A Pod that nobody follows is there."""
@@ -93,18 +93,29 @@ class Reaper:
         if of is None:
             age = max(0.0, (now_us - pod.created_us) / 1e6) if pod.created_us else 0.0
             of = Stray(pod.namespace, pod.name, pod.uid, pod.attempt, pod.over, self._clock(), age_s=age)
-            self._strays[pod.uid] = of
+            self._know(of)
         of.over = pod.over
 
+    def _know(self, of: Stray) -> None:
+        self.gone(of.uid)
+        self._strays[of.uid] = of
+        self._of.setdefault(of.attempt, {})[of.uid] = of
+
     def gone(self, uid: str) -> None:
-        self._strays.pop(uid, None)
+        """It is not there any more."""
+        of = self._strays.pop(uid, None)
+        if of is not None:
+            same = self._of[of.attempt]
+            del same[uid]
+            if not same:
+                del self._of[of.attempt]
 
     def present(self, namespace: str) -> set[str]:
         return {of.uid for of in self._strays.values() if of.namespace == namespace}
 
     def find(self, attempt: AttemptId) -> list[Stray]:
         """Pods of an attempt that nobody follows."""
-        return [of for of in self._strays.values() if of.attempt == attempt]
+        return list(self._of.get(attempt, {}).values())
 
     async def reap(self) -> None:
         """Once: delete what is due, and ask about what is not known."""
@@ -139,4 +150,4 @@ class Reaper:
         except (ApiError, Unreachable) as refused:
             logger.warning("the Pod %s/%s cannot be deleted yet: %s", of.namespace, of.name, refused)
             return
-        self._strays.pop(of.uid, None)
+        self.gone(of.uid)
