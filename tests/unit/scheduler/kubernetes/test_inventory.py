@@ -46,6 +46,21 @@ def test_nodes_are_shown_with_what_our_pods_hold() -> None:
     assert [one.name for one in made.shown()] == ["cpu"]
 
 
+def test_what_pods_hold_adds_up_whatever_is_said_of_them_and_how_often() -> None:
+    made = stock(n.H100)
+    for _ in range(2):
+        made.pod_seen(n.task_pod("one", "h100", "nvidia.com/gpu", 2))
+        made.pod_seen(n.task_pod("two", "h100", "nvidia.com/gpu", 1))
+        made.pod_seen({"metadata": {"uid": "nothing"}, "spec": {"nodeName": "h100"}})
+    assert made.used["h100"]["nvidia.com/gpu"] == 3
+    made.pod_seen(n.task_pod("two", "other", "nvidia.com/gpu", 1))
+    assert [made.used[node]["nvidia.com/gpu"] for node in ("h100", "other")] == [2, 1]
+    made.pod_seen(n.task_pod("one", "h100", "nvidia.com/gpu", 2, phase="Succeeded"))
+    for uid in ("one", "two", "two", "nothing", "never"):
+        made.pod_gone(uid)
+    assert not made.used
+
+
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [

@@ -92,10 +92,11 @@ def request_of(pod: Mapping[str, Any]) -> port.Request:
 
 @dataclass(slots=True)
 class Stock:
-    """All nodes by name, and what our Pods hold by their UIDs."""
+    """All nodes by name, and what our Pods hold by their UIDs; `used` is its sum by node and resource, CPU in thousandths."""
 
     nodes: dict[str, StockNode] = field(default_factory=dict)
     held: dict[str, tuple[str, Counter[str]]] = field(default_factory=dict)
+    used: dict[str, Counter[str]] = field(default_factory=dict)
     known: bool = False  # nodes were told: else nothing is said about what there is
 
     def node_seen(self, node: Mapping[str, Any]) -> None:
@@ -110,22 +111,23 @@ class Stock:
 
     def pod_seen(self, pod: Mapping[str, Any]) -> None:
         """A Pod of this installation is there, like this."""
+        uid: str = pod["metadata"]["uid"]
         node, held = held_by(pod)
+        if self.held.get(uid) == (node, held):
+            return
+        self.pod_gone(uid)
         if node:
-            self.held[pod["metadata"]["uid"]] = (node, held)
-        else:
-            self.held.pop(pod["metadata"]["uid"], None)
+            self.held[uid] = (node, held)
+            self.used.setdefault(node, Counter()).update(held)
 
     def pod_gone(self, uid: str) -> None:
         """A Pod is not there any more."""
-        self.held.pop(uid, None)
-
-    def used(self) -> dict[str, Counter[str]]:
-        """What our Pods hold, by node and resource; CPU in thousandths."""
-        found: dict[str, Counter[str]] = {}
-        for node, held in self.held.values():
-            found.setdefault(node, Counter()).update(held)
-        return found
+        node, held = self.held.pop(uid, ("", Counter()))
+        used = self.used.get(node)
+        if used is not None:
+            used.subtract(held)
+            if not any(used.values()):
+                del self.used[node]
 
     def offers(self) -> list[Offer]:
         """All that the nodes have that take Pods."""
@@ -141,8 +143,7 @@ class Stock:
 
     def shown(self) -> list[port.Node]:
         """The nodes as people see them."""
-        used = self.used()
-        return [_shown(node, used.get(node.name, Counter())) for _, node in sorted(self.nodes.items())]
+        return [_shown(node, self.used.get(node.name, Counter())) for _, node in sorted(self.nodes.items())]
 
     def problem(self, request: port.Request) -> str:
         """Why no node that is there can ever meet a request for accelerators, with what there is; "" = one can."""
@@ -179,7 +180,7 @@ class Stock:
         problem = self.problem(request)
         if problem:
             return f"no node fits: it {problem}"
-        wanted, used = names.read(request.accelerator_type), self.used()
+        wanted = names.read(request.accelerator_type)
         free: Counter[str] = Counter()
         total: Counter[str] = Counter()
         out: list[str] = []
@@ -192,7 +193,7 @@ class Stock:
                 if not node.usable:
                     out.append(f"{node.name} is {node.why_not}")
                     continue
-                left = max(one.count - used.get(node.name, Counter())[one.resource], 0)
+                left = max(one.count - self.used.get(node.name, Counter())[one.resource], 0)
                 free[_name(one)] += left
                 most = max(most, left)
         parts = [f"{free[name]} of {count} × {name} free" for name, count in total.most_common(SHOWN)]
