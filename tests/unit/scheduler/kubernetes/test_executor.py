@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import executor as under_test
-from headrace_scheduler.executors.kubernetes.calling import ApiError
+from headrace_scheduler.executors.kubernetes.calling import ApiError, Json
 from headrace_scheduler.executors.kubernetes.executor import KubernetesExecutor, Limits
+from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE
 from headrace_scheduler.executors.task_settings import CREATE_CLAIM, DELETE_CLAIM, TaskSettings
 from headrace_servicekit.errors import ServiceError
 
@@ -520,6 +522,36 @@ async def test_a_runs_workspace_is_made_once_and_goes_with_the_run(tmp_path):
         assert f"{CLAIMS}/run-1-kfp-workspace" in one.cluster.objects
         await one.executor.end_run(first.attempt.run_id, first.namespace)
         assert f"{CLAIMS}/run-1-kfp-workspace" not in one.cluster.objects
+
+
+class SlowStorage(FakeCluster):
+    """Claims are taken when the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.claims = 0
+
+    async def create(self, path: str, body: Json, *, timeout_s: float = 30.0) -> bytes:
+        if path == CLAIMS:
+            self.claims += 1
+            await self.gate.wait()
+        return await super().create(path, body, timeout_s=timeout_s)
+
+
+async def test_tasks_that_begin_at_once_do_not_all_ask_for_their_runs_workspace(tmp_path):
+    spec = {"resources": {"requests": {"storage": "1Gi"}}}
+    settings = TaskSettings(workspace_claim="run-1-kfp-workspace", workspace_spec=spec)
+    run_id, cluster = str(uuid.uuid4()), SlowStorage()
+    async with world(tmp_path, cluster) as one:
+        tasks = [launch(one.store, "true", path=f"t{n}", run_id=run_id, settings=settings) for n in range(AT_ONCE * 3)]
+        for task in tasks:
+            await one.executor.launch(task)
+        await until(lambda: cluster.claims == AT_ONCE)
+        cluster.gate.set()
+        for task in tasks:
+            await one.watched.launched(task.attempt)
+        assert cluster.claims == AT_ONCE
 
 
 async def test_a_scheduler_that_never_met_the_namespace_deletes_the_workspace_too(tmp_path):

@@ -69,8 +69,11 @@ class Claims:
         def ours(claim: Json) -> bool:
             return wanted.items() <= (claim["metadata"].get("labels") or {}).items()
 
+        def needless() -> bool:  # another task has made it meanwhile
+            return stopped() or run_id in self._made
+
         body = claims.workspace(launch, options)
-        if await self.creator.create(self._creation(options, body, ours, hold, stopped)) is not None:
+        if await self.creator.create(self._creation(options, body, ours, hold, needless)) is not None:
             self._made[run_id] = None
             if len(self._made) > REMEMBERED:
                 self._made.popitem(last=False)
