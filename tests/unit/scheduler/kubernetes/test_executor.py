@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from builders.fake_cluster import IMAGE_DIGEST, FakeCluster, now
-from builders.kubernetes_executors import OPTIONS, no_runs
-from builders.launches import Watched, launch, store_in, succeeded, watching
+from builders.kubernetes_worlds import CLAIMS, PODS, World, world
+from builders.launches import launch, succeeded
 from builders.nodes import gpus
 from builders.registries import Registry, serving
 from fixtures.polling import until
@@ -24,63 +20,17 @@ from headrace_protos.v1 import attempts_pb2
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.executors import port
 from headrace_scheduler.executors.kubernetes import executor as under_test
-from headrace_scheduler.executors.kubernetes.calling import ApiError, Json
-from headrace_scheduler.executors.kubernetes.executor import KubernetesExecutor, Limits
-from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE
+from headrace_scheduler.executors.kubernetes.calling import ApiError
 from headrace_scheduler.executors.task_settings import CREATE_CLAIM, DELETE_CLAIM, TaskSettings
 from headrace_servicekit.errors import ServiceError
 
-PODS = "/api/v1/namespaces/default/pods"
-CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 SUCCEEDED = attempts_pb2.AttemptResult(state=ev.ATTEMPT_SUCCEEDED)
-
-
-class Clock:
-    """Monotonic seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class World:
-    """One executor over one cluster."""
-
-    cluster: FakeCluster
-    store: Any
-    clock: Clock
-    executor: KubernetesExecutor
-    watched: Watched
-
-    async def created(self, task: port.Launch) -> str:
-        """Its Pod's path, once it is there."""
-        await self.executor.launch(task)
-        return path_of(await self.watched.launched(task.attempt))
-
-    async def told(self, kind: type, wanted: Callable[[Any], bool] = lambda fact: True) -> Any:
-        return await self.watched.first(lambda fact: isinstance(fact, kind) and wanted(fact))
-
-
-def path_of(launched: port.Launched) -> str:
-    return f"{PODS}/{launched.handle.split('/')[1]}"
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(under_test, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(under_test, "REAP_EVERY_S", 0.01)
-
-
-@asynccontextmanager
-async def world(tmp_path, cluster: FakeCluster | None = None, known=(), runs=no_runs, **limits) -> AsyncIterator[World]:
-    store, clock = store_in(tmp_path), Clock()
-    cluster = cluster or FakeCluster()
-    executor = KubernetesExecutor(cluster, store, OPTIONS, runs, Limits(**limits), clock)
-    async with asyncio.timeout(20), watching(executor, known) as watched:
-        yield World(cluster, store, clock, executor, watched)
 
 
 def seal(world: World, task: port.Launch) -> None:
@@ -522,36 +472,6 @@ async def test_a_runs_workspace_is_made_once_and_goes_with_the_run(tmp_path):
         assert f"{CLAIMS}/run-1-kfp-workspace" in one.cluster.objects
         await one.executor.end_run(first.attempt.run_id, first.namespace)
         assert f"{CLAIMS}/run-1-kfp-workspace" not in one.cluster.objects
-
-
-class SlowStorage(FakeCluster):
-    """Claims are taken when the gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.claims = 0
-
-    async def create(self, path: str, body: Json, *, timeout_s: float = 30.0) -> bytes:
-        if path == CLAIMS:
-            self.claims += 1
-            await self.gate.wait()
-        return await super().create(path, body, timeout_s=timeout_s)
-
-
-async def test_tasks_that_begin_at_once_do_not_all_ask_for_their_runs_workspace(tmp_path):
-    spec = {"resources": {"requests": {"storage": "1Gi"}}}
-    settings = TaskSettings(workspace_claim="run-1-kfp-workspace", workspace_spec=spec)
-    run_id, cluster = str(uuid.uuid4()), SlowStorage()
-    async with world(tmp_path, cluster) as one:
-        tasks = [launch(one.store, "true", path=f"t{n}", run_id=run_id, settings=settings) for n in range(AT_ONCE * 3)]
-        for task in tasks:
-            await one.executor.launch(task)
-        await until(lambda: cluster.claims == AT_ONCE)
-        cluster.gate.set()
-        for task in tasks:
-            await one.watched.launched(task.attempt)
-        assert cluster.claims == AT_ONCE
 
 
 async def test_a_scheduler_that_never_met_the_namespace_deletes_the_workspace_too(tmp_path):

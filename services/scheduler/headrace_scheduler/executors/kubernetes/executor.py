@@ -91,6 +91,7 @@ class KubernetesExecutor:
         creator = Creator(api, AT_ONCE, limits.unstartable_s)
         self._claims = Claims(api, creator)
         self._images = Images(limits.registries, clock)
+        self._entry_points = EntryPoints(api, self._images, limits.unstartable_s, clock)
         self._ran = RanImages(self._register.facts.put_nowait)
         self._digests = ImageDigests(api, self._images, options.defaults.pull_secrets, clock)
         self._explainer = Explainer(
@@ -106,7 +107,7 @@ class KubernetesExecutor:
             limits.most_pods,
             self._stock.offers,
             self._claims,
-            EntryPoints(api, self._images, limits.unstartable_s),
+            self._entry_points,
         )
 
     # ---- the port
@@ -206,6 +207,7 @@ class KubernetesExecutor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._namespaces.close()
         await self._nodes.close()
+        await self._entry_points.close()
         await self._images.close()
         await self._api.close()
 
