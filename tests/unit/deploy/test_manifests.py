@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.reachability import Peer, may
 from headrace_scheduler.executors.kubernetes import reserved
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -154,6 +155,33 @@ def peers(policy: dict[str, Any], way: str, side: str) -> set[str]:
         for peer in rule.get(side, ())
         if (name := peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name"))
     }
+
+
+GUIDE = (ROOT / "docs/guides/kubernetes.md").read_text()
+TASK = Peer("10.244.2.3", "headrace", {"headrace.io/run": "1"})
+OUTSIDE = Peer("203.0.113.7")
+
+
+def admitted(caller: Peer, *more: dict[str, Any]) -> set[int]:
+    """The ports, of those that are usual for something, at which it may call what is outside the cluster."""
+    base = [one for path, one in of_kind("NetworkPolicy") if path.is_relative_to(KUSTOMIZE / "base")]
+    policies = [{**one, "metadata": {**one["metadata"], "namespace": "headrace"}} for one in (*base, *more)]
+    usual = {*range(20, 90), 443, 3128, 3141, *range(4310, 4320), 5000, 5432, 6432, 6443, *range(8000, 9100), 16443}
+    return {port for port in usual if may(policies, caller, OUTSIDE, port)}
+
+
+def test_the_guide_says_which_calls_out_of_the_cluster_policies_let_pass():
+    table = re.findall(r"^\| (all four|[a-z, ]+) \| [^|]+ \| ([\d, ]+) \| ([^|]+) \|$", GUIDE, re.MULTILINE)
+    assert len(table) == 3
+    added = yaml.safe_load(re.search(r"```yaml\n(apiVersion: networking.*?)```", GUIDE, re.DOTALL)[1])
+    for service in SERVICES:
+        pod = Peer("10.244.2.4", "headrace", {"app.kubernetes.io/name": f"headrace-{service}"})
+        rows = [one for one in table if one[0] == "all four" or service in one[0].split(", ")]
+        ports = {int(port) for _, text, _ in rows for port in text.split(", ")}
+        assert admitted(pod) == ports, service
+        assert not ports & {int(port) for _, _, refused in rows for port in re.findall(r"\d+", refused)}
+        assert admitted(pod, added) - ports == ({5000} if service == "scheduler" else set())
+    assert {3141, 5000, 8443} < admitted(TASK)
 
 
 @every_workload
