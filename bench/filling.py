@@ -23,14 +23,12 @@ from headrace_servicekit.postgres import Connection, connect, migrate
 CHUNK: Final = 500  # runs whose lines are sent together
 TOLD: Final = 50_000  # runs after which progress is told
 SORTED_IN: Final = "512MB"
-# What each process makes: about as much text.
-SHARES: Final = (
-    ("platform.runs", "platform.tasks", "platform.attempts", "platform.links", "cache.entries", "cache.entry_uris"),
-    (
-        *("platform.artifacts", "platform.artifact_uses", "platform.metadata_properties", "platform.run_specs"),
-        *("platform.pipeline_tasks", "platform.pipeline_figures"),
-    ),
+FIRST: Final = (
+    *("platform.runs", "platform.tasks", "platform.attempts", "platform.links"),
+    *("cache.entries", "cache.entry_uris"),
 )
+# What each process makes: about as much text.
+SHARES: Final = (FIRST, tuple(name for name in synthetic.TABLES if name not in FIRST))
 # All of the tables that rows come into: made from sorted rows afterwards they cost a fraction. Foreign keys look at every row.
 DROPPED: Final = """
 SELECT c.conrelid::regclass::text, 'CONSTRAINT', quote_ident(c.conname), pg_get_constraintdef(c.oid)
@@ -43,11 +41,8 @@ FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.o
 WHERE n.nspname || '.' || t.relname = ANY(%(tables)s::text[])
     AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)
 """
-LONGEST: Final = (
-    "platform.artifacts",
-    "platform.links",
-    "platform.metadata_properties",
-)  # of which indexes take the longest
+# Their indexes take the longest.
+LONGEST: Final = ("platform.artifacts", "platform.links", "platform.metadata_properties")
 Dropped = tuple[str, str, str, str]
 
 

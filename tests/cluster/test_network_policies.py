@@ -126,10 +126,8 @@ def test_what_is_read_of_the_services_is_whole() -> None:
     assert {one: called_services(one) for one in SERVICES} == {
         "apiserver": {"persistence", "scheduler"},
         "scheduler": {"persistence", "cache"},
-        "persistence": {
-            "scheduler",
-            "cache",
-        },  # for retention and erasing: contents go by the scheduler, results by the cache
+        # For retention and erasing: contents go by the scheduler, results by the cache.
+        "persistence": {"scheduler", "cache"},
         "cache": set(),
     }
 

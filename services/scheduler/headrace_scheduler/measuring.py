@@ -1,6 +1,6 @@
 """What the scheduler counts: its own state for the gauges, read when they are asked for, and lookups in the cache.
 
-The functions that gauges call run on the listener's thread: they look at sizes alone.
+The functions that gauges call run on the listener's thread: they look at sizes and single fields alone.
 """
 
 from __future__ import annotations

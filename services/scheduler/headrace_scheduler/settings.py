@@ -37,9 +37,7 @@ class SchedulerSettings(Settings):
     grace_s: float = 30.0  # between SIGTERM and SIGKILL of user code in a Pod, where its task says nothing
     import_max_bytes: int = 64 << 30  # of one imported artifact; a larger one fails its consumer
     import_keep_bytes: int = 10 << 30  # of what was fetched, kept below HOME/imports for the next consumer
-    environment_keep_bytes: int = (
-        20 << 30
-    )  # of environments below HOME/environments: beyond it those go that no attempt uses
+    environment_keep_bytes: int = 20 << 30  # of environments below HOME/environments; beyond it unused ones go
     environment_keep_days: float = 30.0  # one that no attempt used for so long goes
     import_silence_s: float = 30.0  # a server that sends nothing for so long is tried again
     import_rewrite: str = ""  # "FROM=TO …": prefixes of URIs whose content comes from a mirror

@@ -27,9 +27,7 @@ LONG_S: Final = 120.0  # that an attempt has waited, from which on it is looked 
 SELDOM_S: Final = 30.0
 AT_ONCE: Final = 8
 A_ROUND: Final = 8  # lookups
-REST: Final = (
-    20  # times as long as a round of lookups took is nothing asked: a cluster that is slow to answer has enough to do
-)
+REST: Final = 20  # times as long as a round took is nothing asked: a cluster that is slow to answer has enough to do
 AS_EVER: Final = frozenset({"", "ContainerCreating", "PodInitializing"})  # what every container waits for at first
 
 
