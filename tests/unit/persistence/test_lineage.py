@@ -68,7 +68,7 @@ def test_a_task_of_a_plan_that_is_not_there_is_told_without_its_code():
     created = ev.TaskCreated(dag=3, task=1).SerializeToString()
     row = (1, "run", "a", ev.RUNTIME, ev.TASK_SUCCEEDED, "ns", "p", "name", created, b"", "", "", 1, 2, "", 5, b"")
     for plan in (None, plan_pb2.Plan()):
-        assert task_of(row, plan).code_digest == ""
+        assert task_of(row, plan, {}).code_digest == ""
 
 
 def test_no_text_of_a_callers_enters_the_query():

@@ -27,11 +27,12 @@ async def described(tx: Transaction, runs: Mapping[int, int]) -> list[pb.Lineage
         for plan in (plan_pb2.Plan.FromString(text),)
         for run in alike
     }
-    return [task_of(row, plans.get(row[15])) for row in rows]
+    digests: dict[tuple[int, int], str] = {}
+    return [task_of(row, plans.get(row[15]), digests) for row in rows]
 
 
-def task_of(row: Row, plan: plan_pb2.Plan | None) -> pb.LineageTask:
-    """A row of lineage_tasks with its run's plan."""
+def task_of(row: Row, plan: plan_pb2.Plan | None, digests: dict[tuple[int, int], str]) -> pb.LineageTask:
+    """A row of lineage_tasks with its run's plan. DIGESTS: of code that was seen, by plan's identity and executor's number."""
     number, run_id, path, kind, state, namespace, pipeline_name, run_name, definition, inputs = row[:10]
     cached_from, linked_from, started, finished, version = row[10:15]
     made = pb.LineageTask(
@@ -52,12 +53,14 @@ def task_of(row: Row, plan: plan_pb2.Plan | None) -> pb.LineageTask:
     for name, value in ev.Values.FromString(bytes(inputs)).parameters.items():
         made.parameters[name].CopyFrom(short(value))
     if plan is not None:
-        _say_code(made, plan, ev.TaskCreated.FromString(bytes(definition)))
+        _say_code(made, plan, ev.TaskCreated.FromString(bytes(definition)), digests)
     made.image_digest = ev.AttemptLaunched.FromString(bytes(row[16])).image_digest or made.image.partition("@")[2]
     return made
 
 
-def _say_code(made: pb.LineageTask, plan: plan_pb2.Plan, created: ev.TaskCreated) -> None:
+def _say_code(
+    made: pb.LineageTask, plan: plan_pb2.Plan, created: ev.TaskCreated, digests: dict[tuple[int, int], str]
+) -> None:
     if not (created.dag < len(plan.dags) and created.task < len(plan.dags[created.dag].tasks)):
         return
     task = plan.dags[created.dag].tasks[created.task]
@@ -67,7 +70,8 @@ def _say_code(made: pb.LineageTask, plan: plan_pb2.Plan, created: ev.TaskCreated
     executor = plan.executors[task.executor]
     if executor.WhichOneof("kind") == "container":
         made.image = executor.container.image
-        made.code_digest = code_digest(executor.container)
+        key = id(plan), task.executor
+        made.code_digest = digests.get(key) or digests.setdefault(key, code_digest(executor.container))
 
 
 def code_digest(container: plan_pb2.Container) -> str:
