@@ -225,19 +225,40 @@ def _artifacts(of: Platform) -> list[Question]:
         Question("artifacts by digest", digest),
         Question("artifacts by a text in their metadata", commit),
         Question(
+            "artifacts by a text that many have in their metadata", lambda _: _find(of, metadata=["framework=torch"])
+        ),
+        Question(
             "artifacts by a number in their metadata",
             lambda chance: _find(of, 0, metadata=[f"accuracy={chance.random():.6f}"]),
         ),
         Question("an artifact that every run of a large pipeline reads, with its uses", raw),
         Question("runs of a pipeline, compared by their figures", _compare(of)),
         Question("runs of a pipeline with the best figure", _compare(of, sort_by="accuracy")),
+        Question("runs of an experiment with the best figure", _compare(of, _experiment, sort_by="accuracy")),
+        Question("runs of a namespace with the best figure", _compare(of, _namespace, sort_by="accuracy")),
+        Question("runs with the best figure", _compare(of, lambda _: {}, sort_by="accuracy")),
     ]
 
 
-def _compare(of: Platform, **asked: Any) -> Callable[[random.Random], Any]:
+def _pipeline(of: int) -> dict[str, Any]:
+    return {"pipeline_name": synthetic.pipeline_name(of)}
+
+
+def _experiment(of: int) -> dict[str, Any]:
+    return {"experiment_id": synthetic.experiment(of)}
+
+
+def _namespace(of: int) -> dict[str, Any]:
+    return {"namespace": synthetic.namespace(of)}
+
+
+def _compare(
+    of: Platform, scope: Callable[[int], dict[str, Any]] = _pipeline, **asked: Any
+) -> Callable[[random.Random], Any]:
     def ask(chance: random.Random) -> Any:
-        name = synthetic.pipeline_name(chance.randrange(synthetic.PIPELINES))
-        return of.artifacts.CompareRuns(lp.CompareRunsRequest(pipeline_name=name, **asked), timeout=10)
+        where = scope(chance.randrange(synthetic.PIPELINES))
+        answer = of.artifacts.CompareRuns(lp.CompareRunsRequest(**where, **asked), timeout=10)
+        return found(answer, "runs", 0 if where else 1)
 
     return ask
 
@@ -281,6 +302,14 @@ def _metadata(of: Platform) -> list[Question]:
             of.metadata.GetContexts(api.GetContextsRequest(options=_options(field, query)), timeout=10), "contexts"
         )
 
+    def within(width: float) -> Callable[[random.Random], Any]:
+        def ask(chance: random.Random) -> Any:
+            low = chance.random() * (0.99 - width)
+            name = "custom_properties.accuracy.double_value"
+            return artifacts(f"{name} >= {low:.6f} AND {name} < {low + width:.6f}", least=0)
+
+        return ask
+
     def run_context(chance: random.Random) -> str:
         return synthetic.run_uuid(of.any_run(chance).number)
 
@@ -312,6 +341,8 @@ def _metadata(of: Platform) -> list[Question]:
         Question("ML Metadata: artifacts, uri = …", lambda chance: artifacts(f"uri = '{_uri(of, chance)}'")),
         Question("ML Metadata: artifacts, a property's number > …", lambda chance: artifacts(
             f"custom_properties.accuracy.double_value > {0.9 + chance.random() / 10:.4f}", least=0)),
+        Question("ML Metadata: artifacts, a property's number that one in a hundred has", within(0.01)),
+        Question("ML Metadata: artifacts, a property's number that one in a thousand has", within(0.001)),
         Question("ML Metadata: artifacts of a context by its name", lambda chance: artifacts(
             f"contexts_a.type = 'system.PipelineRun' AND contexts_a.name = '{run_context(chance)}'")),
         Question("ML Metadata: artifacts of a run's context", in_run),

@@ -129,6 +129,10 @@ async def _catalog(connection: Connection) -> None:
             "INSERT INTO platform.pipeline_namespaces (namespace, pipeline) VALUES (%s, %s)",
             (synthetic.namespace(of), number),
         )
+        await connection.execute(
+            "INSERT INTO platform.pipeline_experiments (experiment_id, pipeline) VALUES (%s, %s)",
+            (synthetic.experiment(of), number),
+        )
 
 
 async def _copied(url: str, count: int) -> None:

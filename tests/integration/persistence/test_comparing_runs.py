@@ -26,10 +26,10 @@ async def lineage(persistence: Persistence) -> AsyncIterator[lineage_pb2_grpc.Li
         yield lineage_pb2_grpc.LineageStub(to)
 
 
-async def scored(scheduler: Scheduler, *named: str, **metadata: Any) -> str:
-    """A run whose one task puts out metrics; of several OUTPUTS each has its own figures."""
+async def scored(scheduler: Scheduler, *named: str, of: dict[str, str] | None = None, **metadata: Any) -> str:
+    """A run whose one task puts out metrics; of several OUTPUTS each has its own figures. OF: where it runs."""
     run_id = runevents.new_run_id()
-    await scheduler.persistence.store.Deliver(runevents.create(run_id, parameters_json='{"lr":0.1}'))
+    await scheduler.persistence.store.Deliver(runevents.create(run_id, parameters_json='{"lr":0.1}', **(of or {})))
     names = named or ("metrics",)
     outputs = ev.Values()
     for number, name in enumerate(names):
@@ -96,8 +96,25 @@ async def test_a_large_scope_is_walked_and_gives_the_same(lineage, three, monkey
     asked += [{**one, "ascending": True} for one in asked]
     few = [[one.run_id for one in await compare(lineage, sort_by="acc", **scope)] for scope in asked]
     monkeypatch.setattr(comparing, "FEW", 0)
-    assert [[one.run_id for one in await compare(lineage, sort_by="acc", **scope)] for scope in asked] == few
+    for pipelines in (comparing.PIPELINES, 0):  # by way of those that ran there, and of all figures
+        monkeypatch.setattr(comparing, "PIPELINES", pipelines)
+        assert [[one.run_id for one in await compare(lineage, sort_by="acc", **scope)] for scope in asked] == few
     assert few[0] == [three[1], three[2], three[0]]
+
+
+async def test_of_a_pipeline_that_runs_elsewhere_too_the_runs_asked_for_count(lineage, scheduler, monkeypatch) -> None:
+    monkeypatch.setattr(comparing, "FEW", 0)
+    there = {"namespace": "team", "experiment_id": "theirs"}
+    best = [await scored(scheduler, of=there if number % 3 == 0 else {}, acc=number / 20) for number in range(18)][::-1]
+    theirs = best[2::3]
+    for scope in (there, {"namespace": "team"}, {"experiment_id": "theirs"}):
+        for most in (1, 2, 9):
+            found = await compare(lineage, sort_by="acc", most=most, **scope)
+            assert [one.run_id for one in found] == theirs[:most], (scope, most)
+        worst = await compare(lineage, sort_by="acc", most=2, ascending=True, **scope)
+        assert [one.run_id for one in worst] == theirs[::-1][:2]
+        assert [one.run_id for one in await compare(lineage, most=2, **scope)] == theirs[:2]
+    assert await compare(lineage, sort_by="acc", namespace="team", experiment_id="default") == []
 
 
 async def test_of_equal_figures_the_newest_run_is_first_however_many_there_are(lineage, scheduler) -> None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from builders import runevents
 from builders.runevents import event, finished, started, values
 from fixtures.fix_persistence import Persistence, Scheduler
-from headrace_persistence.lineage import finding
+from headrace_persistence.lineage import finding, holding
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_protos.v1 import lineage_pb2_grpc, plan_pb2
@@ -125,6 +126,43 @@ async def kept(scheduler: Scheduler) -> dict[str, str]:
 async def test_artifacts_are_found_by_what_they_are(lineage, kept, asked, expected) -> None:
     answer = await lineage.FindArtifactRecords(pb.FindArtifactRecordsRequest(**asked))
     assert uris(answer.artifacts) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"metadata": ["by=me"]}, [1, 2, 4, 5]),
+        ({"metadata": ["by=me", "n=2"]}, [2]),
+        ({"metadata": ["n=2"], "namespace": "default"}, [2]),
+        ({"metadata": ["by=me"], "pipeline_name": "one"}, [1, 2]),
+        ({"metadata": ["by=me"], "namespace": "team"}, [4, 5]),
+        ({"metadata": ["by=me"], "uri": "s3://b/5"}, [5]),
+        ({"metadata": ["by=me"], "type": "system.Model"}, []),
+        ({"metadata": ["ok=true"]}, [4, 5]),
+        ({"metadata": ["by=you"]}, [3]),
+        ({"metadata": ["by=nobody"]}, []),
+    ],
+)
+@pytest.mark.parametrize("few", [0, 1, 5_000])
+async def test_pages_of_those_whose_metadata_holds_what_many_have(
+    lineage, scheduler, monkeypatch, few, asked, expected
+) -> None:
+    monkeypatch.setattr(holding, "FEW", few)
+    for number in range(1, 6):
+        pipeline, namespace = ("one", "default") if number < 4 else ("two", "team")
+        told = json.dumps({"by": "you" if number == 3 else "me", "n": number, "ok": number > 3})
+        one = artifact(f"s3://b/{number}", metadata_json=told)
+        await ran(scheduler, pipeline, ("train", {}, {"data": one}, {}), namespace=namespace)
+    seen: list[str] = []
+    before = 0
+    while True:
+        request = pb.FindArtifactRecordsRequest(page_size=1, before_id=before, **asked)
+        answer = await lineage.FindArtifactRecords(request)
+        seen += uris(answer.artifacts)
+        before = answer.next_before_id
+        if not before:
+            break
+    assert seen == [f"s3://b/{number}" for number in reversed(expected)]
 
 
 async def test_those_of_a_run_are_what_it_wrote(lineage, kept) -> None:

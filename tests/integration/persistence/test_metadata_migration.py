@@ -1,6 +1,6 @@
 """Migrations on databases of the release before: what was there is found as what comes later is.
 
-0006: artifacts by type and URI, runs by pipeline. 0013: tasks and figures by pipeline.
+0006: artifacts by type and URI, runs by pipeline. 0013: tasks and figures by pipeline. 0015: experiments that a pipeline ran in.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ async def test_tasks_and_figures_are_found_by_pipeline(empty_database_url: str, 
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         for number, pipeline in ((1, "iris"), (2, "iris"), (3, "other")):
             connection.execute(RUN, (f"r{number}", pipeline, number))
+        connection.execute("UPDATE platform.runs SET experiment_id = 'e' || created_at_us % 2")
         connection.execute(
             "INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES ('iris', 1), ('other', 3)"
         )
@@ -98,3 +99,8 @@ async def test_tasks_and_figures_are_found_by_pipeline(empty_database_url: str, 
             " JOIN platform.pipeline_contexts p ON p.id = f.pipeline"
         ).fetchall()
         assert figures == [("iris", "acc", 0.5)]
+        experiments = connection.execute(
+            "SELECT e.experiment_id, p.name FROM platform.pipeline_experiments e"
+            " JOIN platform.pipeline_contexts p ON p.id = e.pipeline ORDER BY 1, 2"
+        ).fetchall()
+        assert experiments == [("e0", "iris"), ("e1", "iris"), ("e1", "other")]

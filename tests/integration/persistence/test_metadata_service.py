@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,52 @@ async def test_a_probe_that_finds_much_is_left_out(metadata: Metadata, monkeypat
         assert await metadata.found("custom_properties.k.int_value = 1") == ids[1::2]
         assert await metadata.found("custom_properties.k.int_value = 1 AND name = 'n3'") == [ids[3]]
         assert await metadata.found("custom_properties.k.int_value = 2") == []
+
+
+@pytest.mark.parametrize("few", [0, 5_000])
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize(
+    ("query", "fit"),
+    [
+        ("custom_properties.acc.double_value > 2.5", lambda n: n > 2),
+        ("custom_properties.acc.double_value >= 2 AND custom_properties.acc.double_value < 5", lambda n: 2 <= n < 5),
+        ("custom_properties.acc.double_value BETWEEN 3 AND 6.5", lambda n: 3 <= n <= 6),
+        ("custom_properties.acc.double_value = 3", lambda n: n == 3),
+        ("custom_properties.acc.double_value > 1 AND properties.kind.string_value = 'odd'", lambda n: n > 1 and n % 2),
+        ("properties.kind.string_value = 'odd' AND name != 'n3'", lambda n: n % 2 and n != 3),
+        ("custom_properties.acc.double_value > 1 AND contexts_a.name = 'some'", lambda n: n in (2, 3)),
+        ("properties.acc.double_value > 1", lambda n: False),
+    ],
+)
+async def test_pages_by_way_of_a_property(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch, few: int, ascending: bool, query: str, fit: Any
+) -> None:
+    monkeypatch.setattr(paging, "FEW", few)
+    declared = ms.ArtifactType(name="walked", properties={"kind": ms.STRING})
+    put = mss.PutArtifactTypeRequest(artifact_type=declared)
+    type_id = (await metadata.stub.PutArtifactType(put)).type_id
+    nodes = []
+    for n in range(8):
+        one = ms.Artifact(type_id=type_id, name=f"n{n}", custom_properties={"acc": ms.Value(double_value=n)})
+        one.properties["kind"].string_value = "odd" if n % 2 else "even"
+        nodes.append(one)
+    ids = list((await metadata.stub.PutArtifacts(mss.PutArtifactsRequest(artifacts=nodes))).artifact_ids)
+    await metadata.put(ms.Artifact(type_id=type_id, name="without"))
+    context = await metadata.context("some")
+    attributions = [ms.Attribution(context_id=context, artifact_id=one) for one in ids[:4]]
+    await metadata.stub.PutAttributionsAndAssociations(
+        mss.PutAttributionsAndAssociationsRequest(attributions=attributions)
+    )
+    options = ms.ListOperationOptions(max_result_size=2, filter_query=query)
+    options.order_by_field.is_asc = ascending
+    found: list[int] = []
+    while True:
+        answer = await metadata.stub.GetArtifacts(mss.GetArtifactsRequest(options=options))
+        found += [one.id for one in answer.artifacts]
+        if not answer.next_page_token:
+            break
+        options.next_page_token = answer.next_page_token
+    assert found == sorted((ids[n] for n in range(8) if fit(n)), reverse=not ascending)
 
 
 async def test_texts_that_cannot_be_stored(metadata: Metadata) -> None:

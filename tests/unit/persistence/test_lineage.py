@@ -6,6 +6,7 @@ import pytest
 
 from headrace_persistence.lineage.describing import code_digest, short, task_of
 from headrace_persistence.lineage.finding import query_of
+from headrace_persistence.lineage.holding import held_of
 from headrace_persistence.lineage.walking import FIRST_WRITERS, coded, originals, unmade
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
@@ -15,18 +16,25 @@ from headrace_protos.v1 import plan_pb2
 @pytest.mark.parametrize(
     ("given", "column", "value"),
     [
-        ("n=3", "double_value", 3.0),
-        ("n=0.5", "double_value", 0.5),
-        ("n=text", "string_value", "text"),
-        ('n="3"', "string_value", "3"),
-        ("n=true", "int_value", 1),
-        ("n=a=b", "string_value", "a=b"),
+        ("n=3", "double_value + 0", 3.0),
+        ("n=0.5", "double_value + 0", 0.5),
+        ("n=text", "string_value || ''", "text"),
+        ('n="3"', "string_value || ''", "3"),
+        ("n=true", "int_value + 0", 1),
+        ("n=a=b", "string_value || ''", "a=b"),
     ],
 )
 def test_metadata_is_asked_for_as_it_is_kept(given, column, value):
-    text, params, _ = query_of(pb.FindArtifactRecordsRequest(metadata=[given]))
-    assert f"p.{column} = " in text
+    request = pb.FindArtifactRecordsRequest(metadata=[given])
+    (held,) = held_of(request)
+    text, params, _ = query_of(request)
+    assert f"(p.{column} = " in text
     assert (params["n0"], params["v0"]) == ("n", value)
+    text, params, _ = query_of(request, by=held)
+    assert f"(w.{column} = " in text
+    assert f"p.{column[:9]}" in held.holders  # by its index, which is of the column itself
+    assert column not in held.holders
+    assert "*/" not in text
 
 
 def step(artifact: int, task: int, *, kind: int = 1, copied: bool = False) -> tuple[object, ...]:
@@ -84,6 +92,6 @@ def test_no_text_of_a_callers_enters_the_query():
     )
     text, params, _ = query_of(request)
     assert "OR 1" not in text
-    assert "'" not in text.replace("'system", "")
+    assert "'" not in text.replace("|| ''", "")
     assert sum(value == nasty for value in params.values()) == 6
     assert {"na'me", "va'lue"} <= set(params.values())

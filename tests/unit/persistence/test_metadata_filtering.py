@@ -122,6 +122,11 @@ def test_whatever_is_asked_is_compiled_or_refused(query):
         ("contexts_a.name = 'x' AND contexts_a.type = 'y'", 1),
         ("events_0.execution_id = 5", 1),
         ("properties.n.int_value = -1", 1),
+        ("properties.n.int_value > 1 AND (id > 3 AND properties.n.int_value <= 9)", 1),
+        ("properties.n.int_value > 1 AND custom_properties.n.int_value > 1", 2),
+        ("properties.n.int_value BETWEEN -1 AND 9 AND properties.n.double_value > 0", 2),
+        ("properties.n.int_value BETWEEN 1 AND id", 0),
+        ("properties.n.int_value NOT BETWEEN 1 AND 9", 0),
         ("properties.n.int_value = 1 OR id = 1", 0),
         ("NOT properties.n.int_value = 1", 0),
         ("properties.n.int_value != 1", 0),
@@ -137,3 +142,19 @@ def test_what_must_be_true_and_has_an_index_is_probed(query, probes):
     assert len(made.probes) == probes
     names = [set(made.params), *(set(probe.params) for probe in made.probes)]
     assert sum(map(len, names)) == len(set().union(*names))
+
+
+def test_what_is_asked_of_a_number_is_one_part_of_its_index_and_one_walk():
+    (probe,) = condition(ARTIFACT, "properties.n.int_value = 1 AND properties.n.int_value < 9").probes
+    assert probe.params == {"fq0_0": 1, "fq0_1": 9, "fq0_2": "n"}
+    one, nine = "%(fq0_0)s::bigint", "%(fq0_1)s::bigint"
+    ordered = f"p.int_value >= {one} AND p.int_value <= {one} AND p.int_value < {nine} ORDER BY p.int_value"
+    assert probe.text.endswith(f" AND p.custom = false AND p.name = %(fq0_2)s::text AND {ordered}")
+    assert probe.walk == (
+        " AND w.custom = false AND w.name = %(fq0_2)s::text"
+        f" AND (w.int_value + 0 = {one}) IS TRUE AND (w.int_value + 0 < {nine}) IS TRUE"
+    )
+    (probe,) = condition(ARTIFACT, "custom_properties.s.string_value = 'x'").probes
+    assert probe.walk.endswith(" AND w.name = %(fq0_1)s::text AND (w.string_value || '' = %(fq0_0)s::text) IS TRUE")
+    (probe,) = condition(ARTIFACT, "contexts_a.name = 'x'").probes
+    assert probe.walk == ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
-from headrace_persistence.lineage.finding import plain
+from headrace_persistence.lineage.holding import plain
 from headrace_persistence.queries import SQL
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_servicekit.errors import Reason, ServiceError
@@ -15,6 +15,7 @@ MOST: Final = 20
 LARGEST: Final = 1_000
 FIGURES: Final = 100_000  # in one answer
 FEW: Final = 500  # runs of which each is looked at
+PIPELINES: Final = 300  # of an experiment or a namespace, of which each one's figures are walked
 TIES: Final = 20_000  # figures that are read at most to tell runs of equal ones apart
 
 
@@ -59,34 +60,60 @@ def params_of(request: pb.CompareRunsRequest) -> dict[str, Any]:
 async def _order(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int]:
     """The numbers of the runs."""
     if not request.sort_by:
-        query = "compared_of_pipeline" if request.pipeline_name else "compared_newest"
-        rows = await tx.fetch(SQL["compared_named" if request.run_ids else query], params)
+        if not request.run_ids and not request.pipeline_name:
+            return await _newest(tx, request, params)
+        rows = await tx.fetch(SQL["compared_named" if request.run_ids else "compared_of_pipeline"], params)
         return [row[0] for row in rows]
     scope: list[int] | None = None
     if request.run_ids:
         scope = [row[0] for row in await tx.fetch(SQL["compared_named"], {**params, "most": LARGEST})]
     elif not request.pipeline_name and (request.experiment_id or request.namespace):
-        rows = await tx.fetch(SQL["compared_scope"], {**params, "most": FEW + 1})
-        scope = [row[0] for row in rows] if len(rows) <= FEW else None
+        found = await _newest(tx, request, {**params, "most": FEW + 1})
+        scope = found if len(found) <= FEW else None
     if scope is not None:
         return [row[0] for row in await tx.fetch(SQL["compared_best_among"], {**params, "runs": scope})]
     return await _best(tx, request, params)
 
 
+async def _newest(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int]:
+    """Of the experiment and the namespace, as far as they are named: other plans for each."""
+    scope: LiteralString = " AND r.namespace = %(namespace)s" if request.namespace else ""
+    scope += " AND r.experiment_id = %(experiment_id)s" if request.experiment_id else ""
+    return [row[0] for row in await tx.fetch(SQL["compared_newest"].replace("/*scope*/", scope), params)]
+
+
 async def _best(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int]:
     """By a walk over the figures from the best on, until enough runs are found and all whose figure equals the last one's."""
-    text = SQL["compared_best_of_pipeline" if request.pipeline_name else "compared_best"]
+    pipelines = await _pipelines(tx, request, params)
+    of = "best_figures_of_pipelines" if pipelines is not None else "compared_best"
+    text = SQL["compared_best_of_pipeline" if request.pipeline_name else of]
     text = text.replace("/*direction*/ DESC", "ASC" if request.ascending else "DESC")
     limit = 4 * params["most"]
     while True:
-        rows = await tx.fetch(text, {**params, "limit": limit})
+        figures = await tx.fetch(text, {**params, "pipelines": pipelines, "limit": limit})
+        rows = figures if pipelines is None else await _runs_of(tx, figures, params)
         order = best_of(rows, params["sign"])
         last = params["most"] - 1
-        if len(rows) < limit or (
-            len(order) > last and (order[last][0] > params["sign"] * rows[-1][0] or limit >= TIES)
+        if len(figures) < limit or (
+            len(order) > last and (order[last][0] > params["sign"] * figures[-1][0] or limit >= TIES)
         ):
             return [run for _, run in order[: params["most"]]]
         limit *= 4
+
+
+async def _pipelines(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int] | None:
+    """Those that ran in the experiment or namespace; None where they are many, or none is to be known."""
+    if request.pipeline_name or not (request.experiment_id or request.namespace):
+        return None
+    query = "pipelines_in_experiment" if request.experiment_id else "pipelines_in_namespace"
+    rows = await tx.fetch(SQL[query], {**params, "most": PIPELINES + 1})
+    return [row[0] for row in rows] if len(rows) <= PIPELINES else None
+
+
+async def _runs_of(tx: Transaction, figures: Sequence[Row], params: dict[str, Any]) -> list[Row]:
+    """Figures with the runs that put them out: nothing of those that no run asked for has."""
+    values, artifacts = [row[0] for row in figures], [row[1] for row in figures]
+    return await tx.fetch(SQL["runs_of_figures"], {**params, "values": values, "artifacts": artifacts})
 
 
 def best_of(rows: Sequence[Row], sign: float) -> list[tuple[float, int]]:

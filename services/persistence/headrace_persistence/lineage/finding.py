@@ -5,11 +5,10 @@ Only fragments of the table and parameter names enter the SQL text; every value 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, Final, LiteralString
 
-from headrace_persistence.metadata.rendering import value as rendered
+from headrace_persistence.lineage.holding import Held, checked, held_of, holders, invalid, plain
 from headrace_persistence.queries import SQL
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
@@ -19,16 +18,6 @@ from headrace_servicekit.postgres import Database, Row, Transaction
 DEFAULT_SIZE: Final = 50
 LARGEST: Final = 1000
 NEWEST: Final = (1 << 63) - 1
-HELD: Final[LiteralString] = (
-    " AND EXISTS (SELECT FROM platform.metadata_properties p WHERE p.kind = 1 AND p.node = a.id AND p.made"
-    " AND p.name = %({name})s"
-)
-NUMBER: Final[LiteralString] = HELD + " AND p.{column} = %({value})s::{type})"
-# As the index of texts has them, so that it is used.
-TEXT: Final[LiteralString] = (
-    HELD + " AND p.string_value = %({value})s::text AND left(p.string_value, 500) = left(%({value})s::text, 500)"
-    " AND length(p.name) <= 200)"
-)
 USED: Final[LiteralString] = "JOIN platform.artifact_uses u ON u.artifact = a.id AND u.pipeline = {pipeline}"
 NAMED: Final[LiteralString] = (
     "(SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200))"
@@ -38,47 +27,45 @@ NAMESPACED: Final[LiteralString] = (
     " CROSS JOIN LATERAL ({each}) AS a ORDER BY a.id DESC LIMIT %(limit)s"
 )  # a page of each pipeline of a namespace, and of these the first: a small namespace has few of all artifacts
 FEW: Final = 50  # pipelines of a namespace: where more ran, all artifacts are looked through
-COLUMNS: Final[dict[str, LiteralString]] = {"int_value": "bigint", "double_value": "float8", "string_value": "text"}
-LONGEST_NAME: Final = 200
 MOST_USES: Final = 1_000  # of an artifact that are told
-LONGEST: Final = 1_000  # characters of a text that artifacts are found by
 
 
 def query_of(
-    request: pb.FindArtifactRecordsRequest, pipelines: Sequence[int] | None = None
+    request: pb.FindArtifactRecordsRequest, pipelines: Sequence[int] | None = None, by: Held | None = None
 ) -> tuple[LiteralString, dict[str, Any], int]:
     """The query, its parameters, and the page's size; PIPELINES: all that ran in the namespace, None where they are many or
-    none is asked for. Raises ServiceError.
+    none is asked for; BY: the metadata by way of which artifacts are walked. Raises ServiceError.
     """
     if request.page_size < 0 or request.before_id < 0:
-        raise _invalid("page_size and before_id cannot be negative")
+        raise invalid("page_size and before_id cannot be negative")
     size = min(request.page_size or DEFAULT_SIZE, LARGEST)
     params: dict[str, Any] = {"before": request.before_id or NEWEST, "limit": size + 1}
     where: LiteralString = ""
     link: LiteralString = ""
     if request.uri:
         where += " AND a.uri = %(uri)s"
-        params["uri"] = _text("uri", request.uri)
+        params["uri"] = checked("uri", request.uri)
     if request.digest:
         where += " AND a.digest = %(digest)s"
-        params["digest"] = _text("digest", request.digest)
+        params["digest"] = checked("digest", request.digest)
     if request.type:
         where += " AND a.type_name = %(type)s"
-        params["type"] = _text("type", request.type)
+        params["type"] = checked("type", request.type)
     if request.namespace:
         link += " AND r.namespace = %(namespace)s"
-        params["namespace"] = _text("namespace", request.namespace)
+        params["namespace"] = checked("namespace", request.namespace)
     if request.pipeline_name:
         link += " AND r.pipeline_name = %(pipeline_name)s"
-        params["pipeline_name"] = _text("pipeline_name", request.pipeline_name)
-    for number, given in enumerate(request.metadata):
-        text, more = _property(number, given)
-        where += text
-        params |= more
-    query = "list_artifacts_written" if request.run_id else "list_artifact_records"
+        params["pipeline_name"] = checked("pipeline_name", request.pipeline_name)
+    for held in held_of(request):
+        where += held.each
+        params |= held.params
+    query = "list_artifacts_written" if request.run_id else "list_artifacts_by" if by else "list_artifact_records"
     text = SQL[query].replace("/*link*/", link).replace("/*where*/", where)
-    if request.run_id:
-        params["run_id"] = _text("run_id", request.run_id)
+    if by is not None:
+        text = text.replace("/*walked*/", by.walked)
+    elif request.run_id:
+        params["run_id"] = checked("run_id", request.run_id)
     elif request.pipeline_name:
         text = text.replace("/*join*/", USED.replace("{pipeline}", NAMED))
     elif pipelines is not None:
@@ -86,49 +73,6 @@ def query_of(
         text = NAMESPACED.replace("{each}", each)
         params["pipelines"] = list(pipelines)
     return text, params, size
-
-
-def _property(number: int, given: str) -> tuple[LiteralString, dict[str, Any]]:
-    """NAME=VALUE as a condition: a number, true, false or a quoted text by its kind, anything else as a text."""
-    name, equals, text = given.partition("=")
-    if not name or not equals:
-        raise _invalid(f"metadata {given!r}: write NAME=VALUE")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = text
-    held = rendered(value)  # as ML Metadata has it, whose properties are asked
-    column = held.WhichOneof("value") if held is not None else None
-    if held is None or column not in COLUMNS or len(held.string_value) > LONGEST:
-        raise _invalid(
-            f"metadata {name}: artifacts are found by numbers, truth values and texts of up to {LONGEST} characters"
-        )
-    if len(name) > LONGEST_NAME:
-        raise _invalid(f"metadata {name[:40]}…: names have at most {LONGEST_NAME} characters")
-    key, of = f"n{number}", f"v{number}"
-    condition = TEXT if column == "string_value" else NUMBER
-    for mark, word in (("{name}", key), ("{value}", of), ("{column}", column), ("{type}", COLUMNS[column])):
-        condition = condition.replace(mark, word)
-    return condition, {key: _text("metadata", name), of: getattr(held, column)}
-
-
-def plain(text: str) -> str:
-    """As a text column takes it; "" where none does."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return ""
-    return "" if "\0" in text else text
-
-
-def _text(name: str, value: str) -> str:
-    if plain(value) != value:
-        raise _invalid(f"{name} holds a NUL character; take it out")
-    return value
-
-
-def _invalid(message: str) -> ServiceError:
-    return ServiceError(Reason.INVALID_INPUT, message)
 
 
 class Records:
@@ -142,8 +86,7 @@ class Records:
         query_of(request)  # refused before anything is read
 
         async def work(tx: Transaction) -> pb.FindArtifactRecordsResponse:
-            text, params, size = query_of(request, await _pipelines(tx, request))
-            rows = await tx.fetch(text, params)
+            rows, size = await _page(tx, request)
             answer = pb.FindArtifactRecordsResponse(artifacts=await records(tx, rows[:size]))
             answer.next_before_id = rows[size - 1][0] if len(rows) > size else 0
             return answer
@@ -161,6 +104,31 @@ class Records:
             return found
 
         return await self._database.transaction(work)
+
+
+async def _page(tx: Transaction, request: pb.FindArtifactRecordsRequest) -> tuple[list[Row], int]:
+    """The rows of a page, and one more where there is another page; and the page's size."""
+    among, many = await holders(tx, request)
+    if among is not None:
+        return await _of_few(tx, request, among)
+    pipelines = await _pipelines(tx, request)
+    by = many[0] if many and pipelines is None and not request.pipeline_name else None
+    text, params, size = query_of(request, pipelines, by)
+    return await tx.fetch(text, params), size
+
+
+async def _of_few(tx: Transaction, request: pb.FindArtifactRecordsRequest, among: Set[int]) -> tuple[list[Row], int]:
+    """Of these artifacts, some at a time: most often the first ones fill the page."""
+    text, params, size = query_of(request)
+    text = text.replace("a.id < %(before)s", "a.id = ANY(%(among)s::bigint[])")
+    ids = sorted((one for one in among if one < params["before"]), reverse=True)
+    found: list[Row] = []
+    step = 2 * (size + 1)
+    for start in range(0, len(ids), step):
+        found += await tx.fetch(text, {**params, "among": ids[start : start + step]})
+        if len(found) > size:
+            break
+    return found[: size + 1], size
 
 
 async def _pipelines(tx: Transaction, request: pb.FindArtifactRecordsRequest) -> list[int] | None:

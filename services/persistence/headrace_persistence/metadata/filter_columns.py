@@ -66,6 +66,13 @@ PROPERTIES: Final = (
     " WHERE p.kind = {kind} AND p.node = n.id AND p.custom = {custom} AND p.name = {name}"
 )
 LED: Final = 64  # characters of a text that the index of properties holds
+RANGES: Final[Mapping[str, tuple[str, ...]]] = {"=": (">=", "<=")}
+# What the indexes of values find, and how a value is written for them not to be used.
+INDEXED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "int_value": (("=", "<", "<=", ">", ">="), "+ 0"),
+    "double_value": (("=", "<", "<=", ">", ">="), "+ 0"),
+    "string_value": (("=",), "|| ''"),
+}
 PROBED: Final = (
     "SELECT p.node AS id FROM platform.metadata_properties p"
     " WHERE p.kind = {kind} AND p.custom = {custom} AND p.name = {name}"

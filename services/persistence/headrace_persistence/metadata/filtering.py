@@ -44,12 +44,14 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A query for the ids of all nodes that can fit, by an index: where it finds few, only those need to be looked at. `answers`:
-    the alias of which it says all that the filter asks.
+    the alias of which it says all that the filter asks. `walk`: the same as a condition on the property's rows `w`, for where it
+    finds many.
     """
 
     text: str
     params: dict[str, Any]
     answers: frozenset[str] = frozenset()
+    walk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +127,36 @@ def _all(parts: Sequence[str]) -> str:
 
 
 def _probes(kind: Kind, conjuncts: Sequence[Any], prefix: str) -> Iterator[Probe]:
-    """For comparisons with literals: of a property, or of what something connected is known by."""
+    """For comparisons with literals: all that is asked of a property together, or of what something connected is known by."""
+    properties: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
     aliases: set[str] = set()
     for number, one in enumerate(conjuncts):
-        if one.data != "compared" or one.children[0].data != "column":
-            continue
-        left, operator, right = one.children
-        if (right.children[1] if right.data == "signed" else right).data not in ("integer", "float", "string"):
-            continue
-        words = _path(left.children[0])
-        named = f"{prefix}p{number}_"
+        bounds = list(_bounds(one))
+        words = _path(one.children[0].children[0]) if bounds else [""]
         if words[0] in fc.PREFIXES:
-            compiler = _Compiler(kind, named)
-            if text := _probe_property(compiler, words, str(operator), compiler.part(right)):
-                yield Probe(text, compiler.params)
-        elif operator == "=" and words[1:] and words[1] in fc.KNOWN_BY and words[0] not in aliases:
+            properties.setdefault(tuple(words), []).extend(bounds)
+        elif words[1:] and words[1] in fc.KNOWN_BY and bounds[0][0] == "=" and words[0] not in aliases:
             aliases.add(words[0])
             if (near := fc.neighbour(kind, words[0])) is not None:
-                yield _probe_neighbour(kind, near, words[0], conjuncts, named)
+                yield _probe_neighbour(kind, near, words[0], conjuncts, f"{prefix}p{number}_")
+    for number, (path, bounds) in enumerate(properties.items()):
+        if probe := _probe_property(_Compiler(kind, f"{prefix}q{number}_"), path, bounds):
+            yield probe
+
+
+def _bounds(tree: Any) -> Iterator[tuple[str, Any]]:
+    """The operators and literals that a condition compares a column with; nothing where it does something else."""
+    if tree.data == "compared":
+        left, operator, right = tree.children
+        bounds = [(str(operator), right)]
+    elif tree.data == "between":
+        left, low, high = tree.children
+        bounds = [(">=", low), ("<=", high)]
+    else:
+        return
+    literals = [one.children[1] if one.data == "signed" else one for _, one in bounds]
+    if left.data == "column" and all(one.data in ("integer", "float", "string") for one in literals):
+        yield from bounds
 
 
 def _probe_neighbour(kind: Kind, near: fc.Neighbour, alias: str, conjuncts: Sequence[Any], prefix: str) -> Probe:
@@ -154,15 +168,25 @@ def _probe_neighbour(kind: Kind, near: fc.Neighbour, alias: str, conjuncts: Sequ
     return Probe(text, compiler.params, frozenset({alias} if whole else ()))
 
 
-def _probe_property(compiler: _Compiler, words: list[str], operator: str, value: _Part) -> str:
-    custom, name, column = words[0] == "custom_properties", words[1], words[2]
-    indexed = column in ("int_value", "double_value") and operator in ("=", "<", "<=", ">", ">=")
-    if not (indexed or (column == "string_value" and operator == "=")) or name in fc.MADE[compiler.kind.number]:
-        return ""
+def _probe_property(compiler: _Compiler, words: Sequence[str], bounds: Sequence[tuple[str, Any]]) -> Probe | None:
+    """Numbers are read in the order of their index, whatever is estimated; what `walk` says no index of values has."""
+    custom, name, column = str(words[0] == "custom_properties").lower(), words[1], words[2]
+    operators, unchanged = fc.INDEXED.get(column, ((), ""))
+    found = [(operator, compiler.part(value).sql) for operator, value in bounds if operator in operators]
+    if not found or name in fc.MADE[compiler.kind.number]:
+        return None
     named = compiler.parameter(name, STRING).sql
-    text = fc.PROBED.format(kind=compiler.kind.number, custom=str(custom).lower(), name=named)
-    exactly = f" AND left(p.string_value, {fc.LED}) = left({value.sql}, {fc.LED})" if column == "string_value" else ""
-    return f"{text} AND p.{column} {operator} {value.sql}{exactly}"
+    text = fc.PROBED.format(kind=compiler.kind.number, custom=custom, name=named)
+    if column == "string_value":
+        text += "".join(
+            f" AND p.string_value = {value} AND left(p.string_value, {fc.LED}) = left({value}, {fc.LED})"
+            for _, value in found
+        )
+    else:  # with = there would be no order
+        ranges = [(one, value) for operator, value in found for one in fc.RANGES.get(operator, (operator,))]
+        text += "".join(f" AND p.{column} {one} {value}" for one, value in ranges) + f" ORDER BY p.{column}"
+    walk = "".join(f" AND (w.{column} {unchanged} {operator} {value}) IS TRUE" for operator, value in found)
+    return Probe(text, compiler.params, walk=f" AND w.custom = {custom} AND w.name = {named}{walk}")
 
 
 @dataclass(slots=True)

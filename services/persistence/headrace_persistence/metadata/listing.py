@@ -59,9 +59,10 @@ def asked(
     only: Only | None = None,
     most: int | None = None,
     known: frozenset[str] = frozenset(),
+    by: Probe | None = None,
 ) -> Asked:
     """The query for OPTIONS (None: everything, up to MOST) of the nodes that ONLY names. KNOWN: what is connected with the nodes
-    and need not be asked for, as ONLY has the ids of all that fit it.
+    and need not be asked for, as ONLY has the ids of all that fit it. BY: a property of theirs, by way of which they are walked.
     """
     only = only or Only()
     params: dict[str, Any] = {"kind": kind.number, "limit": None, **(only.params or {})}
@@ -86,7 +87,13 @@ def asked(
         than = ">" if options.order_by_field.is_asc else "<"
         where += f" AND (/*place*/, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
     direction = "ASC" if options.order_by_field.is_asc else "DESC"
-    return Asked(_text(kind, sort, direction, where, only.sources), params, size, options, fits.probes)
+    text = _text(kind, sort, direction, where, only.sources) if by is None else _walk(by, direction, where)
+    return Asked(text, params | (by.params if by else {}), size, options, fits.probes)
+
+
+def walkable(options: ms.ListOperationOptions | None, only: Only | None) -> bool:
+    """Whether a property's rows have the order that is asked for, and the nodes come from no view of their own."""
+    return options is not None and options.order_by_field.field == _FIELD.ID and not (only and only.sources)
 
 
 def among(only: Only | None, ids: Sequence[int]) -> Only:
@@ -135,6 +142,11 @@ def _text(kind: Kind, sort: str, direction: str, where: str, sources: Mapping[st
             parts.append(f"({one.replace('platform.seen_nodes n', f'platform.{name} n{changed}', 1)})")
     order = f"ORDER BY place {direction}, id {direction} LIMIT %(limit)s"
     return f"SELECT id, place FROM ({' UNION ALL '.join(parts)}) AS found {order}"  # noqa: S608  # fragments of ours; every value is a parameter
+
+
+def _walk(by: Probe, direction: str, where: str) -> LiteralString:
+    text = SQL["walk_metadata_property"].replace("/*where*/", by.walk + where.replace("/*place*/", "w.node"))
+    return text.replace("/*direction*/ ASC", direction)
 
 
 def _ways(source: str, sort: str) -> Sequence[tuple[str, str, str]]:

@@ -1,4 +1,6 @@
-"""One page of ids: the probes of a filter first, which are quick, then the list among what they found, where that is little."""
+"""One page of ids: the probes of a filter first, which are quick, then the list among what they found, where that is little, or
+by way of a property of which they found much.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headrace_persistence.metadata import listing
+from headrace_persistence.metadata.filtering import Probe
 from headrace_persistence.metadata.kinds import Kind
 from headrace_persistence.metadata.listing import Asked, Only
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
@@ -26,10 +29,15 @@ async def page(
         among = await _few(tx, only.ids, only.params or {})
         only = only if among is None else None  # they are all that ONLY names
     known: set[str] = set()
+    many: list[Probe] = []
     for probe in asked.probes:
         if among != set() and (ids := await _few(tx, probe.text, probe.params)) is not None:
             among = ids if among is None else among & ids
             known |= probe.answers
+        elif probe.walk and among is None:
+            many.append(probe)
+    if among is None and many and listing.walkable(options, only):
+        asked = listing.asked(kind, options, only, by=many[0])
     if among is not None:
         if not among:
             return asked, []

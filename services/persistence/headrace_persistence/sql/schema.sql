@@ -429,9 +429,12 @@ CREATE TABLE platform.metadata_properties (
     other bytea,  -- a serialised Value that holds a struct or a message
     PRIMARY KEY (kind, node, custom, name)
 );
-CREATE INDEX metadata_properties_int ON platform.metadata_properties (kind, name, int_value) WHERE int_value IS NOT NULL;
+CREATE INDEX metadata_properties_named ON platform.metadata_properties (kind, name, node);
+CREATE INDEX metadata_properties_int ON platform.metadata_properties (kind, name, int_value) INCLUDE (custom, node)
+    WHERE int_value IS NOT NULL;
 CREATE INDEX metadata_properties_string ON platform.metadata_properties (kind, name, left(string_value, 64)) WHERE string_value IS NOT NULL;
-CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, name, double_value) WHERE double_value IS NOT NULL;
+CREATE INDEX metadata_properties_double ON platform.metadata_properties (kind, name, double_value) INCLUDE (custom, node)
+    WHERE double_value IS NOT NULL;
 CREATE INDEX metadata_properties_text ON platform.metadata_properties (name, left(string_value, 500))
     WHERE made AND kind = 1 AND string_value IS NOT NULL AND length(name) <= 200;
 
@@ -487,7 +490,7 @@ CREATE TABLE platform.pipeline_contexts (
     created_at_us bigint NOT NULL
 );
 
--- The pipelines whose runs read or wrote an artifact, to list artifacts by; and the namespaces that a pipeline ran in.
+-- The pipelines whose runs read or wrote an artifact, to list artifacts by; and the namespaces and experiments that a pipeline ran in.
 CREATE TABLE platform.artifact_uses (
     pipeline bigint NOT NULL,  -- of pipeline_contexts
     artifact bigint NOT NULL,
@@ -498,6 +501,11 @@ CREATE TABLE platform.pipeline_namespaces (
     namespace text COLLATE "C" NOT NULL,
     pipeline bigint NOT NULL,
     PRIMARY KEY (namespace, pipeline)
+);
+CREATE TABLE platform.pipeline_experiments (
+    experiment_id text COLLATE "C" NOT NULL,
+    pipeline bigint NOT NULL,  -- of pipeline_contexts
+    PRIMARY KEY (experiment_id, pipeline)
 );
 
 -- The executions of a pipeline's context, in the order of their ids, which that of runs is not; those of roots are its runs.

@@ -93,7 +93,11 @@ class Inbox:
         event = ev.Event(seq=1, time_us=now_us, run_created=ev.RunCreated(resumed_from=new.resume.run_id))
         if row["pipeline_name"]:
             name = row["pipeline_name"][:LONGEST_NAME]
-            context = {"name": name, "namespace": row["namespace"], "created_at_us": now_us}
+            context = {
+                "name": name,
+                "created_at_us": now_us,
+                **{key: row[key] for key in ("namespace", "experiment_id")},
+            }
             await tx.execute(SQL["insert_pipeline_context"], context)
         places = sorted(set(_places(new)))
         if places:

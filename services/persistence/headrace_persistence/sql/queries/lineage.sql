@@ -17,6 +17,19 @@ WHERE a.id < %(before)s AND EXISTS (
 ) /*where*/
 ORDER BY a.id DESC LIMIT %(limit)s;
 
+-- name: list_artifacts_by
+-- The same by way of metadata that many have: the first marked place is filled for the artifact, the last for its metadata.
+SELECT a.id, a.payload, a.created_at_us FROM platform.metadata_properties w
+CROSS JOIN LATERAL (
+    SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a
+    WHERE a.id = w.node AND EXISTS (
+        SELECT FROM platform.links l JOIN platform.runs r ON r.id = l.run AND NOT r.delete_pending
+        WHERE l.artifact = a.id /*link*/ OFFSET 0
+    ) /*where*/ OFFSET 0
+) AS a
+WHERE w.kind = 1 AND w.custom AND w.made AND w.node < %(before)s /*walked*/
+ORDER BY w.node DESC LIMIT %(limit)s;
+
 -- name: list_artifacts_written
 -- The same of those that a run wrote.
 SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a
@@ -31,6 +44,10 @@ ORDER BY a.id DESC LIMIT %(limit)s;
 -- name: pipelines_in_namespace
 -- The pipelines that ran in a namespace, as far as they are few.
 SELECT n.pipeline FROM platform.pipeline_namespaces n WHERE n.namespace = %(namespace)s ORDER BY n.pipeline LIMIT %(most)s;
+
+-- name: pipelines_in_experiment
+-- The same of an experiment.
+SELECT e.pipeline FROM platform.pipeline_experiments e WHERE e.experiment_id = %(experiment_id)s ORDER BY e.pipeline LIMIT %(most)s;
 
 -- name: artifact_records
 -- Artifacts by number.
@@ -183,11 +200,10 @@ WHERE r.run_id = ANY(%(run_ids)s::text[]) AND NOT r.delete_pending
 ORDER BY r.id DESC LIMIT %(most)s;
 
 -- name: compared_newest
--- The newest runs of an experiment, or of all.
+-- The newest runs of an experiment, of a namespace, which the marked place names, or of all; each has an index in this order.
 SELECT r.id FROM platform.runs r
-WHERE NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
-ORDER BY r.id DESC LIMIT %(most)s;
+WHERE NOT r.delete_pending /*scope*/
+ORDER BY r.created_at_us DESC, r.run_id DESC LIMIT %(most)s;
 
 -- name: compared_of_pipeline
 -- The newest runs of a pipeline, as the index of its names has them.
@@ -197,22 +213,52 @@ WHERE left(r.pipeline_name, 200) = left(%(pipeline_name)s::text, 200) AND r.pipe
     AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
 ORDER BY r.id DESC LIMIT %(most)s;
 
--- name: compared_scope
--- The runs of an experiment or namespace, as far as they are few.
-SELECT r.id FROM platform.runs r
-WHERE NOT r.delete_pending AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-    AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
-LIMIT %(most)s;
-
 -- name: compared_best_among
 -- Of some runs those whose figure of a name is the largest (sign 1) or smallest (-1), by that figure.
 SELECT l.run
-FROM platform.links l
-JOIN platform.tasks t ON t.run = l.run AND t.id = l.task AND t.kind = 1
-JOIN platform.metadata_properties p ON p.kind = 1 AND p.node = l.artifact AND p.custom AND p.made AND p.name = %(sort_by)s
-WHERE l.run = ANY(%(runs)s::bigint[]) AND l.direction = 2 AND p.double_value <> 'NaN'
+FROM unnest(%(runs)s::bigint[]) AS r (id)
+CROSS JOIN LATERAL (
+    SELECT l.run, l.task, p.double_value
+    FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT p.double_value FROM platform.metadata_properties p
+        WHERE p.kind = 1 AND p.node = l.artifact AND p.custom AND p.made AND p.name = %(sort_by)s AND p.double_value <> 'NaN'
+        OFFSET 0
+    ) AS p
+    WHERE l.run = r.id AND l.direction = 2
+    OFFSET 0
+) AS l
+WHERE EXISTS (SELECT FROM platform.tasks t WHERE t.run = l.run AND t.id = l.task AND t.kind = 1 OFFSET 0)
 GROUP BY l.run
-ORDER BY max(p.double_value * %(sign)s::float8) DESC, l.run DESC LIMIT %(most)s;
+ORDER BY max(l.double_value * %(sign)s::float8) DESC, l.run DESC LIMIT %(most)s;
+
+-- name: best_figures_of_pipelines
+-- Figures of a name of some pipelines, the best first.
+SELECT f.value, f.artifact
+FROM unnest(%(pipelines)s::bigint[]) AS s (pipeline)
+CROSS JOIN LATERAL (
+    SELECT f.value, f.artifact FROM platform.pipeline_figures f
+    WHERE f.pipeline = s.pipeline AND f.name = %(sort_by)s
+    ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s
+) AS f
+ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s;
+
+-- name: runs_of_figures
+-- Of artifacts that have figures the newest runs that put them out.
+SELECT f.value, w.run
+FROM unnest(%(values)s::float8[], %(artifacts)s::bigint[]) AS f (value, artifact)
+CROSS JOIN LATERAL (
+    SELECT l.run FROM platform.links l
+    CROSS JOIN LATERAL (
+        SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
+        WHERE t.run = l.run AND t.id = l.task AND t.kind = 1
+            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+            AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
+        OFFSET 0
+    ) AS t
+    WHERE l.artifact = f.artifact AND l.direction = 2
+    ORDER BY l.task DESC LIMIT %(most)s
+) AS w;
 
 -- name: compared_best_of_pipeline
 -- Figures of a name of a pipeline's runs, the best first, of each artifact that has it the newest runs that put it out.

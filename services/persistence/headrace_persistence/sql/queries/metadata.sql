@@ -62,6 +62,17 @@ WHERE n.kind = %(kind)s /*where*/
 ORDER BY place /*direction*/ ASC, id /*direction*/ ASC
 LIMIT %(limit)s;
 
+-- name: walk_metadata_property
+-- A page of the nodes that have a property, by way of it: for values that many have. The comments are filled as in the query before.
+SELECT n.id, w.node AS place FROM platform.metadata_properties w
+CROSS JOIN LATERAL (
+    SELECT n.kind, n.id, n.type, n.type_name, n.name, n.uri, n.state, n.external_id, n.created_ms, n.updated_ms
+    FROM platform.seen_nodes n WHERE n.kind = %(kind)s AND n.id = w.node OFFSET 0
+) AS n
+WHERE w.kind = %(kind)s /*where*/
+ORDER BY w.node /*direction*/ ASC
+LIMIT %(limit)s;
+
 -- name: metadata_nodes
 -- Nodes by id, in the order of their ids.
 SELECT n.id, n.type, n.type_name, n.name, n.uri, n.state, n.external_id, n.created_ms, n.updated_ms, n.made
@@ -276,11 +287,13 @@ SELECT p.id FROM platform.pipeline_contexts p WHERE p.id = %(id)s;
 WITH made AS (
     INSERT INTO platform.pipeline_contexts (name, created_at_us) VALUES (%(name)s, %(created_at_us)s)
     ON CONFLICT (name) DO NOTHING RETURNING id
-)
-INSERT INTO platform.pipeline_namespaces (namespace, pipeline)
-SELECT %(namespace)s, id FROM (
+), known AS (
     SELECT id FROM made UNION ALL SELECT id FROM platform.pipeline_contexts WHERE name = %(name)s
-) AS known
+), in_experiment AS (
+    INSERT INTO platform.pipeline_experiments (experiment_id, pipeline) SELECT %(experiment_id)s, id FROM known
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO platform.pipeline_namespaces (namespace, pipeline) SELECT %(namespace)s, id FROM known
 ON CONFLICT DO NOTHING;
 
 -- name: delete_metadata_of_artifacts
