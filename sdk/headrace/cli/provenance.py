@@ -9,7 +9,7 @@ from typing import Any
 
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
-from headrace.cli import parsing, results
+from headrace.cli import arguments, results
 from headrace.display.screen import say, style_of
 from headrace.display.texts import Style, fit, one_line
 from headrace.models import Artifact
@@ -27,7 +27,7 @@ async def listed(client: Calls, options: argparse.Namespace, run_id: str) -> int
         digest=options.digest,
         pipeline=options.pipeline,
         run_id=run_id,
-        metadata=parsing.metadata(options.metadata),
+        metadata=arguments.metadata(options.metadata),
         limit=options.limit,
     )
     if options.output != "text":

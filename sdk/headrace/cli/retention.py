@@ -14,13 +14,13 @@ from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
 from headrace.api.retention import AsyncRetention
 from headrace.cli import results
+from headrace.cli.arguments import UNITS, seconds
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
 from headrace.errors import BadInput
 from headrace.retention import Erasure, Going, Kept, Policy, RetentionPlan
 
-UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 NOTHING: Final = "no policies: everything is kept; `headrace retention set runs 90d` sets one"
 
 
@@ -179,8 +179,8 @@ def limits(text: str) -> tuple[timedelta | None, int | None]:
     for part in text.split(","):
         if part.isdecimal() and count is None:
             count = int(part)
-        elif (seconds := _seconds(part)) is not None and age is None:
-            age = timedelta(seconds=seconds)
+        elif (found := seconds(part)) is not None and age is None:
+            age = timedelta(seconds=found)
         else:
             raise BadInput(
                 f"{text}: {part!r} is neither an age such as 90d nor a number; `keep` keeps all, `none` says nothing here"
@@ -188,22 +188,14 @@ def limits(text: str) -> tuple[timedelta | None, int | None]:
     return age, count
 
 
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text[:-1]) * UNITS[text[-1:]]
-    except (ValueError, KeyError):
-        return None
-    return seconds if 0 <= seconds < 1e11 else None
-
-
 def shown_age(age: timedelta) -> str:
     """In its largest unit."""
-    seconds = age.total_seconds()
+    total = age.total_seconds()
     for unit in "dhm":
-        number, rest = divmod(seconds, UNITS[unit])
+        number, rest = divmod(total, UNITS[unit])
         if number and not rest:
             return f"{int(number)}{unit}"
-    return f"{seconds:g}s"
+    return f"{total:g}s"
 
 
 def policy_line(one: Policy) -> str:

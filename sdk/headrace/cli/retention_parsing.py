@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from typing import Any
 
+from headrace.cli.arguments import limit
+from headrace.cli.options import actions, connection
 from headrace.retention import KINDS
 
-Adding = Callable[[argparse.ArgumentParser], None]
 
-
-def add_retention(verbs: Any, connection: Adding) -> None:
+def add_retention(verbs: Any) -> None:
     """show, set, plan, run."""
-    actions = verbs.add_parser("retention", help="how long runs and what they leave are kept").add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    show = actions.add_parser("show", help="the policies that there are")
-    change = actions.add_parser("set", help="set a policy: for everything, a namespace, or a pipeline there")
+    group = actions(verbs, "retention", "how long runs and what they leave are kept")
+    show = group.add_parser("show", help="the policies that there are")
+    change = group.add_parser("set", help="set a policy: for everything, a namespace, or a pipeline there")
     change.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
     change.add_argument(
         "limits",
@@ -29,24 +25,22 @@ def add_retention(verbs: Any, connection: Adding) -> None:
     change.add_argument(
         "--version", type=int, metavar="NUMBER", help="fail unless this is the version that is there (0: there is none)"
     )
-    plan = actions.add_parser(
-        "plan", help="what would go now, with sizes where they are known, and what is kept by whom"
-    )
-    run = actions.add_parser("run", help="do it now; the platform does it every hour by itself")
+    plan = group.add_parser("plan", help="what would go now, with sizes where they are known, and what is kept by whom")
+    run = group.add_parser("run", help="do it now; the platform does it every hour by itself")
     for one in (show, change, plan, run):
         one.add_argument("--namespace", default="", help="of this one alone (default: all)")
         connection(one)
 
 
-def add_erasing(actions: Any, connection: Adding, limit: Callable[[str], int]) -> None:
+def add_erasing(group: Any) -> None:
     """Of `headrace artifacts`."""
-    erase = actions.add_parser("erase", help="erase one for ever, and with --derived whatever was made of it")
+    erase = group.add_parser("erase", help="erase one for ever, and with --derived whatever was made of it")
     erase.add_argument("artifact", metavar="ARTIFACT", help="its id, number, digest (the newest of several) or URI")
     erase.add_argument("--derived", action="store_true", help="with whatever was made of it, across runs")
     erase.add_argument("--dry-run", action="store_true", help="print what would be erased, and what is out of reach")
     erase.add_argument("--yes", action="store_true", help="do not ask")
     erase.add_argument("--reason", default="", metavar="TEXT", help="kept with the record of who erased what and when")
     connection(erase)
-    listing = actions.add_parser("erasures", help="who erased what and when")
+    listing = group.add_parser("erasures", help="who erased what and when")
     listing.add_argument("--limit", type=limit, default=50, help="how many (default 50; 0 = all)")
     connection(listing)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from headrace.api.calls import Calls
-from headrace.cli import parsing, results
+from headrace.cli import arguments, results
 from headrace.cli.authoring import read, warn
 from headrace.cli.catalog import experiment_id
 from headrace.cli.verbs import find_run
@@ -63,11 +63,11 @@ def resume(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
-    texts, values = parsing.parameters(options.parameter)
+    texts, values = arguments.parameters(options.parameter)
     return {
         "parameters": values,
         "text_parameters": texts,
-        "root_artifacts": {name: located(name, uri) for name, uri in parsing.artifacts(options.artifact).items()},
+        "root_artifacts": {name: located(name, uri) for name, uri in arguments.artifacts(options.artifact).items()},
         "enable_cache": options.cache,
         "display_name": options.name,
     }

@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-from headrace.cli import _complain, main, parsing
+from headrace.cli import _complain, arguments, main, parsing
 from headrace.cli.results import exit_code
 from headrace.cli.running import located
 from headrace.errors import BadInput, InvalidSpec, NoPlatform, PlatformUnreachable, Problem
@@ -24,7 +24,7 @@ from headrace.finding import checked, find, is_local, platform_up, reachable
 
 def test_parameters():
     given = ["a=1", "b:=1", "c=", "d=x=y", 'e:={"k": [1]}']
-    assert parsing.parameters(given) == ({"a": "1", "c": "", "d": "x=y"}, {"b": 1, "e": {"k": [1]}})
+    assert arguments.parameters(given) == ({"a": "1", "c": "", "d": "x=y"}, {"b": 1, "e": {"k": [1]}})
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_parameters():
 )
 def test_wrong_parameters(given, sentence):
     with pytest.raises(BadInput) as caught:
-        parsing.parameters(given)
+        arguments.parameters(given)
     assert str(caught.value).startswith(sentence)
 
 
 def test_artifacts():
-    assert parsing.artifacts(["data=s3://b/k=v"]) == {"data": "s3://b/k=v"}
+    assert arguments.artifacts(["data=s3://b/k=v"]) == {"data": "s3://b/k=v"}
     with pytest.raises(BadInput, match="-a data=: expected name=uri"):
-        parsing.artifacts(["data="])
+        arguments.artifacts(["data="])
     with pytest.raises(BadInput, match="-a d is given twice"):
-        parsing.artifacts(["d=x://a", "d=x://b"])
+        arguments.artifacts(["d=x://a", "d=x://b"])
 
 
 def test_artifacts_by_path(tmp_path):

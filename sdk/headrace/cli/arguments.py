@@ -1,0 +1,96 @@
+"""Values on the command line: those of -p, -a and --metadata, numbers and ages. Pure; called by the grammar and by the verbs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from headrace.errors import BadInput
+
+UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def limit(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of them; give one from 1 up, or 0 for all")
+    return number
+
+
+def age(text: str) -> float:
+    """Seconds, more than none."""
+    found = seconds(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text} is no age; give a number and a unit, such as 30m, 12h or 7d")
+    return found
+
+
+def seconds(text: str) -> float | None:
+    """Of an age such as 90d; None: it is none."""
+    try:
+        found = float(text[:-1]) * UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        return None
+    return found if 0 <= found < 1e11 else None
+
+
+def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:
+    """`name=value` → texts, `name:=json` → values; a name given twice or without a value is BadInput."""
+    texts: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        typed = name.endswith(":")
+        name = name.removesuffix(":")
+        if not equals or not name:
+            raise BadInput(f"-p {one}: expected name=value, or name:=json")
+        if name in texts or name in values:
+            raise BadInput(f"-p {name} is given twice")
+        if typed:
+            try:
+                values[name] = json.loads(value)
+            except ValueError as wrong:
+                raise BadInput(f"-p {name}:= is not JSON: {wrong}") from None
+            except RecursionError:
+                raise BadInput(f"-p {name}:= is nested too deep: a value has at most 100 levels") from None
+        else:
+            texts[name] = _sendable("-p", name, value)
+    return texts, values
+
+
+def metadata(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` → values as they are written."""
+    found: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--metadata {one}: expected name=value")
+        found[name] = _sendable("--metadata", name, value)
+    return found
+
+
+def artifacts(given: Sequence[str]) -> dict[str, str]:
+    """`name=uri` → URIs."""
+    uris: dict[str, str] = {}
+    for one in given:
+        name, equals, uri = one.partition("=")
+        if not equals or not name or not uri:
+            raise BadInput(f"-a {one}: expected name=uri")
+        if name in uris:
+            raise BadInput(f"-a {name} is given twice")
+        uris[name] = _sendable("-a", name, uri)
+    return uris
+
+
+def _sendable(option: str, name: str, value: str) -> str:
+    """Arguments that are no UTF-8 reach us with lone surrogates, which no message can hold."""
+    try:
+        f"{name}{value}".encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{option} {name!a} is not UTF-8 text; give other bytes by a file") from None
+    return value
