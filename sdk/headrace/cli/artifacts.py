@@ -11,36 +11,53 @@ from typing import Any
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
-from headrace.cli import provenance, results, retention
+from headrace.cli import erasing, provenance, results
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
 from headrace.errors import BadInput, HeadraceError, NotFound
 from headrace.models import Artifact, Run
+from headrace.provenance import ArtifactRecord
 
 
 async def artifacts(client: Calls, options: argparse.Namespace) -> int:
     """What the action says."""
-    if options.action == "diff":
-        return await provenance.diff(client, options)
-    if options.action in ("erase", "erasures"):
-        return await {"erase": retention.erase, "erasures": retention.erasures}[options.action](client, options)
-    if options.action == "list":
-        return await _listed(client, options)
-    run_id, one = await _one(client, options)
-    if options.action == "lineage":
-        return await provenance.lineage(client, options, one.artifact_id)
-    if options.action == "download" and not options.to:
-        options.to = file_name(one)
-    if options.to == "-":
-        return await _copy(AsyncArtifact(client, run_id, one), options)
-    if options.to:
-        made = await AsyncArtifact(client, run_id, one).download(options.to)
-        told = {**artifact_object(one), "path": str(made)}
-        print(f"{made}" if options.output == "text" else results.printed(told, options.output))
+    actions = {
+        "list": _list,
+        "get": _get,
+        "download": _download,
+        "lineage": _lineage,
+        "diff": provenance.diff,
+        "erase": erasing.erase,
+        "erasures": erasing.erasures,
+    }
+    return await actions[options.action](client, options)
+
+
+async def _list(client: Calls, options: argparse.Namespace) -> int:
+    """Of one run, as it has them; with anything to look for, or without a run, as records of their own."""
+    wanted = (options.uri, options.type, options.digest, options.metadata, options.pipeline)
+    run = await find_run(client, options.run) if options.run else None
+    if run is None or any(wanted):
+        return await provenance.listed(client, options, run.run_id if run is not None else "")
+    found = await client.artifacts(run.run_id)
+    if options.output != "text":
+        print(results.printed([artifact_object(one) for one in found], options.output))
         return 0
+    for one in found:
+        print(_line(one))
+    if not found:
+        say("the run's tasks have put out no artifact")
+    return 0
+
+
+async def _get(client: Calls, options: argparse.Namespace) -> int:
+    """Of a run's, its files; of one by itself, who reads and writes it."""
+    if options.to:
+        return await _download(client, options)
     if not options.artifact:
-        return await provenance.shown(client, options, one.artifact_id)
+        return provenance.shown(await _record(client, options.run), options)
+    run_id, one = await _of_run(client, options)
     files = await client.artifact_files(run_id, one)
     told = {**artifact_object(one), "files": [{"name": file.name, "size": file.size} for file in files]}
     if options.output != "text":
@@ -52,28 +69,47 @@ async def artifacts(client: Calls, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _listed(client: Calls, options: argparse.Namespace) -> int:
-    """Of one run, as it has them; with anything to look for, or without a run, as records of their own."""
-    wanted = (options.uri, options.type, options.digest, options.metadata, options.pipeline)
-    run = await find_run(client, options.run) if options.run else None
-    if run is None or any(wanted):
-        return await provenance.listed(client, options, run.run_id if run is not None else "")
-    return _list(await client.artifacts(run.run_id), options)
+async def _download(client: Calls, options: argparse.Namespace) -> int:
+    run_id, one = await _readable(client, options)
+    artifact = AsyncArtifact(client, run_id, one)
+    if options.to == "-":
+        return await _copy(artifact, options.artifact or options.run)
+    made = await artifact.download(options.to or file_name(one))
+    told = {**artifact_object(one), "path": str(made)}
+    print(f"{made}" if options.output == "text" else results.printed(told, options.output))
+    return 0
 
 
-async def _one(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
-    """The artifact that is named by RUN TASK/NAME, or by itself; with the run of the task that made it."""
+async def _lineage(client: Calls, options: argparse.Namespace) -> int:
     if options.artifact:
-        run = await _run_of(client, options)
-        return run.run_id, _named(options.artifact, await client.artifacts(run.run_id), run.run_id)
-    record = await AsyncArtifacts(client.connection).get(options.run)
+        _, one = await _of_run(client, options)
+    else:
+        one = (await _record(client, options.run)).artifact
+    return await provenance.lineage(client, options, one.artifact_id)
+
+
+# ---- which one
+
+
+async def _readable(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
+    """With the run through which its content is read."""
+    if options.artifact:
+        return await _of_run(client, options)
+    record = await _record(client, options.run)
     if record.made_by is None:
-        if options.action == "download" or options.to:
-            raise NotFound(
-                f"no run that is still there made {options.run}; read it where it lies: {record.artifact.uri}"
-            )
-        return "", record.artifact
+        raise NotFound(f"no run that is still there made {options.run}; read it where it lies: {record.artifact.uri}")
     return record.made_by.run_id, record.artifact
+
+
+async def _record(client: Calls, named: str) -> ArtifactRecord:
+    """The artifact that is named by itself."""
+    return await AsyncArtifacts(client.connection).get(named)
+
+
+async def _of_run(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
+    """The artifact that is named by RUN TASK/NAME."""
+    run = await _run_of(client, options)
+    return run.run_id, _named(options.artifact, await client.artifacts(run.run_id), run.run_id)
 
 
 async def _run_of(client: Calls, options: argparse.Namespace) -> Run:
@@ -81,14 +117,18 @@ async def _run_of(client: Calls, options: argparse.Namespace) -> Run:
     try:
         return await find_run(client, options.run)
     except (BadInput, NotFound):
-        try:
-            await AsyncArtifacts(client.connection).get(options.run)
-        except HeadraceError:
-            pass
-        else:
-            sentence = f"{options.run} is an artifact, which needs no TASK/NAME; where it goes is said by --to"
-            raise BadInput(f"{sentence} {options.artifact}") from None
-        raise
+        if not await _is_artifact(client, options.run):
+            raise
+    sentence = f"{options.run} is an artifact, which needs no TASK/NAME; where it goes is said by --to"
+    raise BadInput(f"{sentence} {options.artifact}")
+
+
+async def _is_artifact(client: Calls, named: str) -> bool:
+    try:
+        await _record(client, named)
+    except HeadraceError:
+        return False
+    return True
 
 
 def file_name(one: Artifact) -> str:
@@ -97,10 +137,10 @@ def file_name(one: Artifact) -> str:
     return name if name not in ("", ".", "..") and "\0" not in name else one.name or "artifact"
 
 
-async def _copy(artifact: AsyncArtifact, options: argparse.Namespace) -> int:
+async def _copy(artifact: AsyncArtifact, named: str) -> int:
     files = await artifact.files()
     if [file.name for file in files] != [""]:
-        raise BadInput(f"{options.artifact} is a folder of {len(files)} files; give --to a path, not -")
+        raise BadInput(f"{named} is a folder of {len(files)} files; give --to a path, not -")
     async for part in artifact.stream():
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
@@ -119,17 +159,6 @@ def artifact_object(one: Artifact) -> dict[str, Any]:
         "digest": one.digest,
         "metadata": dict(one.metadata),
     }
-
-
-def _list(found: Sequence[Artifact], options: argparse.Namespace) -> int:
-    if options.output != "text":
-        print(results.printed([artifact_object(one) for one in found], options.output))
-        return 0
-    for one in found:
-        print(_line(one))
-    if not found:
-        say("the run's tasks have put out no artifact")
-    return 0
 
 
 def _line(one: Artifact) -> str:

@@ -125,7 +125,6 @@ def _one_artifact(group: Any, name: str, text: str) -> None:
         ways.add_argument("--up", action="store_true", help="what it was made of alone")
         ways.add_argument("--down", action="store_true", help="what was made of it alone")
         one.add_argument("--hops", type=int, default=0, help="how many tasks away (default 5)")
-        one.set_defaults(to="")
     else:
         one.add_argument("--to", metavar="PATH", default="", help="the file or folder to make; - for standard output")
     connection(one)

@@ -40,9 +40,8 @@ async def listed(client: Calls, options: argparse.Namespace, run_id: str) -> int
     return 0
 
 
-async def shown(client: Calls, options: argparse.Namespace, named: str) -> int:
+def shown(one: ArtifactRecord, options: argparse.Namespace) -> int:
     """One, with who reads and writes it."""
-    one = await AsyncArtifacts(client.connection).get(named)
     if options.output != "text":
         uses = [use_object(use) for use in one.uses]
         print(results.printed({**record_object(one), "uses": uses}, options.output))
