@@ -107,4 +107,4 @@ def test_a_wrong_kind_and_an_unknown_run_are_sentences(platform: Platform) -> No
     wrong = command(platform, "--kind", "task_ended")
     assert (wrong.returncode, "'task_ended' is no kind of event" in wrong.stderr) == (2, True), wrong.stderr
     unknown = command(platform, "0197c3a8-0000-7000-8000-000000000000", "--json")
-    assert (unknown.returncode, "not found" in unknown.stderr) == (2, True), unknown.stderr
+    assert (unknown.returncode, "there is no run 0197c3a8" in unknown.stderr) == (2, True), unknown.stderr

@@ -354,6 +354,18 @@ class RunCalls:
 
         return await self._run("Get", run_query_pb2.GetRunRequest(run_id=run_id))
 
+    async def beginning(self, prefix: str, *, limit: int) -> list[Run]:
+        """Some of those whose ids begin with PREFIX, which may be without dashes."""
+        from headrace import reading
+        from headrace_protos.v1 import run_query_pb2
+
+        first = _dashed(prefix)
+        page = run_query_pb2.Page(size=limit, sort_field="run_id")
+        page.predicates.add(operation=run_query_pb2.GREATER_THAN_EQUALS, field="run_id", values=[first])
+        page.predicates.add(operation=run_query_pb2.LESS_THAN, field="run_id", values=[first + "g"])  # after any digit
+        request = run_query_pb2.ListRunsRequest(namespace=self._calls.connection.namespace, page=page)
+        return [reading.run(one) for one in (await self._calls.call("List", request)).runs]
+
     async def list(
         self, *, limit: int = 20, experiment_id: str = "", state: str = "", archived: bool | None = None
     ) -> list[Run]:
@@ -415,6 +427,13 @@ class RunCalls:
         from headrace import reading
 
         return reading.run(await self._calls.call(method, request))
+
+
+def _dashed(prefix: str) -> str:
+    """The beginning of a UUID, as it is written."""
+    digits = prefix.replace("-", "")
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(part for part in parts if part)
 
 
 def _reference(run_id: str, artifact: Artifact, given: bool) -> Any:

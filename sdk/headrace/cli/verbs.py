@@ -32,22 +32,23 @@ async def find_run(client: Calls, text: str) -> Run:
             raise NotFound("there are no runs yet; start one with `headrace run FILE`")
         return newest[0]
     wanted = text.lower()
-    if len(wanted) == 36:
-        return await client.runs.get(wanted)
-    if not wanted or set(wanted) - set("0123456789abcdef-"):
+    if not wanted.strip("-") or set(wanted) - set("0123456789abcdef-"):
         raise BadInput(f"{text!r} is no run: give its id, a unique beginning of it, or `latest`")
-    found = [run for run in await client.runs.list(limit=0) if _starts(run.run_id, wanted)]
+    found = [await _whole(client, wanted)] if len(wanted) == 36 else await client.runs.beginning(wanted, limit=5)
     if not found:
         raise NotFound(f"no run's id begins with {text}; `headrace runs list` shows them")
     if len(found) > 1:
         named = ", ".join(run.run_id for run in found[:4])
-        raise BadInput(f"{len(found)} runs' ids begin with {text}: {named}{' …' if len(found) > 4 else ''}")
+        more = " and others" if len(found) > 4 else ""
+        raise BadInput(f"the ids of several runs begin with {text}: {named}{more}; give more of it")
     return found[0]
 
 
-def _starts(run_id: str, wanted: str) -> bool:
-    """Also by the trace id, which is the same without dashes."""
-    return run_id.startswith(wanted) or run_id.replace("-", "").startswith(wanted)
+async def _whole(client: Calls, run_id: str) -> Run:
+    try:
+        return await client.runs.get(run_id)
+    except NotFound:
+        raise NotFound(f"there is no run {run_id}; `headrace runs list` shows them") from None
 
 
 async def list_runs(client: Calls, options: argparse.Namespace) -> int:
