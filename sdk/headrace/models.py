@@ -156,6 +156,7 @@ class Run:
     pipeline_version_id: str = ""
     experiment_id: str = ""
     archived: bool = False
+    pinned: bool = False
     error: Failure | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)

@@ -125,6 +125,7 @@ def run(message: run_query_pb2.Run) -> Run:
         pipeline_version_id=message.pipeline_version_id,
         experiment_id=message.experiment_id,
         archived=message.storage_state == run_store_pb2.ARCHIVED,
+        pinned=message.pinned,
         error=failure(message.error),
         parameters=json.loads(message.parameters_json or "{}"),
         outputs=outputs(message.outputs),

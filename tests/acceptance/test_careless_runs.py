@@ -1,6 +1,10 @@
-"""What people type for a run, on the real platform: parts of ids, other cases, what is no id."""
+"""What people type for a run, on the real platform: parts of ids, other cases, what is no id; and runs deleted by mistake:
+one that goes on, one that is pinned.
+"""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
@@ -8,6 +12,7 @@ from builders.specs import container, pipeline
 from corpus import driving
 from fixtures.platforms import Platform
 from fixtures.records import Records
+from headrace.errors import NotFound
 
 
 def succeeded(platform: Platform) -> str:
@@ -53,3 +58,36 @@ def test_several_runs_are_named(platform: Platform, ended: str) -> None:
     assert (said.code, said.stdout) == (2, "")
     assert said.stderr.startswith(f"headrace: the ids of several runs begin with {ended[:2]}: 0")
     assert said.stderr.endswith("; give more of it\n")
+
+
+def test_deleting_what_goes_on_or_is_pinned_must_be_meant(platform: Platform) -> None:
+    def said(action: str, *options: str) -> driving.Said:
+        return driving.command("runs", action, run_id, *options, "--endpoint", platform.url)
+
+    with Records(platform.url) as client:
+        run_id = client.submit(pipeline("careless-runs").task("train", container(["sleep", "600"])).build()).run_id
+        on = said("delete")
+        assert re.fullmatch(
+            rf"headrace: run {run_id} has not ended \((PENDING|RUNNING)\): `headrace runs terminate {run_id}` ends it, "
+            r"and delete with --force ends it and deletes it\n",
+            on.stderr,
+        )
+        assert said("terminate").code == 0
+        assert client.wait(run_id, timeout=60).state == "CANCELED"
+        assert said("pin").code == 0
+        pinned = said("delete")
+        sentence = f"headrace: run {run_id} is pinned: `headrace runs unpin {run_id}`, or delete it with --force\n"
+        assert (on.code, pinned.code, pinned.stderr) == (2, 2, sentence)
+        assert client.runs.get(run_id).pinned
+        assert said("delete", "--force").stdout == f"{run_id} is deleted\n"
+    again = said("delete")
+    assert (again.code, again.stderr) == (2, f"headrace: there is no run {run_id}; `headrace runs list` shows them\n")
+
+
+def test_a_run_that_goes_on_is_ended_and_deleted_where_that_is_meant(platform: Platform) -> None:
+    with Records(platform.url) as client:
+        run_id = client.submit(pipeline("careless-runs").task("train", container(["sleep", "600"])).build()).run_id
+        said = driving.command("runs", "delete", run_id, "--force", "--endpoint", platform.url)
+        assert (said.code, said.stdout) == (0, f"{run_id} is deleted\n")
+        with pytest.raises(NotFound):
+            client.wait(run_id, timeout=60)

@@ -254,7 +254,8 @@ class RunsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Ends what is running, then deletes the run's rows. Idempotent. Errors: NOT_FOUND.
+        """Ends what is running, then deletes the run's rows, also of a run that is pinned, as KFP's DeleteRun: whoever asks has looked.
+        Idempotent. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -406,7 +406,7 @@ class RunCalls:
         return await self._run("Retry", runs_pb2.RetryRunRequest(run_id=run_id))
 
     async def delete(self, run_id: str) -> None:
-        """End what is running, then delete the run."""
+        """End what is running, then delete the run, also where it is pinned."""
         from headrace_protos.v1 import runs_pb2
 
         await self._calls.call("Delete", runs_pb2.DeleteRunRequest(run_id=run_id))

@@ -89,6 +89,11 @@ class AsyncRun:
         return self._record.archived
 
     @property
+    def pinned(self) -> bool:
+        """Whether retention policies leave it alone; `client.retention.pin` pins it."""
+        return self._record.pinned
+
+    @property
     def error(self) -> Failure | None:
         """Why it failed."""
         return self._record.error
@@ -234,7 +239,7 @@ class AsyncRun:
         return await self.refresh()
 
     async def delete(self) -> None:
-        """End what is running, then delete it; artifacts stay where they are."""
+        """End what is running, then delete it, also where it is pinned; artifacts stay where they are."""
         await self._calls.runs.delete(self.id)
 
     async def _tasks(self) -> Tasks[AsyncTask]:

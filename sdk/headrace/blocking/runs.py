@@ -80,6 +80,11 @@ class Run(Face[AsyncRun]):
         return self._inner.archived
 
     @property
+    def pinned(self) -> bool:
+        """Whether retention policies leave it alone; `client.retention.pin` pins it."""
+        return self._inner.pinned
+
+    @property
     def error(self) -> Failure | None:
         """Why it failed."""
         return self._inner.error
@@ -218,7 +223,7 @@ class Run(Face[AsyncRun]):
         return self if found is self._inner else Run(found, self._runner)
 
     def delete(self) -> None:
-        """End what is running, then delete it; artifacts stay where they are."""
+        """End what is running, then delete it, also where it is pinned; artifacts stay where they are."""
         self._runner.run(self._inner.delete())
 
     def _repr_html_(self) -> str:

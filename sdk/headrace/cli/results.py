@@ -52,6 +52,7 @@ def run_object(run: Run) -> dict[str, Any]:
         "display_name": run.display_name,
         "state": run.state,
         "archived": run.archived,
+        "pinned": run.pinned,
         "experiment_id": run.experiment_id,
         "resumed_from": run.resumed_from,
         "error": _error_object(run.error),

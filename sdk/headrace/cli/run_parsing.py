@@ -113,11 +113,13 @@ def add_runs(verbs: Any) -> None:
         help="let exit tasks of what is going on run first; without it a second time, they are ended too",
     )
     about_run(terminate)
+    delete = runs.add_parser("delete", help="delete a run; what it put out stays, see `headrace retention`")
+    delete.add_argument("--force", action="store_true", help="also one that goes on, which is ended, or that is pinned")
+    about_run(delete)
     for name, text in (
         ("retry", "run again what failed"),
         ("archive", "take a run out of lists that hide archived ones"),
         ("unarchive", "bring it back"),
-        ("delete", "end and delete a run; what it put out stays, see `headrace retention`"),
         ("pin", "keep a run whatever the retention policies say"),
         ("unpin", "let them take it"),
     ):

@@ -13,7 +13,7 @@ from headrace.api.calls import Calls
 from headrace.api.catalog import Catalog
 from headrace.cli import results
 from headrace.display.screen import say, style_of
-from headrace.errors import BadInput, NotFound
+from headrace.errors import BadInput, NotFound, WrongState
 from headrace.models import Run
 
 Verb = Callable[[Calls, argparse.Namespace], Awaitable[int]]
@@ -106,7 +106,10 @@ async def archive(client: Calls, options: argparse.Namespace) -> int:
 
 
 async def delete(client: Calls, options: argparse.Namespace) -> int:
+    """Nothing brings it back: what goes on, or is pinned, only where that is said."""
     run = await find_run(client, options.run)
+    if not options.force:
+        _refuse(run)
     await client.runs.delete(run.run_id)
     print(
         results.printed({"run_id": run.run_id}, options.output)
@@ -114,6 +117,16 @@ async def delete(client: Calls, options: argparse.Namespace) -> int:
         else f"{run.run_id} is deleted"
     )
     return 0
+
+
+def _refuse(run: Run) -> None:
+    """Unless it may go without a word more."""
+    if not run.ended:
+        way = f"`headrace runs terminate {run.run_id}` ends it, and delete with --force ends it and deletes it"
+        raise WrongState(f"run {run.run_id} has not ended ({run.state}): {way}")
+    if run.pinned:
+        way = f"`headrace runs unpin {run.run_id}`, or delete it with --force"
+        raise WrongState(f"run {run.run_id} is pinned: {way}")
 
 
 def _told(run: Run, options: argparse.Namespace) -> int:
