@@ -18,7 +18,7 @@ from corpus import driving
 from corpus.viewing import local_path
 from fixtures.platforms import Platform
 from fixtures.records import Records
-from headrace.errors import BadInput, NotFound
+from headrace.errors import BadInput
 from headrace.models import Run, Task
 
 MADE = "{{$.outputs.artifacts['artifact'].path}}"
@@ -174,8 +174,14 @@ def test_explain_names_the_first_field_that_differed(platform: Platform, client:
     ended(client, off)
     told = client.explain_cache(off.run_id, "train")
     assert (told.outcome, told.reason) == ("off", "the run was started without the cache")
-    with pytest.raises(NotFound, match="has no task 'trian'"):
-        client.explain_cache(off.run_id, "trian")
+    for wrong in ("trian", "tra", "Train", "train/", "train#1"):
+        said = driving.command("cache", "explain", off.run_id, wrong, "--endpoint", platform.url)
+        sentence = f"headrace: Task {wrong} not found in run {off.run_id}; did you mean train?\n"
+        assert (said.code, said.stderr) == (2, sentence)
+    said = driving.command("cache", "explain", off.run_id, "nobody", "--endpoint", platform.url)
+    assert said.stderr.endswith(f"Task nobody not found in run {off.run_id}; `headrace runs get` lists its tasks\n")
+    said = driving.command("cache", "explain", off.run_id, "", "--endpoint", platform.url)
+    assert said.stderr == "headrace: path is empty; name the task, such as train or for-loop-1[0]/train\n"
 
 
 def test_a_run_that_is_deleted_takes_its_results_out_of_the_cache(client: Records, tmp_path: Path) -> None:

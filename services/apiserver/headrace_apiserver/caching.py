@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from headrace_apiserver.backends import Backends
+from headrace_apiserver.following import task_of
 from headrace_apiserver.resuming import unknown_task
 from headrace_protos import lifecycle
 from headrace_protos.v1 import cache_pb2, plan_pb2, run_query_pb2, run_store_pb2, runs_pb2
@@ -33,11 +34,7 @@ def caching_of(plan: plan_pb2.Plan, refresh: Sequence[str], max_age_s: float) ->
 async def explain(backends: Backends, request: runs_pb2.ExplainCacheRequest) -> runs_pb2.ExplainCacheResponse:
     """Of a task that has been looked up; raises ServiceError where it has not."""
     run: run_query_pb2.Run = await backends.run_query.GetRun(run_query_pb2.GetRunRequest(run_id=request.run_id))
-    asked = run_query_pb2.ListTasksRequest(run_id=request.run_id, path=request.path, page_size=1)
-    page: run_query_pb2.ListTasksResponse = await backends.run_query.ListTasks(asked)
-    if not request.path or not page.tasks:
-        raise ServiceError(Reason.NOT_FOUND, f"run {request.run_id} has no task {request.path!r}")
-    task = page.tasks[0]
+    task = await task_of(backends, request.run_id, request.path)
     if task.kind != ev.RUNTIME:
         kind = ev.TaskKind.Name(task.kind).lower().replace("_", " ")
         raise ServiceError(Reason.INVALID_INPUT, ANOTHER.format(path=task.path, kind=kind))

@@ -7,16 +7,19 @@ attempt may have written more, until it has ended. Called by handlers.headrace_r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from headrace_apiserver.backends import Backends
+from headrace_ir.problems import nearest
 from headrace_protos import lifecycle
 from headrace_protos.v1 import run_query_pb2, runs_pb2, scheduler_pb2
 from headrace_servicekit.errors import Reason, ServiceError
 
 POLL: Final = 0.25  # seconds between two looks at a live log
+COMPARED: Final = 200  # tasks with a name that the run does not have; the first ones have the names of all
+SHOWN: Final = 200  # characters of such a name
 
 
 async def follow_log(backends: Backends, request: runs_pb2.LogsRequest) -> AsyncIterator[runs_pb2.LogsResponse]:
@@ -49,10 +52,19 @@ async def task_of(backends: Backends, run_id: str, path: str) -> run_query_pb2.T
     request = run_query_pb2.ListTasksRequest(run_id=run_id, path=path)
     found: run_query_pb2.ListTasksResponse = await backends.run_query.ListTasks(request)
     if not found.tasks:
-        raise ServiceError(
-            Reason.NOT_FOUND, f"Task {path} not found in run {run_id}; `headrace runs get` lists its tasks"
-        )
+        request = run_query_pb2.ListTasksRequest(run_id=run_id, page_size=COMPARED)
+        found = await backends.run_query.ListTasks(request)
+        meant = near_task(path, [task.path for task in found.tasks if task.path])
+        way = f"did you mean {meant}?" if meant else "`headrace runs get` lists its tasks"
+        raise ServiceError(Reason.NOT_FOUND, f"Task {path[:SHOWN]} not found in run {run_id}; {way}")
     return found.tasks[0]
+
+
+def near_task(path: str, paths: Sequence[str]) -> str:
+    """Which task was probably meant: one that is written alike, of which this is the beginning, or whose last step this is."""
+    similar = nearest(path, paths)
+    part = (one for one in paths if one.startswith(path) or one.endswith(f"/{path}"))
+    return similar or next(part, "")
 
 
 def attempt_of(task: run_query_pb2.Task, number: int, *, follow: bool) -> run_query_pb2.Attempt | None:

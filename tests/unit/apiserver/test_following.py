@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace_apiserver.following import attempt_of
+from headrace_apiserver.following import attempt_of, near_task
 from headrace_protos.v1 import events_pb2, run_query_pb2
 from headrace_servicekit.errors import Reason, ServiceError
 
@@ -45,3 +45,23 @@ def test_no_log_is_a_sentence(found, asked, follow, says):
     with pytest.raises(ServiceError, match=says) as caught:
         attempt_of(found, asked, follow=follow)
     assert caught.value.reason == Reason.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("prepar", "prepare"),
+        ("PREPARE", "prepare"),
+        ("pr", "prepare"),
+        ("train", "for-loop-1[0]/train"),
+        ("for-loop-1[0]/trian", "for-loop-1[0]/train"),
+        ("nobody", ""),
+        ("x" * 20_000, ""),
+    ],
+)
+def test_which_task_is_meant_by_a_name_that_there_is_not(typed, meant):
+    assert near_task(typed, ["prepare", "for-loop-1", "for-loop-1[0]", "for-loop-1[0]/train"]) == meant
+
+
+def test_a_run_without_tasks_has_none_that_is_meant():
+    assert near_task("train", []) == ""
