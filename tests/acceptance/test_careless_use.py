@@ -113,6 +113,19 @@ def test_erasing_asks_and_nothing_but_yes_is_a_yes(
         ),
         (("runs", "watch", "latest", "--from", "3"), r"usage: headrace runs watch .*unrecognized arguments: --from 3"),
         (("artifacts", "download", "MODEL", "/tmp/x"), "is an artifact, .* where it goes is said by --to /tmp/x"),
+        (
+            ("artifacts", "download", "MODEL", "--to", "/proc/self/fd/0"),
+            r"/proc/self/fd/0 is neither a file nor a folder; name another place\n$",
+        ),
+        (
+            ("artifacts", "download", "MODEL", "--to", "/proc/sys/x"),
+            r"/proc/sys/x cannot be written: .*; name another place with --to\n$",
+        ),
+        (("artifacts", "get", "MODEL", "--to", "/etc/passwd/x"), "/etc/passwd/x cannot be written: .*; name another"),
+        (
+            ("artifacts", "download", "MODEL", "--to", "/tmp/" + "x" * 300),
+            "x cannot be written: File name too long; name another place with --to",
+        ),
         (("artifacts", "erase", "MODEL"), "1 artifact would be erased for ever: look with --dry-run, then say --yes"),
     ],
 )

@@ -105,15 +105,16 @@ class AsyncArtifact:
 
     async def download(self, path: str | Path) -> Path:
         """Copy it to PATH, a folder with all its files; into PATH where that is a folder already. What is there is replaced when
-        the last byte has come.
+        the last byte has come; BadInput where that is no file or folder, or a folder and the artifact a file.
         """
         files = await self.files()
         is_folder = not (len(files) == 1 and not files[0].name)
         target = Path(path)
         if await asyncio.to_thread(target.is_dir):
             target = target / _last_name(self._record)
+        await asyncio.to_thread(_check_place, target, is_folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        fresh = target.with_name(f".headrace-{uuid.uuid4().hex}")
         try:
             if is_folder:
                 fresh.mkdir()
@@ -219,6 +220,15 @@ def _safe(name: str) -> PurePosixPath:
             f"the artifact has a file named {name!r}, which would lie outside its folder; it is not downloaded"
         )
     return path
+
+
+def _check_place(target: Path, is_folder: bool) -> None:
+    """BadInput for what a download must not replace: a device, a pipe, by a file a folder."""
+    if target.is_dir():
+        if not is_folder:
+            raise BadInput(f"{target} is a folder already; name another place, or move it away")
+    elif target.exists() and not target.is_file():
+        raise BadInput(f"{target} is neither a file nor a folder; name another place")
 
 
 def _replace(fresh: Path, target: Path) -> None:

@@ -80,7 +80,7 @@ class Artifact(Face[AsyncArtifact]):
 
     def download(self, path: str | Path) -> Path:
         """Copy it to PATH, a folder with all its files; into PATH where that is a folder already. What is there is replaced when
-        the last byte has come.
+        the last byte has come; BadInput where that is no file or folder, or a folder and the artifact a file.
         """
         return self._runner.run(self._inner.download(path))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headrace.errors import Problem
 
 FAILED, BAD_INPUT, UNREACHABLE, INTERRUPTED = 1, 2, 4, 130
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GROUP: Final = "headrace.commands"
 SERVER_VERBS: Final = {
     "up": "run the whole platform in the foreground",
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as full:
-        if full.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if full.errno not in DISK_FULL:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         print(f"headrace: what it says or fetches cannot be written: {full.strerror}", file=sys.stderr)

@@ -6,12 +6,13 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
-from headrace.cli import erasing, provenance, results
+from headrace.cli import DISK_FULL, erasing, provenance, results
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
@@ -74,10 +75,19 @@ async def _download(client: Calls, options: argparse.Namespace) -> int:
     artifact = AsyncArtifact(client, run_id, one)
     if options.to == "-":
         return await _copy(artifact, options.artifact or options.run)
-    made = await artifact.download(options.to or file_name(one))
+    made = await _put(artifact, options.to or file_name(one))
     told = {**artifact_object(one), "path": str(made)}
     print(f"{made}" if options.output == "text" else results.printed(told, options.output))
     return 0
+
+
+async def _put(artifact: AsyncArtifact, place: str) -> Path:
+    try:
+        return await artifact.download(place)
+    except OSError as refused:
+        if refused.errno in DISK_FULL:
+            raise
+        raise BadInput(f"{place} cannot be written: {refused.strerror}; name another place with --to") from None
 
 
 async def _lineage(client: Calls, options: argparse.Namespace) -> int:

@@ -368,6 +368,27 @@ def test_a_folder_is_downloaded_whole_and_replaced(run, tmp_path):
     assert run.artifacts[3].download(tmp_path / "empty").is_dir()
 
 
+def test_a_download_replaces_no_pipe_and_by_a_file_no_folder(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "into" / "x").mkdir(parents=True)
+    (tmp_path / "into" / "x" / "mine").touch()
+    for place, sentence in (
+        ("pipe", "pipe is neither a file nor a folder; name another place"),
+        ("into", "into/x is a folder already; name another place, or move it away"),
+    ):
+        with pytest.raises(errors.BadInput) as caught:
+            run.artifacts[0].download(tmp_path / place)
+        assert str(caught.value) == f"{tmp_path}/{sentence}"
+    with pytest.raises(errors.BadInput):
+        run.artifacts[1].download(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["into", "mine", "pipe", "x"]
+
+
+def test_a_name_may_be_as_long_as_the_disk_takes(run, tmp_path):
+    assert run.artifacts[0].download(tmp_path / ("n" * 255)).read_bytes() == b"weights"
+
+
 def test_no_name_leads_out_of_the_folder(run, tmp_path):
     with pytest.raises(errors.BadInput) as caught:
         run.artifacts[2].download(tmp_path / "here" / "t")
