@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from headrace.errors import BadInput
@@ -12,14 +12,25 @@ from headrace.errors import BadInput
 UNITS: Final = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-def limit(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is no number of them; give one from 1 up, or 0 for all")
-    return number
+def _number(what: str, most: int) -> Callable[[str], int]:
+    """The reader of a whole number that a message's field can hold."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is no {what}")
+        return number
+
+    return read
+
+
+limit = _number("number of them; give one from 1 up, or 0 for all", 2**31 - 1)
+hops = _number("number of tasks; give one from 1 to 100, or 0 for 5", 100)
+sequence = _number("sequence number; events have theirs, and 0 is before the first", 2**63 - 1)
+version = _number("version; `headrace retention show` has it, and 0 is that there is none", 2**63 - 1)
 
 
 def age(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-from headrace.cli.arguments import limit
+from headrace.cli.arguments import hops, limit
 from headrace.cli.options import PIPELINE, RUN, actions, connection, python_file
 from headrace.cli.retention_parsing import add_erasing
 
@@ -124,7 +124,7 @@ def _one_artifact(group: Any, name: str, text: str) -> None:
         ways = one.add_mutually_exclusive_group()
         ways.add_argument("--up", action="store_true", help="what it was made of alone")
         ways.add_argument("--down", action="store_true", help="what was made of it alone")
-        one.add_argument("--hops", type=int, default=0, help="how many tasks away (default 5)")
+        one.add_argument("--hops", type=hops, default=0, help="how many tasks away (default 5)")
     else:
         one.add_argument("--to", metavar="PATH", default="", help="the file or folder to make; - for standard output")
     connection(one)

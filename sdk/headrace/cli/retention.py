@@ -106,14 +106,13 @@ def limits(text: str) -> tuple[timedelta | None, int | None]:
     age: timedelta | None = None
     count: int | None = None
     for part in text.split(","):
-        if part.isdecimal() and count is None:
+        if part.isdecimal() and len(part) < 19 and count is None:
             count = int(part)
         elif (found := seconds(part)) is not None and age is None:
             age = timedelta(seconds=found)
         else:
-            raise BadInput(
-                f"{text}: {part!r} is neither an age such as 90d nor a number; `keep` keeps all, `none` says nothing here"
-            )
+            wrong = f"{part[:40]!r} is neither an age such as 90d nor a number"
+            raise BadInput(f"{text[:40]}: {wrong}; `keep` keeps all, `none` says nothing here")
     return age, count
 
 
@@ -132,7 +131,8 @@ def policy_line(one: Policy) -> str:
     if one.max_age is not None:
         said.append(f"what is older than {shown_age(one.max_age)} goes")
     if one.max_count is not None:
-        said.append(f"of each pipeline the newest {one.max_count} stay")
+        each = "namespace" if one.kind == "packages" else "pipeline"
+        said.append(f"of each {each} the newest {one.max_count} stay")
     source = "declared by the platform's settings" if one.declared else f"version {one.version}"
     return f"{one.kind}{_scope(one.namespace, one.pipeline)}: {'; '.join(said) or 'all are kept'} ({source})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.cli.arguments import limit
+from headrace.cli.arguments import limit, version
 from headrace.cli.options import actions, connection
 from headrace.retention import KINDS
 
@@ -23,7 +23,10 @@ def add_retention(verbs: Any) -> None:
     )
     change.add_argument("--pipeline", metavar="NAME", default="", help="of this one alone; with --namespace")
     change.add_argument(
-        "--version", type=int, metavar="NUMBER", help="fail unless this is the version that is there (0: there is none)"
+        "--version",
+        type=version,
+        metavar="NUMBER",
+        help="fail unless this is the version that is there (0: there is none)",
     )
     plan = group.add_parser("plan", help="what would go now, with sizes where they are known, and what is kept by whom")
     run = group.add_parser("run", help="do it now; the platform does it every hour by itself")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from headrace.cli.arguments import age, limit
+from headrace.cli.arguments import age, limit, sequence
 from headrace.cli.options import ENDPOINT, PIPELINE, RUN, about_run, actions, connection, python_file
 from headrace.models import RUN_STATES
 
@@ -168,7 +168,7 @@ def _watch(runs: Any) -> None:
         "--kind", metavar="KIND", action="append", default=[], help="only such events: task_finished; may be repeated"
     )
     begin = watch.add_mutually_exclusive_group()
-    begin.add_argument("--after", metavar="N", type=limit, default=0, help="only events after this sequence number")
+    begin.add_argument("--after", metavar="N", type=sequence, default=0, help="only events after this sequence number")
     begin.add_argument("--now", action="store_true", help="only events from now on")
     watch.add_argument("--no-follow", action="store_true", help="print what has happened, and leave")
     watch.add_argument("--endpoint", metavar="URL", help=ENDPOINT)

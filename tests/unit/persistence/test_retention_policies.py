@@ -91,9 +91,11 @@ def test_a_mistake_is_told_with_its_word(text: str, sentence: str):
 @pytest.mark.parametrize(
     ("limits", "sentence"),
     [
-        (Limits(-1.0), "max_age is -1 seconds; give 0 or more, or none to keep things of any age"),
-        (Limits(float("nan")), "max_age is nan seconds; give 0 or more, or none to keep things of any age"),
-        (Limits(None, -5), "max_count is -5; give 0 or more, or none to keep any number"),
+        (Limits(-1.0), "max_age is -1 seconds; give 0 to 1e+11, or none to keep things of any age"),
+        (Limits(float("nan")), "max_age is nan seconds; give 0 to 1e+11, or none to keep things of any age"),
+        (Limits(1e308), "max_age is 1e+308 seconds; give 0 to 1e+11, or none to keep things of any age"),
+        (Limits(None, 2**53), "max_count is 9007199254740992; give 0 to 9007199254740991, or none to keep any number"),
+        (Limits(None, -5), "max_count is -5; give 0 to 9007199254740991, or none to keep any number"),
     ],
 )
 def test_limits_below_nothing_are_mistakes(limits: Limits, sentence: str):

@@ -84,6 +84,30 @@ def test_the_cache_cannot_be_on_and_off(capsys):
     assert "not allowed with argument" in capsys.readouterr().err
 
 
+BIG, HUGE = "9" * 20, "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("artifacts list --limit -1", "-1 is no number of them; give one from 1 up, or 0 for all"),
+        (f"runs compare --limit {BIG}", f"{BIG} is no number of them; give one from 1 up, or 0 for all"),
+        (f"artifacts lineage 1 --hops {BIG}", f"{BIG} is no number of tasks; give one from 1 to 100, or 0 for 5"),
+        ("artifacts lineage 1 --hops x", "x is no number of tasks; give one from 1 to 100, or 0 for 5"),
+        (f"runs watch --after {BIG}", f"{BIG} is no sequence number; events have theirs, and 0 is before the first"),
+        (f"runs watch --after {HUGE}", f"{HUGE[:40]} is no sequence number; events have theirs, and 0 is "),
+        (
+            f"retention set runs 9 --version {BIG}",
+            f"{BIG} is no version; `headrace retention show` has it, and 0 is that there is none",
+        ),
+    ],
+)
+def test_numbers_that_no_message_holds(typed, sentence, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parsing.parser("1", {}).parse_args(typed.split())
+    assert (ended.value.code, sentence in capsys.readouterr().err) == (2, True)
+
+
 @pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 3), ("RUNNING", 0)])
 def test_exit_codes(state, code):
     assert exit_code(state) == code

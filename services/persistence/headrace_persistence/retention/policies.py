@@ -21,6 +21,7 @@ KINDS: Final = (RUNS, ARCHIVED, ARTIFACTS, LOGS, CACHE, TRACES, PACKAGES)
 OF_NAMESPACES: Final = frozenset({PACKAGES})  # kinds that no pipeline has for itself
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LONGEST_S: Final = 1e11  # three thousand years: longer ones are mistakes
+LARGEST: Final = 2**53 - 1  # that JSON's numbers hold
 Scope: TypeAlias = tuple[str, str]  # namespace, pipeline; "" = all of them
 
 
@@ -93,12 +94,12 @@ def checked(namespace: str, pipeline: str, kind: str, limits: Limits) -> None:
         )
     if "\0" in namespace + pipeline:
         raise PolicyProblem("the name of a namespace or pipeline holds a NUL character; take it out")
-    if limits.max_age_s is not None and not 0 <= limits.max_age_s < LONGEST_S:
+    if limits.max_age_s is not None and not 0 <= limits.max_age_s <= LONGEST_S:
         raise PolicyProblem(
-            f"max_age is {limits.max_age_s:g} seconds; give 0 or more, or none to keep things of any age"
+            f"max_age is {limits.max_age_s:g} seconds; give 0 to {LONGEST_S:g}, or none to keep things of any age"
         )
-    if limits.max_count is not None and not 0 <= limits.max_count < 2**53:
-        raise PolicyProblem(f"max_count is {limits.max_count}; give 0 or more, or none to keep any number")
+    if limits.max_count is not None and not 0 <= limits.max_count <= LARGEST:
+        raise PolicyProblem(f"max_count is {limits.max_count}; give 0 to {LARGEST}, or none to keep any number")
 
 
 def declared(text: str) -> Policies:
