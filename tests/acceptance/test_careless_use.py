@@ -126,6 +126,17 @@ def test_erasing_asks_and_nothing_but_yes_is_a_yes(
             ("artifacts", "download", "MODEL", "--to", "/tmp/" + "x" * 300),
             "x cannot be written: File name too long; name another place with --to",
         ),
+        (
+            ("artifacts", "get", "latest"),
+            "latest is a run: name one of its artifacts too, as TASK/NAME; `headrace artif",
+        ),
+        (
+            ("artifacts", "lineage", "latest"),
+            "latest is a run: name one of its artifacts too, as TASK/NAME; `headrace ",
+        ),
+        (("artifacts", "get", "nothing"), "there is no artifact 'nothing': give its id, or its number\n$"),
+        (("artifacts", "get", "999999"), "there is no artifact '999999': give its id, or its number\n$"),
+        (("runs", "compare", "--ascending"), "--ascending says how --sort sorts: name a METRIC with --sort\n$"),
         (("artifacts", "erase", "MODEL"), "1 artifact would be erased for ever: look with --dry-run, then say --yes"),
     ],
 )
@@ -139,9 +150,24 @@ def test_mistakes_are_sentences(platform: Platform, model: str, arguments: Seque
 def test_nothing_to_tell_is_told(platform: Platform, model: str) -> None:
     same = driving.command("artifacts", "diff", model, model, "--endpoint", platform.url)
     assert (same.code, same.stdout, same.stderr) == (0, "", f"{model} and {model} do not differ\n")
-    none = driving.command("runs", "compare", "--pipeline", "nobody's", "--endpoint", platform.url)
-    assert (none.code, none.stdout) == (0, "")
-    assert none.stderr == "there are no such runs; `headrace runs list` shows those that there are\n"
+    for arguments, sentence in (
+        (
+            ("compare", "--pipeline", "nobody's"),
+            "there are no such runs; `headrace runs list` shows those that there are",
+        ),
+        (
+            ("compare", "--sort", "nobody's"),
+            'no such run has a number "nobody\'s"; `headrace runs compare` shows those',
+        ),
+        (
+            ("compare", "--metric", "x", "--metric", "y"),
+            "no task of these runs has written x, y into its artifacts' meta",
+        ),
+    ):
+        none = driving.command("runs", *arguments, "--endpoint", platform.url)
+        assert (none.code, none.stderr[: len(sentence)]) == (0, sentence)
+    none = driving.command("artifacts", "list", "--type", "Model", "--endpoint", platform.url)
+    assert (none.code, none.stderr) == (0, "there are no such artifacts; types are written as system.Model is\n")
 
 
 def test_watching_a_platform_that_is_not_there_ends_at_once() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from headrace.cli import DISK_FULL, erasing, provenance, results
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
-from headrace.errors import BadInput, HeadraceError, NotFound
+from headrace.errors import BadInput, NotFound
 from headrace.models import Artifact, Run
 from headrace.provenance import ArtifactRecord
 
@@ -112,8 +112,14 @@ async def _readable(client: Calls, options: argparse.Namespace) -> tuple[str, Ar
 
 
 async def _record(client: Calls, named: str) -> ArtifactRecord:
-    """The artifact that is named by itself."""
-    return await AsyncArtifacts(client.connection).get(named)
+    """The artifact that is named by itself; a run is not enough."""
+    try:
+        return await AsyncArtifacts(client.connection).get(named)
+    except NotFound:
+        if named.isdecimal() or not await _is(find_run(client, named)):
+            raise
+    way = f"`headrace artifacts list {named}` shows them"
+    raise BadInput(f"{named} is a run: name one of its artifacts too, as TASK/NAME; {way}")
 
 
 async def _of_run(client: Calls, options: argparse.Namespace) -> tuple[str, Artifact]:
@@ -127,16 +133,16 @@ async def _run_of(client: Calls, options: argparse.Namespace) -> Run:
     try:
         return await find_run(client, options.run)
     except (BadInput, NotFound):
-        if not await _is_artifact(client, options.run):
+        if not await _is(AsyncArtifacts(client.connection).get(options.run)):
             raise
     sentence = f"{options.run} is an artifact, which needs no TASK/NAME; where it goes is said by --to"
     raise BadInput(f"{sentence} {options.artifact}")
 
 
-async def _is_artifact(client: Calls, named: str) -> bool:
+async def _is(asked: Awaitable[object]) -> bool:
     try:
-        await _record(client, named)
-    except HeadraceError:
+        await asked
+    except (BadInput, NotFound):
         return False
     return True
 

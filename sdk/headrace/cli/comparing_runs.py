@@ -13,6 +13,7 @@ from headrace.cli import results
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import fit, one_line
+from headrace.errors import BadInput
 from headrace.provenance import Figure, RunFigures
 
 WIDEST = 24  # characters of a cell
@@ -20,6 +21,8 @@ WIDEST = 24  # characters of a cell
 
 async def compare(client: Calls, options: argparse.Namespace) -> int:
     """Those that are named, else the newest or best."""
+    if options.ascending and not options.sort:
+        raise BadInput("--ascending says how --sort sorts: name a METRIC with --sort")
     run_ids = [(await find_run(client, text)).run_id for text in options.runs]
     experiment = options.experiment and (await Catalog(client.connection).experiment(options.experiment)).experiment_id
     found = await AsyncArtifacts(client.connection).compare_runs(
@@ -34,12 +37,15 @@ async def compare(client: Calls, options: argparse.Namespace) -> int:
     if options.output != "text":
         print(results.printed([figures_object(one) for one in found], options.output))
         return 0
-    if not found:
+    if not found and options.sort:
+        say(f"no such run has a number {options.sort!r}; `headrace runs compare` shows those that there are")
+    elif not found:
         say("there are no such runs; `headrace runs list` shows those that there are")
-        return 0
-    print("\n".join(table(found)))
-    if not any(one.figures for one in found):
-        say("no task of these runs has written a number into its artifacts' metadata")
+    else:
+        print("\n".join(table(found)))
+    if found and not any(one.figures for one in found):
+        what = ", ".join(options.metric) or "a number"
+        say(f"no task of these runs has written {what} into its artifacts' metadata")
     return 0
 
 

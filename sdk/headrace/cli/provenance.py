@@ -36,7 +36,8 @@ async def listed(client: Calls, options: argparse.Namespace, run_id: str) -> int
     for one in found:
         print(record_line(one))
     if not found:
-        say("there are no such artifacts")
+        way = "; types are written as system.Model is" if options.type and "." not in options.type else ""
+        say(f"there are no such artifacts{way}")
     return 0
 
 

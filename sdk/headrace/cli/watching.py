@@ -19,13 +19,11 @@ from headrace.models import Event, Run
 
 async def watch(client: Calls, options: argparse.Namespace) -> int:
     """Until the run has ended, then its exit code; of all runs until it is interrupted."""
-    options.json = options.json or options.output == "json"
+    as_json = options.json or options.output == "json"
     run = await find_run(client, options.run) if options.run else None
-    if run is None:
-        await client.runs.list(
-            limit=1
-        )  # a platform that is not there is told of at once, one that goes away is waited for
-    chosen = options.json or options.kind or options.after or options.now or options.no_follow
+    if run is None:  # a platform that is not there is told of at once; one that goes away is waited for
+        await client.runs.list(limit=1)
+    chosen = as_json or options.kind or options.after or options.now or options.no_follow
     if run is not None and not chosen:
         return results.exit_code((await _shown(client, run)).state)
     found = events(
@@ -38,7 +36,7 @@ async def watch(client: Calls, options: argparse.Namespace) -> int:
     )
     async with aclosing(found):  # also where nobody reads what is printed any more
         async for event in found:
-            print(json_line(event) if options.json else text_line(event, named=run is None), flush=True)
+            print(json_line(event) if as_json else text_line(event, named=run is None), flush=True)
     if run is None or options.no_follow:
         return 0
     return results.exit_code((await client.runs.get(run.run_id)).state)
