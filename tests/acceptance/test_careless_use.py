@@ -182,3 +182,21 @@ def test_json_is_asked_for_as_of_other_commands(platform: Platform, model: str) 
     first, second = ([json.loads(line) for line in said.stdout.splitlines()] for said in (one, other))
     assert first
     assert first == second[: len(first)]
+
+
+def test_figures_without_a_file_are_shown(platform: Platform) -> None:
+    told = json.dumps({"artifacts": {"metrics": {"artifacts": [{"metadata": {"accuracy": 0.5}}]}}})
+    step = container(["sh", "-ec", 'echo "$1" > "$0"', "{{$.outputs.output_file}}", told])
+    flow = pipeline("figures").task("score", step.output_artifact("metrics", "system.Metrics")).build()
+    with Records(platform.url) as client:
+        run_id = client.submit(flow, enable_cache=False).run_id
+        assert client.wait(run_id, timeout=60).state == "SUCCEEDED"
+        (made,) = client.artifacts(run_id)
+    named = (run_id, "score/metrics", "--endpoint", platform.url)
+    one = driving.command("artifacts", "get", *named)
+    assert (one.code, one.stderr) == (0, f"nothing is stored at {made.uri}\n")
+    assert one.stdout.splitlines()[1:] == ["  accuracy = 0.5"]
+    assert json.loads(driving.command("artifacts", "get", *named, "-o", "json").stdout)["files"] == []
+    none = driving.command("artifacts", "download", *named)
+    way = f"what its task wrote down is shown by `headrace artifacts get {run_id} score/metrics`"
+    assert (none.code, none.stderr) == (2, f"headrace: nothing is stored at {made.uri}; {way}\n")

@@ -17,7 +17,7 @@ from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
 from headrace.errors import BadInput, NotFound
-from headrace.models import Artifact, Run
+from headrace.models import Artifact, ArtifactFile, Run
 from headrace.provenance import ArtifactRecord
 
 
@@ -59,23 +59,39 @@ async def _get(client: Calls, options: argparse.Namespace) -> int:
     if not options.artifact:
         return provenance.shown(await _record(client, options.run), options)
     run_id, one = await _of_run(client, options)
-    files = await client.artifact_files(run_id, one)
+    files, missing = await _files(client, run_id, one)
     told = {**artifact_object(one), "files": [{"name": file.name, "size": file.size} for file in files]}
     if options.output != "text":
         print(results.printed(told, options.output))
         return 0
-    print(_line(one))
+    print("\n".join([_line(one), *provenance.metadata_lines(one)]))
     for file in files:
         print(f"  {file.size:>12,}  {one_line(file.name)}".rstrip())
+    if missing:
+        say(missing)
     return 0
+
+
+async def _files(client: Calls, run_id: str, one: Artifact) -> tuple[list[ArtifactFile], str]:
+    """Metrics have none where their task wrote down figures alone; then also what the platform says to that."""
+    try:
+        return await client.artifact_files(run_id, one), ""
+    except NotFound as missing:
+        return [], missing.message
 
 
 async def _download(client: Calls, options: argparse.Namespace) -> int:
     run_id, one = await _readable(client, options)
     artifact = AsyncArtifact(client, run_id, one)
-    if options.to == "-":
-        return await _copy(artifact, options.artifact or options.run)
-    made = await _put(artifact, options.to or file_name(one))
+    try:
+        if options.to == "-":
+            return await _copy(artifact, options.artifact or options.run)
+        made = await _put(artifact, options.to or file_name(one))
+    except NotFound as missing:
+        if not one.metadata:
+            raise
+        way = f"`headrace artifacts get {options.run} {options.artifact}".rstrip()
+        raise NotFound(f"{missing}; what its task wrote down is shown by {way}`") from None
     told = {**artifact_object(one), "path": str(made)}
     print(f"{made}" if options.output == "text" else results.printed(told, options.output))
     return 0

@@ -47,9 +47,7 @@ def shown(one: ArtifactRecord, options: argparse.Namespace) -> int:
         uses = [use_object(use) for use in one.uses]
         print(results.printed({**record_object(one), "uses": uses}, options.output))
         return 0
-    print(record_line(one))
-    for name, value in one.artifact.metadata.items():
-        print(f"  {one_line(name)} = {fit(one_line(str(value)), SHOWN)}")
+    print("\n".join([record_line(one), *metadata_lines(one.artifact)]))
     for use in one.uses:
         print(f"  {'written' if use.output else 'read'} by {use_line(use)}")
     return 0
@@ -151,6 +149,11 @@ def task_object(one: LineageTask) -> dict[str, Any]:
 
 def record_line(one: ArtifactRecord) -> str:
     return f"{one.number}  {_kind(one.artifact)}  {one_line(one.artifact.uri)}" + _short(one.artifact.digest)
+
+
+def metadata_lines(one: Artifact) -> list[str]:
+    """What its task wrote down."""
+    return [f"  {one_line(name)} = {fit(one_line(str(value)), SHOWN)}" for name, value in one.metadata.items()]
 
 
 def use_line(one: ArtifactUse) -> str:
