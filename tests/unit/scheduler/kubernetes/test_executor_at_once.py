@@ -10,8 +10,10 @@ from builders.kubernetes_worlds import CLAIMS, world
 from builders.launches import launch
 from builders.registries import Registry, serving
 from fixtures.polling import until
+from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.executors.kubernetes.calling import Json
 from headrace_scheduler.executors.kubernetes.entry_points import KNOWN_S
+from headrace_scheduler.executors.kubernetes.executor import CALLS
 from headrace_scheduler.executors.kubernetes.launcher import AT_ONCE
 from headrace_scheduler.executors.task_settings import TaskSettings
 
@@ -74,3 +76,38 @@ async def test_tasks_that_begin_at_once_do_not_all_ask_for_their_runs_workspace(
         for task in tasks:
             await one.watched.launched(task.attempt)
         assert cluster.claims == AT_ONCE
+
+
+class SlowDeletes(FakeCluster):
+    """Deletes are carried out when the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.deletes = 0
+
+    async def delete(self, path: str, *, uid: str = "", grace_s: int | None = None) -> bool:
+        self.deletes += 1
+        await self.gate.wait()
+        return await super().delete(path, uid=uid, grace_s=grace_s)
+
+
+async def test_many_that_are_cancelled_at_once_are_not_all_deleted_at_once(tmp_path):
+    """A call that waits for a connection may time out before it is made."""
+    cluster = SlowDeletes()
+    async with world(tmp_path, cluster) as one:
+        tasks = [launch(one.store, "true", path=f"t{n}") for n in range(CALLS * 3)]
+        for task in tasks:
+            await one.executor.launch(task)
+        for task in tasks:
+            await one.watched.launched(task.attempt)
+        for task in tasks:
+            await one.executor.cancel(task.attempt)
+        await until(lambda: cluster.deletes >= CALLS)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert cluster.deletes == CALLS
+        cluster.gate.set()
+        for task in tasks:
+            assert (await one.watched.finished(task.attempt)).state == ev.ATTEMPT_CANCELED
+        assert not cluster.pods()

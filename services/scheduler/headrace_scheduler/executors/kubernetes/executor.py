@@ -43,7 +43,7 @@ from headrace_servicekit.errors import Reason, ServiceError
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 0.5
 REAP_EVERY_S: Final = 5.0
-GETS: Final = 32
+CALLS: Final = 32  # about Pods that are there, at once: all others wait here, not until a call has timed out
 AGAIN_S: Final = 2.0
 
 
@@ -80,7 +80,7 @@ class KubernetesExecutor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[port.AttemptId, Following] = {}  # seen running, not told yet
         self._ending: dict[port.AttemptId, Following] = {}  # whose report is due
-        self._gets = asyncio.Semaphore(GETS)
+        self._calls = asyncio.Semaphore(CALLS)
         self._register = Register(self._let_go)
         measured_pods(self._register)
         self._namespaces = Namespaces(api, options, lambda name: _PodSink(self, name), clock)
@@ -344,7 +344,7 @@ class KubernetesExecutor:
         """Its Pod, as the API has it now; None: it has gone, or another one has its name."""
         while True:
             try:
-                async with self._gets:
+                async with self._calls:
                     found = await self._api.get(path_of(of.namespace, "pods", of.name))
                 return found if found["metadata"]["uid"] == of.uid else None
             except ApiError as refused:
@@ -369,7 +369,9 @@ class KubernetesExecutor:
         """End its Pod; the watch tells when it has ended."""
         while self._register.get(of.attempt) is of:
             try:
-                if not await self._api.delete(path_of(of.namespace, "pods", of.name), uid=of.uid, grace_s=grace_s):
+                async with self._calls:
+                    there = await self._api.delete(path_of(of.namespace, "pods", of.name), uid=of.uid, grace_s=grace_s)
+                if not there:
                     of.gone = True
                     self._act(of)
                 return
@@ -384,7 +386,8 @@ class KubernetesExecutor:
 
     async def _delete_now(self, attempt: port.AttemptId) -> None:
         for stray in self._reaper.find(attempt):
-            await self._reaper.delete(stray)
+            async with self._calls:
+                await self._reaper.delete(stray)
 
     # ---- housekeeping
 
@@ -419,7 +422,8 @@ class KubernetesExecutor:
 
     async def _force(self, of: Following) -> None:
         try:
-            await self._api.delete(path_of(of.namespace, "pods", of.name), uid=of.uid, grace_s=0)
+            async with self._calls:
+                await self._api.delete(path_of(of.namespace, "pods", of.name), uid=of.uid, grace_s=0)
         except (ApiError, Unreachable) as refused:
             logger.warning("the Pod %s/%s of a lost node cannot be deleted: %s", of.namespace, of.name, refused)
 
