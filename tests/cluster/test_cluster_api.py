@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import pytest
 
 from cluster.bringup.places import KUBECONFIG
 from cluster.standing_in import cluster_api
-from headrace_scheduler.executors.kubernetes.api import ClusterApi
+from headrace_scheduler.executors.kubernetes.api import CONNECTIONS, ClusterApi
 from headrace_scheduler.executors.kubernetes.calling import ApiError, path_of, uid_of
 from headrace_servicekit.errors import ServiceError
 
@@ -47,6 +47,17 @@ async def test_a_cluster_that_does_not_answer(tmp_path: Path) -> None:
     ):
         await api.connect()
     await api.close()
+
+
+async def test_watches_of_many_namespaces_leave_room_for_calls(api: ClusterApi, namespace: str) -> None:
+    path = path_of(namespace, "configmaps")
+    (page,) = [one async for one in api.pages(path, {"labelSelector": "a=b"})]
+    await api.create(path, config_map("one"))
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS + 1):
+            watch = await stack.enter_async_context(aclosing(api.watch(path, {"labelSelector": "a=b"}, page.version)))
+            assert (await anext(watch)).kind == "ADDED"
+        assert await api.delete(f"{path}/one")
 
 
 async def test_a_delete_is_of_one_object_and_not_of_a_name(api: ClusterApi, namespace: str) -> None:

@@ -24,7 +24,8 @@ from kubernetes.aio.config.kube_config import refresh_token
 from headrace_scheduler.executors.kubernetes.calling import ApiError, Change, Expired, Json, Page, Query, Unreachable
 from headrace_servicekit.errors import Reason, ServiceError
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 64  # for calls; watches keep theirs, one for each namespace, and have as many as they need
+ANY_NUMBER: Final = 0
 CALL_S: Final = 30.0
 PAGE: Final = 500
 WATCH_S: Final = 240  # at least; the server ends the watch then
@@ -43,13 +44,13 @@ class ClusterApi:
     def __init__(self, kubeconfig: str = "") -> None:
         self._kubeconfig = kubeconfig
         self._configuration: Any = None
-        self._rest: Any = None
+        self._calls: Any = None
+        self._watches: Any = None
         self._refreshing: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         await self.close()
         configuration = Configuration()
-        configuration.connection_pool_maxsize = CONNECTIONS
         configuration.client_session_kwargs = {"trust_env": False}  # it would read .netrc anew for every call
         try:
             if self._kubeconfig:
@@ -68,7 +69,7 @@ class ClusterApi:
             ) from wrong
         configuration.proxy = configuration.proxy or _proxy(configuration.host)
         self._configuration = configuration
-        self._rest = RESTClientObject(configuration)
+        self._calls, self._watches = _connections(configuration, CONNECTIONS), _connections(configuration, ANY_NUMBER)
         try:
             await self.get("/version")
         except Unreachable as away:
@@ -126,7 +127,7 @@ class ClusterApi:
             "timeoutSeconds": str(WATCH_S + random.randrange(60)),  # noqa: S311 - so that not all end at once
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_S)
-        response = await self._send("GET", f"{path}?{urlencode(asked)}", None, timeout)
+        response = await self._send(self._watches, "GET", f"{path}?{urlencode(asked)}", None, timeout)
         try:
             if response.status != 200:
                 refused = _error(response, await response.read())
@@ -142,15 +143,16 @@ class ClusterApi:
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
-        if self._rest is not None:
-            await self._rest.close()
+        for connections in (self._calls, self._watches):
+            if connections is not None:
+                await connections.close()
 
     async def _call(self, method: str, path: str, body: Json | None = None, timeout_s: float = CALL_S) -> bytes:
         """The answer's bytes. Refusals for load are waited for as long as the server says, with a little more each time."""
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=10)
         for attempt in range(AGAIN):
             try:
-                response = await self._send(method, path, body, timeout)
+                response = await self._send(self._calls, method, path, body, timeout)
                 data: bytes = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as broken:
                 raise Unreachable(str(broken) or type(broken).__name__) from broken
@@ -163,17 +165,24 @@ class ClusterApi:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - not all at the same moment
         raise AssertionError("the loop returns or raises")
 
-    async def _send(self, method: str, path: str, body: Json | None, timeout: aiohttp.ClientTimeout) -> Any:
+    async def _send(
+        self, connections: Any, method: str, path: str, body: Json | None, timeout: aiohttp.ClientTimeout
+    ) -> Any:
         token = await self._configuration.get_api_key_with_prefix("BearerToken")
         headers = {"Accept": "application/json", "User-Agent": "headrace-scheduler"}
         if token:
             headers["Authorization"] = token
         try:
-            return await self._rest.request(
+            return await connections.request(
                 method, self._configuration.host + path, headers=headers, body=body, _request_timeout=timeout
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as broken:
             raise Unreachable(str(broken) or type(broken).__name__) from broken
+
+
+def _connections(configuration: Any, most: int) -> Any:
+    configuration.connection_pool_maxsize = most
+    return RESTClientObject(configuration)
 
 
 def _proxy(host: str) -> str | None:
