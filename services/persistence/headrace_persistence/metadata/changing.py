@@ -1,6 +1,6 @@
 """What putting a node that is there already changes: the whole of it, what a mask names, or the additions to one that a run made.
 
-Pure. stores/nodes.py reads the stored node under lock, asks here, and writes.
+Pure. writing.py reads the stored node under lock, asks here, and writes.
 """
 
 from __future__ import annotations

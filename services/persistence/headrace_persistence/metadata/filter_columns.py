@@ -85,7 +85,7 @@ MADE: Final[Mapping[int, frozenset[str]]] = {
     ),
     CONTEXT.number: frozenset({"namespace", "resource_name"}),
 }
-# A neighbour: how it is joined ({key} = the node's id) and its columns.
+# How a neighbour is joined with the node `n`, and its columns.
 _NEIGHBOUR: Final = (
     "SELECT o.id, o.type_name, o.name, o.uri, o.state, o.external_id, o.created_ms, o.updated_ms FROM {link} l"
     " CROSS JOIN LATERAL (SELECT s.id, s.type_name, s.name, s.uri, s.state, s.external_id, s.created_ms, s.updated_ms"

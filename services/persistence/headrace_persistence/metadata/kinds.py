@@ -7,9 +7,6 @@ from typing import Any, Final
 
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 
-Node = ms.Artifact | ms.Execution | ms.Context
-NodeType = ms.ArtifactType | ms.ExecutionType | ms.ContextType
-
 
 @dataclass(frozen=True, slots=True)
 class Kind:

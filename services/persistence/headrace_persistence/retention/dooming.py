@@ -1,7 +1,7 @@
 """Deciding that something goes, once and for all: under the lock that everybody holds who begins to use a place.
 
 Before it stands the question whether a cached result needs it, after it nothing new can: an append that takes a doomed result is
-refused as if its run had moved on (stores/appending.py). Called by `carrying`.
+refused as if its run had moved on (stores/appending.py). Called by `keeping`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ KINDS_OF_REMAINS: Final = {1: "remains"}  # the others were told when they were 
 
 
 class Keeper:
-    """`carry` is told what goes and when; see `run_once`."""
+    """One plan, one pass, or passes for as long as a block runs."""
 
     def __init__(
         self,

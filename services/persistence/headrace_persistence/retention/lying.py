@@ -36,11 +36,6 @@ def folder_of(uri: str, run_id: str) -> str:
     return f"{before}/{run_id}" if found and after.strip("/") and "://" in before else ""
 
 
-def folders_of(uris: Iterable[str], run_id: str) -> list[str]:
-    """The run's own folders, as far as the URIs tell."""
-    return sorted({folder for uri in uris if (folder := folder_of(uri, run_id))})
-
-
 class Uses(Generic[T]):
     """Who uses which places, found by what touches a place."""
 

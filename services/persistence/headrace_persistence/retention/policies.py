@@ -6,7 +6,7 @@ the one for all. Read from rows by `keeping`, from HEADRACE_RETENTION by `declar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -147,11 +147,6 @@ def shown_age(seconds: float) -> str:
         if number and not rest and (unit != "w" or number == 1):
             return f"{int(number)}{unit}"
     return f"{seconds:g}s"
-
-
-def scopes(said: Iterable[tuple[str, str, str]]) -> set[Scope]:
-    """Which namespaces and pipelines are named."""
-    return {(namespace, pipeline) for namespace, pipeline, _ in said}
 
 
 def _is_number(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Deleting what is doomed: cached results that need it, then what lies in the stores, then the row that says so.
 
 Every step may be done twice; a row goes when its step is done, so whoever is killed is followed by another who goes on where
-it stopped. Called by `carrying` and `erasing`.
+it stopped. Called by `keeping` and `erasing`.
 """
 
 from __future__ import annotations
