@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from headrace_cache.comparing import first_difference, nearest
 from headrace_cache.fingerprint import canonical, fingerprint
 from headrace_cache.store import CacheStore, Near
@@ -33,7 +35,7 @@ async def _hit(store: CacheStore, request: cache_pb2.ExplainRequest) -> cache_pb
     entry = await store.entry(request.key)
     if entry is not None:
         answer.nearest_created_at_us = entry.created_at_us if entry.origin == request.cached_from else 0
-        answer.fields.extend(_fields(entry.ingredients))
+        answer.fields.extend(_fields(canonical(entry.ingredients)))
     return answer
 
 
@@ -42,7 +44,7 @@ async def _compared(
 ) -> cache_pb2.ExplainResponse:
     """Beside the nearest entry of the component, else of the pipeline."""
     ours = canonical(ingredients)
-    answer.fields.extend(_fields(ingredients))
+    answer.fields.extend(_fields(ours))
     entries: list[Near] = await store.nearest(ingredients, answer.key, before_us)
     found = nearest(ours, [(entry, canonical(entry.ingredients)) for entry in entries])
     if found is not None:
@@ -54,5 +56,5 @@ async def _compared(
     return answer
 
 
-def _fields(ingredients: cache_pb2.Ingredients) -> list[str]:
-    return [name for name in canonical(ingredients) if name != "version"]
+def _fields(form: dict[str, Any]) -> list[str]:
+    return [name for name in form if name != "version"]

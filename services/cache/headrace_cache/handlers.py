@@ -59,8 +59,10 @@ class CacheService(cache_pb2_grpc.CacheServicer):
 
     async def Commit(self, request: cache_pb2.CommitRequest, context: Context) -> cache_pb2.CommitResponse:  # noqa: N802
         """Entries in, reservations out."""
-        right = [one for one in request.entries if fingerprint(one.ingredients) == one.key]
-        wrong = [one for one in request.entries if fingerprint(one.ingredients) != one.key]
+        right: list[cache_pb2.Entry] = []
+        wrong: list[cache_pb2.Entry] = []
+        for one in request.entries:
+            (right if fingerprint(one.ingredients) == one.key else wrong).append(one)
         if right:
             await self._store.commit(right)
         if wrong:

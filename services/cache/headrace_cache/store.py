@@ -77,25 +77,16 @@ class CacheStore:
         """
         first = {one.key: one for one in reversed(wanted) if one.key}
         unseen = [key for key, one in first.items() if one.HasField("ingredients") and not one.why]
-        tokens = {key: one.token or str(uuid.uuid4()) for key, one in first.items()}
+        asked = {
+            "keys": list(first),
+            "tokens": [one.token or str(uuid.uuid4()) for one in first.values()],
+            "holders": [one.holder for one in first.values()],
+            "seconds": RESERVATION_S,
+        }
 
         async def work(t: Transaction) -> dict[str, Reserved]:
-            granted: dict[str, str] = dict(
-                await t.fetch(
-                    QUERIES["reserve"],
-                    {
-                        "keys": list(first),
-                        "tokens": [tokens[key] for key in first],
-                        "holders": [one.holder for one in first.values()],
-                        "seconds": RESERVATION_S,
-                    },
-                )
-            )
-            # A commit puts the entry and frees the key in one transaction: whoever took the key after it sees the entry now.
-            mine = [key for key in unseen if key in granted]
-            made = [key for (key,) in await t.fetch(QUERIES["entered"], {"keys": mine})] if mine else []
-            if made:
-                await t.execute(QUERIES["release"], {"keys": made, "tokens": [granted.pop(key) for key in made]})
+            granted: dict[str, str] = dict(await t.fetch(QUERIES["reserve"], asked))
+            made = await _made_meanwhile(t, granted, unseen)
             misses = _misses([one for one in wanted if one.HasField("ingredients") and one.key not in made])
             if misses["runs"]:
                 await t.execute(QUERIES["put_misses"], misses)
@@ -193,6 +184,17 @@ class CacheStore:
         rows = await self._database.read(QUERIES["miss"], {"run_id": run_id, "path": path})
         made = [Miss(key, why, cache_pb2.Ingredients.FromString(bytes(kept)), at) for key, why, kept, at in rows]
         return made[0] if made else None
+
+
+async def _made_meanwhile(t: Transaction, granted: dict[str, str], unseen: Sequence[str]) -> set[str]:
+    """Keys that were granted though they have an entry, which the caller did not see: given back, and not in GRANTED any more.
+    A commit puts the entry and frees the key in one transaction: whoever took the key after it sees the entry now.
+    """
+    mine = [key for key in unseen if key in granted]
+    made = [key for (key,) in await t.fetch(QUERIES["entered"], {"keys": mine})] if mine else []
+    if made:
+        await t.execute(QUERIES["release"], {"keys": made, "tokens": [granted.pop(key) for key in made]})
+    return set(made)
 
 
 def _misses(told: Sequence[cache_pb2.Reservation]) -> dict[str, list[Any]]:
