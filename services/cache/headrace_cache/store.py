@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from headrace_protos.v1 import cache_pb2, events_pb2
-from headrace_servicekit.postgres import Database, Row, Transaction
+from headrace_cache.columns import columns_of, misses_of, record_of
+from headrace_protos.v1 import cache_pb2
+from headrace_servicekit.postgres import Database, Transaction
 from headrace_servicekit.sqlfiles import load_queries
 
 SQL: Final = Path(__file__).parent / "sql"
@@ -87,7 +88,7 @@ class CacheStore:
         async def work(t: Transaction) -> dict[str, Reserved]:
             granted: dict[str, str] = dict(await t.fetch(QUERIES["reserve"], asked))
             made = await _made_meanwhile(t, granted, unseen)
-            misses = _misses([one for one in wanted if one.HasField("ingredients") and one.key not in made])
+            misses = misses_of([one for one in wanted if one.HasField("ingredients") and one.key not in made])
             if misses["runs"]:
                 await t.execute(QUERIES["put_misses"], misses)
             others = [key for key in first if key not in granted and key not in made]
@@ -105,7 +106,7 @@ class CacheStore:
         async def work(t: Transaction) -> None:
             held = {(key, token) for key, token in await t.fetch(QUERIES["held"], tokens)}
             last = {e.key: e for e in entries if (e.key, e.token) in held}
-            params = _columns(list(last.values()))
+            params = columns_of(list(last.values()))
             await t.execute(QUERIES["commit_entries"], params)
             await t.execute(QUERIES["drop_entry_uris"], {"keys": params["keys"]})
             await t.execute(QUERIES["put_entry_uris"], {"keys": params["keys"]})
@@ -149,14 +150,14 @@ class CacheStore:
             "beyond": request.beyond if request.counted else None,
             "most": request.most or MOST_LISTED,
         }
-        return [_record(row) for row in await self._database.read(QUERIES["list_entries"], asked)]
+        return [record_of(row) for row in await self._database.read(QUERIES["list_entries"], asked)]
 
     async def using(self, uris: Sequence[str]) -> list[cache_pb2.EntryRecord]:
         """Entries that need what lies there, below, or above."""
         bare = [uri.rstrip("/") for uri in uris]
         above = {folder for uri in bare for folder in _above(uri)}
         asked = {"uris": sorted({*bare, *(f"{uri}/" for uri in bare), *above}), "prefixes": [f"{uri}/" for uri in bare]}
-        return [_record(row) for row in await self._database.read(QUERIES["entries_using"], asked)]
+        return [record_of(row) for row in await self._database.read(QUERIES["entries_using"], asked)]
 
     async def pipelines(self) -> list[cache_pb2.CachedPipeline]:
         """Those that have entries."""
@@ -197,56 +198,8 @@ async def _made_meanwhile(t: Transaction, granted: dict[str, str], unseen: Seque
     return set(made)
 
 
-def _misses(told: Sequence[cache_pb2.Reservation]) -> dict[str, list[Any]]:
-    """As columns, each task once."""
-    last = {one.holder: one for one in told}
-    places = [holder.partition("/") for holder in last]
-    return {
-        "runs": [run for run, _, _ in places],
-        "paths": [path for _, _, path in places],
-        "keys": [one.key for one in last.values()],
-        "whys": [one.why for one in last.values()],
-        "ingredients": [one.ingredients.SerializeToString(deterministic=True) for one in last.values()],
-    }
-
-
-def _record(row: Row) -> cache_pb2.EntryRecord:
-    key, namespace, pipeline, origin, created, newer, uris = row
-    return cache_pb2.EntryRecord(
-        key=key,
-        namespace=namespace,
-        pipeline_name=pipeline,
-        origin=origin,
-        created_at_us=created,
-        newer=newer,
-        uris=uris,
-    )
-
-
 def _above(uri: str) -> Iterator[str]:
     """The folders that it lies in, with and without the slash at their end."""
     while "/" in (uri := uri.rstrip("/")):
         uri = uri.rpartition("/")[0]
         yield from (uri, f"{uri}/")
-
-
-def uris_of(values: events_pb2.Values) -> list[str]:
-    """What the outputs need in the stores: artifacts, and values by reference."""
-    found = [artifact.uri for group in values.artifacts.values() for artifact in group.artifacts]
-    found += [value.uri for value in values.parameters.values() if value.uri]
-    return [uri for uri in found if "\n" not in uri]
-
-
-def _columns(rows: Sequence[cache_pb2.Entry]) -> dict[str, list[Any]]:
-    """The parameters of commit_entries."""
-    return {
-        "keys": [e.key for e in rows],
-        "namespaces": [e.ingredients.namespace for e in rows],
-        "pipelines": [e.ingredients.pipeline_name for e in rows],
-        "components": [e.ingredients.component for e in rows],
-        "runs": [e.origin.partition("/")[0] for e in rows],
-        "origins": [e.origin for e in rows],
-        "outputs": [e.outputs.SerializeToString(deterministic=True) for e in rows],
-        "ingredients": [e.ingredients.SerializeToString(deterministic=True) for e in rows],
-        "uris": ["\n".join(uris_of(e.outputs)) for e in rows],
-    }
