@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from headrace_persistence.retention import policies as p
-from headrace_persistence.retention.lying import Uses, folder_of, touches
+from headrace_persistence.retention.lying import Uses, folder_of, run_of, touches
 from headrace_persistence.retention.planning import (
     Action,
     ArtifactItem,
@@ -234,6 +234,13 @@ def test_an_artifact_goes_with_the_last_of_its_users():
 )
 def test_the_folder_of_a_run(uri: str, folder: str):
     assert folder_of(uri, "R") == folder
+    assert run_of(uri, {"other", "R"}) == ("R" if folder else "")
+
+
+def test_a_place_in_nobodys_folder_has_no_run():
+    assert run_of("s3://R/p/t", {"R"}) == ""  # a bucket of that name
+    assert run_of("key", {"key"}) == ""
+    assert run_of("s3://b/p/R/t", {"other"}) == ""
 
 
 def test_users_are_found_by_what_touches_a_place():

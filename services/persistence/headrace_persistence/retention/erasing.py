@@ -7,14 +7,15 @@ handler.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from headrace_persistence.lineage.finding import numbered
 from headrace_persistence.queries import SQL
 from headrace_persistence.retention.leaving import ARTIFACT, ENTRY, FETCHED, OBJECT, Left, leave
-from headrace_persistence.retention.lying import folder_of
+from headrace_persistence.retention.lying import run_of
 from headrace_persistence.retention.sweeping import Sweeper
 from headrace_persistence.retention.wiping import Wiped, wipe
 from headrace_protos.v1 import retention_pb2 as pb
@@ -32,37 +33,45 @@ ALWAYS: Final = (
     "traces that were exported are not reached: they hold names, states and times, no values",
     "copies that user code made elsewhere are not known",
 )
+FETCHABLE: Final = ("http://", "https://", "s3://", "gs://", "minio://")  # places of which copies may be kept
 PARAMETERS: Final = (
     "values that tasks put out as parameters are erased where they were put out; "
     "what other tasks made of them is not followed"
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Reach:
     """What an erasure reaches: artifacts (id, UUID, type, URI, created), and the runs that read or write them (number → id)."""
 
-    artifacts: list[Row] = field(default_factory=list)
-    runs: dict[int, str] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)  # places that deleted runs left
+    artifacts: Sequence[Row]
+    runs: Mapping[int, str]
+    left: frozenset[str]  # places that deleted runs left
 
-    @property
-    def ids(self) -> list[int]:
-        return [row[0] for row in self.artifacts]
-
-    @property
+    @cached_property
     def uris(self) -> list[str]:
+        """All places."""
         return sorted({row[3] for row in self.artifacts if row[3]} | self.left)
+
+    @cached_property
+    def ours(self) -> list[str]:
+        """Those that a run put into its own folder."""
+        return [uri for uri in self.uris if uri in self.left or self.maker(uri)]
+
+    @cached_property
+    def others(self) -> list[str]:
+        """Those that no run put there."""
+        ours = set(self.ours)
+        return [uri for uri in self.uris if uri not in ours]
+
+    @cached_property
+    def run_ids(self) -> frozenset[str]:
+        """Of the runs."""
+        return frozenset(self.runs.values())
 
     def maker(self, uri: str) -> str:
         """The run in whose folder a place lies; "" where none is known."""
-        return next(
-            (run_id for run_id in self.runs.values() if folder_of(f"{uri}/", run_id) or folder_of(uri, run_id)), ""
-        )
-
-    def ours(self) -> list[str]:
-        """What a run put into its own folder."""
-        return [uri for uri in self.uris if uri in self.left or self.maker(uri)]
+        return run_of(uri, self.run_ids)
 
 
 class Eraser:
@@ -82,7 +91,7 @@ class Eraser:
             reach = await _reach(tx, request)
             await _refuse_running(tx, reach)
             made = _told(request, reach)
-            made.objects.extend(reach.ours())
+            made.objects.extend(reach.ours)
             made.object_count = len(made.objects)
             return made
 
@@ -121,29 +130,40 @@ async def finish_erasures(database: Database) -> None:
 
 async def _reach(tx: Transaction, request: pb.EraseRequest) -> Reach:
     """All records of the place, what lies in it, and what was made of that."""
-    reach = Reach()
-    if "://" in request.artifact_id:
-        uri = request.artifact_id.replace("\0", "")
-        new = [row[0] for row in await tx.fetch(SQL["records_at"], {"uri": uri})]
-        reach.left = {row[0] for row in await tx.fetch(SQL["remains_at"], {"uris": [uri]})}
-        if not new and not reach.left:
-            raise ServiceError(Reason.NOT_FOUND, f"nothing is known of {uri}: give an artifact's id, or its number")
-    else:
-        new = [await numbered(tx, request.artifact_id, request.namespace)]
+    named, left = await _named(tx, request)
+    ids = await _followed(tx, named, derived=request.derived)
+    artifacts = await tx.fetch(SQL["erased_artifacts"], {"ids": ids})
+    runs: dict[int, str] = dict(await tx.fetch(SQL["runs_of_artifacts"], {"ids": ids}))
+    places = {row[3] for row in artifacts if row[3]} | left
+    left |= {row[0] for row in await tx.fetch(SQL["remains_at"], {"uris": sorted(places)})}
+    return Reach(artifacts, runs, frozenset(left))
+
+
+async def _named(tx: Transaction, request: pb.EraseRequest) -> tuple[list[int], set[str]]:
+    """The artifacts that the request names, and places that deleted runs left. Raises NOT_FOUND."""
+    if "://" not in request.artifact_id:
+        return [await numbered(tx, request.artifact_id, request.namespace)], set()
+    uri = request.artifact_id.replace("\0", "")
+    found = [row[0] for row in await tx.fetch(SQL["records_at"], {"uri": uri})]
+    left = {row[0] for row in await tx.fetch(SQL["remains_at"], {"uris": [uri]})}
+    if not found and not left:
+        raise ServiceError(Reason.NOT_FOUND, f"nothing is known of {uri}: give an artifact's id, or its number")
+    return found, left
+
+
+async def _followed(tx: Transaction, new: list[int], *, derived: bool) -> list[int]:
+    """With the other records of the same places, and with DERIVED what was made of all of them."""
     found = set(new)
     while new:
         more = {row[0] for row in await tx.fetch(SQL["same_places"], {"ids": new})}
-        if request.derived:
+        if derived:
             more |= {row[0] for row in await tx.fetch(SQL["made_of"], {"ids": [*new, *more]})}
         new = sorted(more - found)
         found |= more
         if len(found) > MOST:
             sentence = f"more than {MOST:,} artifacts were made of it: erase some of those that were made last first"
             raise ServiceError(Reason.INVALID_INPUT, sentence)
-    reach.artifacts = await tx.fetch(SQL["erased_artifacts"], {"ids": sorted(found)})
-    reach.runs = dict(await tx.fetch(SQL["runs_of_artifacts"], {"ids": sorted(found)}))
-    reach.left |= {row[0] for row in await tx.fetch(SQL["remains_at"], {"uris": reach.uris})}
-    return reach
+    return sorted(found)
 
 
 async def _refuse_running(tx: Transaction, reach: Reach) -> None:
@@ -171,7 +191,7 @@ async def _commit(tx: Transaction, request: pb.EraseRequest) -> pb.Erasure:
     made.id, made.asked_at_us = row
     wiped = await wipe(tx, reach.artifacts, reach.runs, derived=request.derived)
     await _doom(tx, made.id, reach, wiped)
-    made.objects.extend(sorted({*reach.ours(), *wiped.objects}))
+    made.objects.extend(sorted({*reach.ours, *wiped.objects}))
     made.object_count = len(made.objects)
     kept = pb.Erasure()
     kept.CopyFrom(made)
@@ -194,15 +214,10 @@ async def _doom(tx: Transaction, erasure: int, reach: Reach, wiped: Wiped) -> No
         told: dict[str, Any] = {"namespace": "", "pipeline_name": "", "created_at_us": at, "doomed": True}
         return Left(kind=kind, uri=name, run_id=maker, erasure=erasure, **told)
 
-    ours = reach.ours()
-    remains = [left(ARTIFACT, uri, created.get(uri, 0)) for uri in ours if uri not in there]
+    remains = [left(ARTIFACT, uri, created.get(uri, 0)) for uri in reach.ours if uri not in there]
     remains += [left(OBJECT, uri) for uri in sorted(wiped.objects)]
     remains += [left(ENTRY, key) for key in sorted(wiped.cache_keys)]
-    remains += [
-        left(FETCHED, uri)
-        for uri in reach.uris
-        if uri not in ours and uri.startswith(("http://", "https://", "s3://", "gs://", "minio://"))
-    ]
+    remains += [left(FETCHED, uri) for uri in reach.others if uri.startswith(FETCHABLE)]
     await leave(tx, remains)
 
 
@@ -223,9 +238,7 @@ def _told(request: pb.EraseRequest, reach: Reach) -> pb.Erasure:
 
 
 def _not_erased(reach: Reach, *, derived: bool) -> Sequence[str]:
-    ours = set(reach.ours())
-    others = [uri for uri in reach.uris if uri not in ours]
-    said = [f"{uri} was not put there by a run: delete it where it lies" for uri in others[:SHOWN]]
-    if len(others) > SHOWN:
-        said.append(f"nor were {len(others) - SHOWN} other places")
+    said = [f"{uri} was not put there by a run: delete it where it lies" for uri in reach.others[:SHOWN]]
+    if len(reach.others) > SHOWN:
+        said.append(f"nor were {len(reach.others) - SHOWN} other places")
     return [*said, *([PARAMETERS] if derived else []), *ALWAYS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -34,6 +34,12 @@ def folder_of(uri: str, run_id: str) -> str:
     """The run's own folder, where the URI lies in it; "" where it does not."""
     before, found, after = uri.partition(f"/{run_id}/")
     return f"{before}/{run_id}" if found and after.strip("/") and "://" in before else ""
+
+
+def run_of(uri: str, run_ids: Container[str]) -> str:
+    """Which of the runs has the URI in its own folder; "" where it lies in none's."""
+    names = (folder.rpartition("/")[2] for folder in above(uri))
+    return next((name for name in names if name in run_ids and folder_of(uri, name)), "")
 
 
 class Uses(Generic[T]):
