@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from headrace_persistence.retention import policies as p
-from headrace_persistence.retention.lying import Uses, folder_of, run_of, touches
+from headrace_persistence.retention.lying import Uses, folder_of, is_within, run_of
 from headrace_persistence.retention.planning import (
     Action,
     ArtifactItem,
@@ -92,6 +92,11 @@ def random_world(rng: random.Random) -> World:
         noted,
         frozenset({"there1"}),
     )
+
+
+def touches(one: str, other: str) -> bool:
+    """Whether one of them is the other, or lies below it: what is done to one is done to both."""
+    return is_within(one, other) or is_within(other, one)
 
 
 def goes(said: Policies, kind: str, scope: tuple[str, str], age_us: int, newer: int) -> bool:

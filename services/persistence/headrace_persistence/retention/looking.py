@@ -57,8 +57,7 @@ class Looker:
         runs, more = await self._runs(said, pipelines, now_us)
         entries, more_entries = await self._entries(said, namespace, now_us)
         world = replace(world, runs=runs, entries=entries, packages=await self._packages(said, namespace))
-        going = [action.name for action in pl.plan(world, said).actions if action.kind in (p.RUNS, p.ARCHIVED)]
-        world = await self._with_artifacts(world, said, pipelines, going)
+        world = await self._with_artifacts(world, said, pipelines, pl.runs_going(world, said))
         return Seen(world, more or more_entries)
 
     async def _runs(

@@ -15,11 +15,6 @@ def is_within(uri: str, place: str) -> bool:
     return uri.rstrip("/") == place or uri.startswith(f"{place}/")
 
 
-def touches(one: str, other: str) -> bool:
-    """Whether one of them is the other, or lies below it: what is done to one is done to both."""
-    return is_within(one, other) or is_within(other, one)
-
-
 def above(uri: str) -> Iterator[str]:
     """The folders that it lies in, the nearest first."""
     at = uri.rstrip("/")

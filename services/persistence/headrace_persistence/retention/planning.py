@@ -1,7 +1,7 @@
 """What the policies take and what they leave, and why: a function of what there is. Pure, no clock, no I/O.
 
 The order is that of carrying it out: cached results first, so that nothing begins to use what goes; then runs, logs and traces;
-then artifacts, which go with the last of their users. Called by `keeping` with what `looking` found, and by nobody else.
+then artifacts, which go with the last of their users. Called by `keeping` and, for the runs alone, by `looking`.
 """
 
 from __future__ import annotations
@@ -135,6 +135,11 @@ def plan(world: World, said: Policies) -> Plan:
     _artifacts(world, said, entries_gone, runs_gone, made)
     _packages(world, said, made)
     return Plan(tuple(made.actions), tuple(made.kept))
+
+
+def runs_going(world: World, said: Policies) -> list[str]:
+    """The runs that they take: whose artifacts are to be looked at."""
+    return sorted(_runs(world, said, _Made()))
 
 
 def _entries(world: World, said: Policies, made: _Made) -> set[str]:
