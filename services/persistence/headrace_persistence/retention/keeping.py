@@ -17,6 +17,7 @@ from headrace_persistence.queries import SQL
 from headrace_persistence.retention import policies as p
 from headrace_persistence.retention.dooming import Doomer, Folder
 from headrace_persistence.retention.erasing import finish_erasures
+from headrace_persistence.retention.leaving import FOLDER
 from headrace_persistence.retention.looking import Looker
 from headrace_persistence.retention.planning import Action, Plan, plan
 from headrace_persistence.retention.rules import Rules
@@ -37,7 +38,6 @@ FOLDERS: Final = 200
 MOST_RUNS: Final = 10_000  # that one plan looks at; the next pass goes on
 GONE_WITHIN_S: Final = 30.0  # the scheduler deletes what it is asked to
 LOOK_EVERY_S: Final = 0.1
-KINDS_OF_REMAINS: Final = {1: "remains"}  # the others were told when they were doomed
 
 
 class Keeper:
@@ -83,6 +83,13 @@ class Keeper:
                 renewing.cancel()
                 await self._give_back()
 
+    async def run_all(self) -> None:
+        """Passes, while there is more and each does something: of 10,000 runs that are pinned none goes, however often asked."""
+        while (done := await self.run_once()).more and done.actions:
+            pass
+        for problem in done.problems:
+            logger.warning("retention: %s", problem)
+
     @asynccontextmanager
     async def running(self, every_s: float) -> AsyncIterator[Keeper]:
         """A pass every so often while the block runs."""
@@ -97,10 +104,7 @@ class Keeper:
         await asyncio.sleep(min(every_s, FIRST_S))
         while True:
             try:
-                while (done := await self.run_once()).more:
-                    pass
-                for problem in done.problems:
-                    logger.warning("retention: %s", problem)
+                await self.run_all()
             except ServiceError as failed:
                 if failed.reason != Reason.WRONG_STATE:
                     logger.warning("retention waits: %s", failed)
@@ -151,13 +155,13 @@ class Keeper:
         if not run_ids:
             return
         self._wake()
-        there: Sequence[object] = run_ids
+        left = list(run_ids)
         for _ in range(round(GONE_WITHIN_S / LOOK_EVERY_S)):
-            there = await self._database.read(SQL["runs_there"], {"run_ids": list(run_ids)})
-            if not there:
+            left = [row[0] for row in await self._database.read(SQL["runs_there"], {"run_ids": left})]
+            if not left:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
-        problems.append(f"{len(there)} runs wait for the scheduler to delete them")
+        problems.append(f"{len(left)} runs wait for the scheduler to delete them")
 
     async def _folders(self) -> None:
         after = 0
@@ -171,7 +175,8 @@ class Keeper:
 
     def _tell(self, done: Iterable[Action], swept: Iterable[Remains]) -> None:
         went = Counter(one.kind for one in done)
-        went.update(KINDS_OF_REMAINS[one.kind] for one in swept if one.kind in KINDS_OF_REMAINS)
+        if folders := sum(one.kind == FOLDER for one in swept):
+            went["remains"] = folders  # the others were told when they were doomed
         for kind, count in went.items():
             RETENTION_WENT.labels(kind).inc(count)
         if went:
