@@ -24,12 +24,12 @@ class Doomed:
     places: frozenset[str]  # without a slash at their ends
 
     def has(self, artifact: ev.Artifact) -> bool:
-        uri = artifact.uri.rstrip("/")
-        return (
-            artifact.artifact_id in self.artifact_ids
-            or uri in self.places
-            or any(at in self.places for at in above(uri))
-        )
+        """Whether it is one of them, or lies in one of the places."""
+        return artifact.artifact_id in self.artifact_ids or self.covers(artifact.uri)
+
+    def covers(self, uri: str) -> bool:
+        """Whether it is one of the places, or lies in one."""
+        return uri.rstrip("/") in self.places or any(at in self.places for at in above(uri))
 
 
 def tombstone(artifact: ev.Artifact) -> ev.Artifact:

@@ -22,7 +22,8 @@ BESIDE_LOGS: Final = (
     "attempt.json",
     "partial",
 )  # what an attempt stores beside its log, as headrace_companion.results has it
-Place = tuple[int, str]  # run, path
+Place = tuple[int, str]
+PLACE: Final = ("run", "path")
 
 
 @dataclass(slots=True)
@@ -43,14 +44,12 @@ async def wipe(tx: Transaction, artifacts: Sequence[Row], runs: Mapping[int, str
     await _attempts(tx, runs, how, wiped)
     await _events(tx, doomed, how)
     await _runs(tx, runs, doomed, how, wiped)
-    payloads = [scrubbing.tombstone(ev.Artifact(artifact_id=row[1])) for row in artifacts]
-    for payload, row in zip(payloads, artifacts, strict=True):
-        payload.schema_title = row[2]
-    await tx.execute(SQL["wipe_artifacts"], {"id": ids, "payload": [one.SerializeToString() for one in payloads]})
+    tombs = [ev.Artifact(artifact_id=row[1], schema_title=row[2]).SerializeToString() for row in artifacts]
+    await tx.execute(SQL["wipe_artifacts"], {"id": ids, "payload": tombs})
     await tx.execute(SQL["wipe_properties"], {"ids": ids})
     await tx.execute(SQL["wipe_nodes"], {"uris": uris})
     await tx.execute(SQL["wipe_uses"], {"uris": sorted({*uris, *(uri.rstrip("/") for uri in uris)})})
-    wiped.objects = {uri for uri in wiped.objects if not doomed.has(ev.Artifact(uri=uri))}
+    wiped.objects = {uri for uri in wiped.objects if not doomed.covers(uri)}
     return wiped
 
 
@@ -71,31 +70,27 @@ async def _tasks(
     known = {(row[0], row[1]) for row in rows}
     above = {(run, group) for run, paths in readers.items() for group in groups_above(paths)}
     how.update(dict.fromkeys(above, Task(outputs=True, words=True)))  # groups pass on what is in them
-    groups = sorted(place for place in above - known if place[1])
-    rows = [*rows, *await tx.fetch(SQL["tasks_at"], _columns(groups))]
-    columns: dict[str, list[Any]] = {"run": [], "path": [], "inputs": [], "outputs": [], "error": []}
-    for run, path, _, _, inputs, outputs, error, _ in rows:
-        task = how[run, path]
-        made, stored = scrubbed(outputs, doomed, parameters=task.outputs)
-        wiped.objects |= {uri for uri in stored if folder_of(uri, runs.get(run, ""))}
-        values = (
-            run,
-            path,
-            scrubbed(inputs, doomed)[0],
-            made,
-            scrubbing.silenced_bytes(error) if task.words else error,
-        )
-        for name, value in zip(columns, values, strict=True):
-            columns[name].append(value)
-    await tx.execute(SQL["wipe_tasks"], columns)
+    groups = await tx.fetch(SQL["tasks_at"], _columns(PLACE, sorted(place for place in above - known if place[1])))
+    after = [_task(row, how, runs, doomed, wiped) for row in (*rows, *groups)]
+    await tx.execute(SQL["wipe_tasks"], _columns((*PLACE, "inputs", "outputs", "error"), after))
     return how
+
+
+def _task(
+    row: Row, how: Mapping[Place, Task], runs: Mapping[int, str], doomed: Doomed, wiped: Wiped
+) -> tuple[int, str, bytes, bytes, bytes]:
+    run, path, _, _, inputs, outputs, error, _ = row
+    task = how[run, path]
+    made, stored = scrubbed(outputs, doomed, parameters=task.outputs)
+    wiped.objects |= {uri for uri in stored if folder_of(uri, runs.get(run, ""))}
+    return run, path, scrubbed(inputs, doomed)[0], made, scrubbing.silenced_bytes(error) if task.words else error
 
 
 async def _attempts(tx: Transaction, runs: Mapping[int, str], how: Mapping[Place, Task], wiped: Wiped) -> None:
     """Logs and reports hold content: those of tasks that read or wrote go."""
     places = sorted(place for place, task in how.items() if task.words and place[1])
-    columns: dict[str, list[Any]] = {"run": [], "path": [], "number": [], "launched": [], "finished": []}
-    for run, path, number, launched, finished in await tx.fetch(SQL["attempts_at"], _columns(places)):
+    after = []
+    for run, path, number, launched, finished in await tx.fetch(SQL["attempts_at"], _columns(PLACE, places)):
         for log in logs_of(launched, finished):
             if folder_of(log, runs.get(run, "")):
                 folder = log.rpartition("/")[0]
@@ -104,37 +99,33 @@ async def _attempts(tx: Transaction, runs: Mapping[int, str], how: Mapping[Place
         del launch.warnings[:]
         if finish.HasField("error"):
             scrubbing.silenced(finish.error)
-        for name, value in zip(
-            columns, (run, path, number, launch.SerializeToString(), finish.SerializeToString()), strict=True
-        ):
-            columns[name].append(value)
-    await tx.execute(SQL["wipe_attempts"], columns)
+        after.append((run, path, number, launch.SerializeToString(), finish.SerializeToString()))
+    await tx.execute(SQL["wipe_attempts"], _columns((*PLACE, "number", "launched", "finished"), after))
 
 
 async def _events(tx: Transaction, doomed: Doomed, how: Mapping[Place, Task]) -> None:
-    columns: dict[str, list[Any]] = {"run": [], "seq": [], "day": [], "payload": []}
-    for run, seq, day, path, payload in await tx.fetch(SQL["events_at"], _columns(sorted(how))):
+    after = []
+    for run, seq, day, path, payload in await tx.fetch(SQL["events_at"], _columns(PLACE, sorted(how))):
         made = scrubbed_event(payload, doomed, how[run, path])
         if made != payload:
-            for name, value in zip(columns, (run, seq, day, made), strict=True):
-                columns[name].append(value)
-    await tx.execute(SQL["wipe_events"], columns)
+            after.append((run, seq, day, made))
+    await tx.execute(SQL["wipe_events"], _columns(("run", "seq", "day", "payload"), after))
 
 
 async def _runs(
     tx: Transaction, runs: Mapping[int, str], doomed: Doomed, how: Mapping[Place, Task], wiped: Wiped
 ) -> None:
-    columns: dict[str, list[Any]] = {"run": [], "inputs": [], "outputs": [], "error": []}
+    after = []
     for row in await tx.fetch(SQL["lock_runs_to_wipe"], {"runs": sorted(runs)}):
         run, inputs, outputs, error = row[0], row[6], row[7], row[8]
         task = how[run, ""]
         made, stored = scrubbed(outputs, doomed, parameters=task.outputs)
         wiped.objects |= {uri for uri in stored if folder_of(uri, runs[run])}
         silent = scrubbing.silenced_bytes(error) if task.words else error
-        for name, value in zip(columns, (run, scrubbed(inputs, doomed)[0], made, silent), strict=True):
-            columns[name].append(value)
-    await tx.execute(SQL["wipe_runs"], columns)
+        after.append((run, scrubbed(inputs, doomed)[0], made, silent))
+    await tx.execute(SQL["wipe_runs"], _columns(("run", "inputs", "outputs", "error"), after))
 
 
-def _columns(places: Sequence[Place]) -> dict[str, list[Any]]:
-    return {"run": [run for run, _ in places], "path": [path for _, path in places]}
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Parameters for unnest."""
+    return {name: [row[at] for row in rows] for at, name in enumerate(names)}
