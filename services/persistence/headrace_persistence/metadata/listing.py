@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
 
 from google.protobuf.message import DecodeError
 
-from headrace_persistence.metadata.filtering import Probe, condition
+from headrace_persistence.metadata.filtering import condition
 from headrace_persistence.metadata.kinds import UPDATED, Kind
+from headrace_persistence.metadata.probing import Probe
 from headrace_persistence.queries import SQL
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_servicekit.errors import Reason, ServiceError
@@ -69,6 +69,22 @@ def asked(
     if options is None:
         text = _text(kind, "n.id", "ASC", only.text, only.sources)
         return Asked(text, {**params, "limit": most}, None, ms.ListOperationOptions())
+    sort = _sort(options)
+    size = min(options.max_result_size, LARGEST)
+    fits = condition(kind, options.filter_query)
+    where = only.text + fits.but(known)
+    direction, than = ("ASC", ">") if options.order_by_field.is_asc else ("DESC", "<")
+    params |= {**fits.params, "limit": size + 1}
+    if options.next_page_token:
+        start = _decoded(options)
+        params |= {"after": start.field_offset, "after_id": start.id_offset}
+        where += f" AND (/*place*/, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
+    text = _text(kind, sort, direction, where, only.sources) if by is None else _walk(by, direction, where)
+    return Asked(text, params | (by.params if by else {}), size, options, fits.probes)
+
+
+def _sort(options: ms.ListOperationOptions) -> str:
+    """The order's column; INVALID_ARGUMENT where the options make no page."""
     if options.max_result_size <= 0:
         said = f"max_result_size is {options.max_result_size}; it must be from 1 to {LARGEST}"
         raise ServiceError(Reason.INVALID_INPUT, said)
@@ -77,18 +93,7 @@ def asked(
         raise ServiceError(
             Reason.INVALID_INPUT, "order_by_field is unspecified: use CREATE_TIME, LAST_UPDATE_TIME or ID"
         )
-    size = min(options.max_result_size, LARGEST)
-    fits = condition(kind, options.filter_query, known=known)
-    where = only.text + fits.text
-    params |= {**fits.params, "limit": size + 1}
-    if options.next_page_token:
-        start = _decoded(options)
-        params |= {"after": start.field_offset, "after_id": start.id_offset}
-        than = ">" if options.order_by_field.is_asc else "<"
-        where += f" AND (/*place*/, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
-    direction = "ASC" if options.order_by_field.is_asc else "DESC"
-    text = _text(kind, sort, direction, where, only.sources) if by is None else _walk(by, direction, where)
-    return Asked(text, params | (by.params if by else {}), size, options, fits.probes)
+    return sort
 
 
 def walkable(options: ms.ListOperationOptions | None, only: Only | None) -> bool:
@@ -106,7 +111,7 @@ def among(only: Only | None, ids: Sequence[int]) -> Only:
 def filtered(kind: Kind, query: str, only: Only) -> Asked:
     """All of the nodes that ONLY names which fit QUERY."""
     fits = condition(kind, query)
-    return asked(kind, None, Only(only.text + fits.text, {**(only.params or {}), **fits.params}))
+    return asked(kind, None, Only(only.text + fits.but(), {**(only.params or {}), **fits.params}))
 
 
 def token(options: ms.ListOperationOptions, place: int, last: int) -> str:
@@ -138,7 +143,7 @@ def _text(kind: Kind, sort: str, direction: str, where: str, sources: Mapping[st
             one: str = SQL["list_metadata_nodes"]
             one = one.replace("/*sort*/ n.id", place)
             one = one.replace("/*where*/", f"{sources.get(name, '')}{where}{more}".replace("/*place*/", place))
-            one = re.sub(r"/\*direction\*/ ASC", direction, one)
+            one = one.replace("/*direction*/ ASC", direction)
             parts.append(f"({one.replace('platform.seen_nodes n', f'platform.{name} n{changed}', 1)})")
     order = f"ORDER BY place {direction}, id {direction} LIMIT %(limit)s"
     return f"SELECT id, place FROM ({' UNION ALL '.join(parts)}) AS found {order}"  # noqa: S608  # fragments of ours; every value is a parameter

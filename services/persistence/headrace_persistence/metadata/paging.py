@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headrace_persistence.metadata import listing
-from headrace_persistence.metadata.filtering import Probe
 from headrace_persistence.metadata.kinds import Kind
 from headrace_persistence.metadata.listing import Asked, Only
+from headrace_persistence.metadata.probing import Probe
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Row, Transaction
