@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from builders.runevents import created, event, finished, started, task_life
+from builders.runevents import create, created, event, finished, new_run_id, started, task_life
 from fixtures.fix_run_metadata import Metadata, refused
+from headrace_persistence.metadata import made as making
 from headrace_persistence.metadata import paging
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason
 
@@ -369,3 +371,24 @@ async def test_what_is_asked_of_a_context_is_asked_of_the_same_one(metadata: Met
             one.artifact.id
         ]
         assert await metadata.found(f"{name} AND contexts_a.id != {one.run.id}") == []
+
+
+@pytest.mark.parametrize("tag", ["one", "other"])  # in databases that number their runs alike
+async def test_images_are_those_of_each_runs_own_plan(
+    metadata: Metadata, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    monkeypatch.setattr(making, "RUNS", 2)
+    for number in range(5):
+        plan = plan_pb2.Plan(version=1, pipeline_name="demo")
+        plan.dags.add().tasks.add(key="train", executor=0)
+        plan.executors.add().container.image = f"{tag}:{number}"
+        plan.executors[0].container.command.append("x" * (making.SMALL if number % 2 else 1))
+        delivery = create(new_run_id())
+        delivery.create.plan = plan.SerializeToString()
+        await metadata.scheduler.persistence.store.Deliver(delivery)
+        begin = [event(run_started=ev.RunStarted()), created("train"), created("data", ev.IMPORTER)]
+        answer = await metadata.scheduler.apply(delivery.create.run_id, 1, begin)
+        assert answer.outcome == rs.COMMITTED, answer.message
+    told = (await metadata.stub.GetExecutions(mss.GetExecutionsRequest())).executions
+    images = [one.custom_properties["image"].string_value for one in told if "image" in one.custom_properties]
+    assert sorted(images) == [f"{tag}:{number}" for number in range(5)]

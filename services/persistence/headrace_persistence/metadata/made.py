@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from headrace_persistence.metadata import rendering
@@ -14,12 +14,9 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import plan_pb2
 from headrace_servicekit.postgres import Row, Transaction
 
-PLANS: Final = 16  # that are kept: they never change
-LARGEST_KEPT: Final = 256 << 10  # bytes of one
-SMALL: Final = 32 << 10  # bytes of those that are read together, for a page of tasks
-LARGEST_PAGE: Final = 200  # runs whose plans are read together
-LARGEST_READ: Final = 4 << 20  # of others neither images nor producers are told
-_plans: OrderedDict[int, plan_pb2.Plan] = OrderedDict()
+SMALL: Final = 32 << 10  # bytes of plans that are read together
+RUNS: Final = 200  # whose plans are read together
+LARGEST: Final = 4 << 20  # bytes of a plan: of larger ones neither images nor producers are told
 
 
 async def fill(tx: Transaction, kind: Kind, rows: Sequence[Row], found: Mapping[int, Any]) -> None:
@@ -66,13 +63,13 @@ async def _executions(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str
     for number, name, inputs, outputs in await tx.fetch(SQL["made_roots"], {"ids": list(ids)}):
         made[number] = rendering.root(ev.Values.FromString(inputs), ev.Values.FromString(outputs), name)
     rows = await tx.fetch(SQL["made_tasks"], {"ids": list(ids)})
-    here = await _small_plans(tx, {row[1] for row in rows if row[3] != ev.IMPORTER})
-    last: dict[int, plan_pb2.Plan] = {}
-    for row in rows:
-        task, run = _task(row), row[1]
-        if run not in here and run not in last and task.kind != ev.IMPORTER:
-            last = {run: await _plan(tx, run)}  # rows come run by run; one large plan at a time is held
-        made[row[0]] = rendering.task(task, here.get(run) or last.get(run))
+    runs = [(run, list(tasks)) for run, tasks in groupby(rows, key=lambda row: row[1])]  # they come run by run
+    for start in range(0, len(runs), RUNS):
+        some = runs[start : start + RUNS]
+        plans = await _small_plans(tx, [run for run, _ in some])
+        for run, tasks in some:
+            plan = plans.get(run) or await _plan(tx, run)  # one large plan at a time is held
+            made.update((row[0], rendering.task(_task(row), plan)) for row in tasks)
     return made
 
 
@@ -93,23 +90,14 @@ def _task(row: Row) -> rendering.Task:
     )
 
 
-async def _small_plans(tx: Transaction, runs: Collection[int]) -> dict[int, plan_pb2.Plan]:
+async def _small_plans(tx: Transaction, runs: Sequence[int]) -> dict[int, plan_pb2.Plan]:
     """The small ones of some runs; those of one version are alike, and read once."""
-    if not runs:
-        return {}
-    found = await tx.fetch(SQL["made_small_plans"], {"runs": sorted(runs)[:LARGEST_PAGE], "most": SMALL})
+    found = await tx.fetch(SQL["made_small_plans"], {"runs": runs, "most": SMALL})
     read = {plan: plan_pb2.Plan.FromString(plan) for plan in {plan for _, plan in found}}
     return {run: read[plan] for run, plan in found}
 
 
 async def _plan(tx: Transaction, run: int) -> plan_pb2.Plan:
-    """The plan of a run."""
-    known = _plans.get(run)
-    if known is None:
-        row = await tx.fetch_one(SQL["made_plan"], {"run": run, "most": LARGEST_READ})
-        known = plan_pb2.Plan.FromString(row[0]) if row else plan_pb2.Plan()
-        if row and len(row[0]) <= LARGEST_KEPT:
-            _plans[run] = known
-        while len(_plans) > PLANS:
-            _plans.popitem(last=False)
-    return known
+    """The plan of a run; an empty one where it is too large."""
+    row = await tx.fetch_one(SQL["made_plan"], {"run": run, "most": LARGEST})
+    return plan_pb2.Plan.FromString(row[0]) if row else plan_pb2.Plan()
