@@ -117,6 +117,17 @@ class Subgraph:
             graph.executions.extend(ms.Execution(id=one) for one in executions)
         if "events" in wanted:
             graph.events.extend(self._events)
+        await self._tell_contexts(graph, wanted, artifacts, executions)
+        for name, kind in (("artifact_types", ARTIFACT), ("execution_types", EXECUTION), ("context_types", CONTEXT)):
+            if name in wanted:
+                getattr(graph, name).extend(await types.every(self._tx, kind, simple=True))
+        return graph
+
+    async def _tell_contexts(
+        self, graph: ms.LineageGraph, wanted: set[str], artifacts: Sequence[int], executions: Sequence[int]
+    ) -> None:
+        if not wanted & {"contexts", "attributions", "associations"}:
+            return
         attributed = await self._tx.fetch(SQL["attributions_of_artifacts"], {"ids": artifacts})
         associated = await self._tx.fetch(SQL["associations_of_executions"], {"ids": executions})
         if "contexts" in wanted:
@@ -125,10 +136,6 @@ class Subgraph:
             graph.attributions.extend(ms.Attribution(context_id=row[0], artifact_id=row[1]) for row in attributed)
         if "associations" in wanted:
             graph.associations.extend(ms.Association(context_id=row[0], execution_id=row[1]) for row in associated)
-        for name, kind in (("artifact_types", ARTIFACT), ("execution_types", EXECUTION), ("context_types", CONTEXT)):
-            if name in wanted:
-                getattr(graph, name).extend(await types.every(self._tx, kind, simple=True))
-        return graph
 
 
 def _far(event: ms.Event, kind: Kind) -> int:
