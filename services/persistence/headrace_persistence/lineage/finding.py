@@ -99,8 +99,9 @@ class Records:
         async def work(tx: Transaction) -> pb.ArtifactRecord:
             number = await numbered(tx, request.artifact_id, request.namespace)
             (found,) = await records(tx, await tx.fetch(SQL["artifact_records"], {"ids": [number]}))
-            told = {"id": number, "namespace": request.namespace, "most": MOST_USES}
-            found.uses.extend(use(row) for row in await tx.fetch(SQL["artifact_uses"], told))
+            told = {"ids": [number], "directions": [1, 2], "namespace": request.namespace}
+            rows = await tx.fetch(SQL["lineage_steps"], {**told, "each": MOST_USES, "limit": MOST_USES})
+            found.uses.extend(use(row) for row in rows)
             return found
 
         return await self._database.transaction(work)

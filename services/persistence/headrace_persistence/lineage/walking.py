@@ -166,7 +166,7 @@ class _Walk:
         if not artifacts:
             return []
         limit = self.found.most + 1
-        told = {"ids": artifacts, "direction": direction, "namespace": self.namespace, "limit": limit, "each": each}
+        told = {"ids": artifacts, "directions": [direction], "namespace": self.namespace, "limit": limit, "each": each}
         rows = await self.tx.fetch(SQL["lineage_steps"], told)
         self.found.truncated |= direction == READ and len(rows) == limit
         return list(rows)

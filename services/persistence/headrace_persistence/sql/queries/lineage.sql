@@ -58,26 +58,14 @@ SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a WHERE a.id = A
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true);
 
 -- name: artifact_makers
--- Of each artifact the task that put it out first: not one that took it from the cache or another run, where there is another among the
--- first of them. Most often it is the first that is looked at.
+-- Of each artifact the task that put it out first: not one that took it from the cache or another run (`copied`), where there is
+-- another among the first of them. Most often it is the first that is looked at.
 SELECT a.id, m.task, m.run_id, m.path, m.name, m.position, true, m.namespace, m.pipeline_name
 FROM unnest(%(ids)s::bigint[]) AS a (id)
 CROSS JOIN LATERAL (
-    (
-        SELECT false AS copied, l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
-        FROM (
-            SELECT l.run, l.task, l.name, l.position FROM platform.links l
-            WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
-        ) AS l
-        CROSS JOIN LATERAL (
-            SELECT r.run_id, t.path, r.namespace, r.pipeline_name
-            FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
-            WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2) AND t.cached_from = '' AND t.linked_from = ''
-            OFFSET 0
-        ) AS t
-        ORDER BY l.task LIMIT 1
-    ) UNION ALL (
-        SELECT true, l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
+    SELECT w.* FROM (VALUES (false), (true)) AS c (copied)
+    CROSS JOIN LATERAL (
+        SELECT c.copied, l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
         FROM (
             SELECT l.run, l.task, l.name, l.position FROM platform.links l
             WHERE l.artifact = a.id AND l.direction = 2 ORDER BY l.task LIMIT 200
@@ -86,38 +74,20 @@ CROSS JOIN LATERAL (
             SELECT r.run_id, t.path, r.namespace, r.pipeline_name
             FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
             WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
+                AND (c.copied OR t.cached_from = '' AND t.linked_from = '')
             OFFSET 0
         ) AS t
         ORDER BY l.task LIMIT 1
-    )
-    ORDER BY copied LIMIT 1
+    ) AS w
+    ORDER BY w.copied LIMIT 1
 ) AS m;
 
--- name: artifact_uses
--- The tasks that read and wrote an artifact, the first ones; groups only pass it on. OFFSET 0 has the planner read links in their
--- order, and no more of them than are told.
-SELECT %(id)s::bigint, u.task, u.run_id, u.path, u.name, u.position, d.direction = 2, u.namespace, u.pipeline_name
-FROM (VALUES (1::smallint), (2::smallint)) AS d (direction)
-CROSS JOIN LATERAL (
-    SELECT l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name
-    FROM platform.links l
-    CROSS JOIN LATERAL (
-        SELECT t.path, r.run_id, r.namespace, r.pipeline_name
-        FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
-        WHERE t.run = l.run AND t.id = l.task AND t.kind IN (1, 2)
-            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-        OFFSET 0
-    ) AS t
-    WHERE l.artifact = %(id)s AND l.direction = d.direction
-    ORDER BY l.task LIMIT %(most)s
-) AS u
-ORDER BY u.task, d.direction, u.name, u.position LIMIT %(most)s;
-
 -- name: lineage_steps
--- From artifacts to the tasks that wrote (2) or read (1) them, of each artifact the first ones. `copied`: it took its results from the
--- cache or another run.
-SELECT a.id, s.task, s.run_id, s.path, s.name, s.position, %(direction)s = 2, s.namespace, s.pipeline_name, s.run, s.kind, s.copied
+-- From artifacts to the tasks that wrote (2) or read (1) them, of each artifact the first ones; groups only pass it on. `copied`: it
+-- took its results from the cache or another run. OFFSET 0 has the planner read links in their order, and no more of them than are told.
+SELECT a.id, s.task, s.run_id, s.path, s.name, s.position, d.direction = 2, s.namespace, s.pipeline_name, s.run, s.kind, s.copied
 FROM unnest(%(ids)s::bigint[]) AS a (id)
+CROSS JOIN unnest(%(directions)s::smallint[]) AS d (direction)
 CROSS JOIN LATERAL (
     SELECT l.task, t.run_id, t.path, l.name, l.position, t.namespace, t.pipeline_name, l.run, t.kind, t.copied
     FROM platform.links l
@@ -128,10 +98,10 @@ CROSS JOIN LATERAL (
             AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
         OFFSET 0
     ) AS t
-    WHERE l.artifact = a.id AND l.direction = %(direction)s
+    WHERE l.artifact = a.id AND l.direction = d.direction
     ORDER BY l.task LIMIT %(each)s
 ) AS s
-ORDER BY s.task, s.name, s.position LIMIT %(limit)s;
+ORDER BY s.task, d.direction, s.name, s.position LIMIT %(limit)s;
 
 -- name: lineage_links
 -- From tasks to what they read (1) or wrote (2).
