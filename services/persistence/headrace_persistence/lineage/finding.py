@@ -1,11 +1,11 @@
-"""Artifacts of all runs by what they are: from a request to one query, by a table of filters. Called by handlers/lineage.py.
+"""Artifacts of all runs by what they are: from a request to one query, by tables of filters. Called by handlers/lineage.py.
 
-Only fragments of the table and parameter names enter the SQL text; every value of a caller's is a parameter.
+Only fragments of the tables and parameter names enter the SQL text; every value of a caller's is a parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, LiteralString
 
 from headrace_persistence.lineage.holding import Held, checked, held_of, holders, invalid, plain
@@ -18,6 +18,15 @@ from headrace_servicekit.postgres import Database, Row, Transaction
 DEFAULT_SIZE: Final = 50
 LARGEST: Final = 1000
 NEWEST: Final = (1 << 63) - 1
+OF_ARTIFACTS: Final[Mapping[str, LiteralString]] = {
+    "uri": " AND a.uri = %(uri)s",
+    "digest": " AND a.digest = %(digest)s",
+    "type": " AND a.type_name = %(type)s",
+}
+OF_RUNS: Final[Mapping[str, LiteralString]] = {
+    "namespace": " AND r.namespace = %(namespace)s",
+    "pipeline_name": " AND r.pipeline_name = %(pipeline_name)s",
+}
 USED: Final[LiteralString] = "JOIN platform.artifact_uses u ON u.artifact = a.id AND u.pipeline = {pipeline}"
 NAMED: Final[LiteralString] = (
     "(SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200))"
@@ -40,23 +49,9 @@ def query_of(
         raise invalid("page_size and before_id cannot be negative")
     size = min(request.page_size or DEFAULT_SIZE, LARGEST)
     params: dict[str, Any] = {"before": request.before_id or NEWEST, "limit": size + 1}
-    where: LiteralString = ""
-    link: LiteralString = ""
-    if request.uri:
-        where += " AND a.uri = %(uri)s"
-        params["uri"] = checked("uri", request.uri)
-    if request.digest:
-        where += " AND a.digest = %(digest)s"
-        params["digest"] = checked("digest", request.digest)
-    if request.type:
-        where += " AND a.type_name = %(type)s"
-        params["type"] = checked("type", request.type)
-    if request.namespace:
-        link += " AND r.namespace = %(namespace)s"
-        params["namespace"] = checked("namespace", request.namespace)
-    if request.pipeline_name:
-        link += " AND r.pipeline_name = %(pipeline_name)s"
-        params["pipeline_name"] = checked("pipeline_name", request.pipeline_name)
+    where, of_artifacts = _filters(request, OF_ARTIFACTS)
+    link, of_runs = _filters(request, OF_RUNS)
+    params |= {**of_artifacts, **of_runs}
     for held in held_of(request):
         where += held.each
         params |= held.params
@@ -73,6 +68,14 @@ def query_of(
         text = NAMESPACED.replace("{each}", each)
         params["pipelines"] = list(pipelines)
     return text, params, size
+
+
+def _filters(
+    request: pb.FindArtifactRecordsRequest, table: Mapping[str, LiteralString]
+) -> tuple[LiteralString, dict[str, str]]:
+    """The conditions of a table for what is asked, and their parameters."""
+    told = {name: checked(name, getattr(request, name)) for name in table if getattr(request, name)}
+    return "".join([table[name] for name in told]), told
 
 
 class Records:

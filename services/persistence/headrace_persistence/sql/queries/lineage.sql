@@ -8,7 +8,7 @@ WHERE (a.artifact_id = %(artifact_id)s OR a.id = %(id)s)
     );
 
 -- name: list_artifact_records
--- A page of artifacts, newest first; the marked place is filled by lineage/finding.py from its table of filters. OFFSET 0 keeps the
+-- A page of artifacts, newest first; the marked places are filled by lineage/finding.py from its tables of filters. OFFSET 0 keeps the
 -- planner from joining all links with all artifacts, to find a page of them.
 SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a /*join*/
 WHERE a.id < %(before)s AND EXISTS (
