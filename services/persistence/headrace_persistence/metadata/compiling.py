@@ -17,6 +17,7 @@ from headrace_persistence.metadata.kinds import Kind
 from headrace_servicekit.errors import Reason, ServiceError
 
 LARGEST: Final = 2**63 - 1
+MOST_JOINS: Final = 60  # of one filter: planning takes a second; the official stores join no more either
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,10 @@ class Compiler:
 
     def of(self, name: str, source: str, column: Column) -> Part:
         """A column of what is connected, joined once."""
+        if name not in self.joins and len(self.joins) == MOST_JOINS:
+            raise wrong(
+                f"it names more than {MOST_JOINS} properties, contexts and the like; ask for them in several lists"
+            )
         join = self.joins.setdefault(name, Join(f"{self.prefix}_{len(self.joins)}", source))
         return Part(f"{join.alias}.{column.sql}", column.type, column.enum)
 
