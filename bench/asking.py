@@ -348,6 +348,7 @@ def _metadata(of: Platform) -> list[Question]:
         Question("ML Metadata: artifacts of a run's context", in_run),
         Question("ML Metadata: artifacts of a pipeline's context", in_pipeline),
         Question("ML Metadata: executions by time of creation", lambda _: executions(field=BY_TIME)),
+        Question("ML Metadata: executions by time of update", lambda _: executions(field=BY_UPDATE)),
         Question("ML Metadata: executions that failed", lambda _: executions("last_known_state = FAILED", least=0)),
         Question("ML Metadata: executions of a pipeline's context", ran_in_pipeline),
         Question("ML Metadata: contexts, the newest", lambda _: contexts(field=BY_TIME)),

@@ -236,6 +236,7 @@ TABLES: Final[Mapping[str, Sequence[str]]] = {
     "platform.links": ("run", "task", "direction", "name", "position", "artifact", "attempt"),
     "platform.artifact_uses": ("pipeline", "artifact"),
     "platform.pipeline_tasks": ("pipeline", "task"),
+    "platform.task_ends": ("ended_ms", "task"),
     "platform.pipeline_figures": ("pipeline", "name", "value", "artifact"),
     "platform.metadata_properties": ("kind", "node", "custom", "name", "made", "double_value", "string_value"),
     "cache.entries": (
@@ -367,6 +368,7 @@ class _Stencils:
             *(int(executed), 4 if executed else 0, blank("us"), 0 if skipped else blank("us"), blank("ended")),
         )
         self.lines["platform.pipeline_tasks"].add(context_number(self.of), blank(f"{_word(task)}_id"))
+        self.lines["platform.task_ends"].add(blank("ended_ms"), blank(f"{_word(task)}_id"))
         if executed:
             launched = ev.AttemptLaunched(handle="4711@1760000000", image_digest=f"sha256:{'ab' * 32}")
             ended = ev.AttemptFinished(state=ev.ATTEMPT_FAILED if failed else ev.ATTEMPT_SUCCEEDED)
@@ -468,6 +470,7 @@ def filling(run: Run, count: int) -> dict[str, Any]:
         "storage": 2 if number < count * 0.2 else 1,
         "us": us,
         "ended": us + 600_000_000 + number % 977 * 1_000_000,
+        "ended_ms": us // 1000 + 600_000 + number % 977 * 1_000,
         "stamp": f"{_day(us // 86_400_000_000)} 12:00:00+00",
         "one": f"{_mixed(number) % 999_983 / 1e6:.6f}",
         "two": f"{_mixed(number + 1) % 999_983 / 1e6:.6f}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 
+import psycopg
 import pytest
 
 from builders.chaos import Chaos, dump
@@ -38,6 +39,20 @@ def history(seed: int) -> Chaos:
     return chaos
 
 
+ENDS = """SELECT greatest(t.created_at_us, t.started_at_us, t.finished_at_us) / 1000, t.id FROM platform.tasks t
+WHERE t.finished_at_us <> 0 ORDER BY 1, 2"""
+OPEN = """SELECT t.path FROM platform.tasks t JOIN platform.runs r ON r.id = t.run
+WHERE t.finished_at_us = 0 AND r.finished_at_us <> 0"""
+
+
+async def check_ends(persistence: Persistence) -> None:
+    """The tasks that have ended are listed as such, each once; and none is open in a run that has ended."""
+    with psycopg.connect(persistence.database_url) as connection:
+        listed = connection.execute("SELECT ended_ms, task FROM platform.task_ends ORDER BY 1, 2").fetchall()
+        assert listed == connection.execute(ENDS).fetchall()
+        assert connection.execute(OPEN).fetchall() == []
+
+
 @pytest.mark.parametrize("seed", [*range(24), *WHOLE_GROUPS])
 async def test_rows_say_what_events_say(seed: int, persistence: Persistence, scheduler: Scheduler) -> None:
     chaos, rng = history(seed), random.Random(seed)
@@ -56,6 +71,7 @@ async def test_rows_say_what_events_say(seed: int, persistence: Persistence, sch
         expected.append(tuple(piece))
         if events and rng.random() < 0.6:
             continue
+        await check_ends(persistence)
         (loaded,) = await scheduler.load(run_id)
         assert loaded.revision == expected.run.revision
         loaded.created_at_us = expected.run.created_at_us  # persistence's own clock

@@ -1,6 +1,7 @@
 """Migrations on databases of the release before: what was there is found as what comes later is.
 
 0006: artifacts by type and URI, runs by pipeline. 0013: tasks and figures by pipeline. 0015: experiments that a pipeline ran in.
+0016: when tasks ended.
 """
 
 from __future__ import annotations
@@ -76,6 +77,10 @@ async def test_tasks_and_figures_are_found_by_pipeline(empty_database_url: str, 
             "INSERT INTO platform.tasks (run, path, parent, kind, state, definition, created_at_us)"
             " SELECT id, 'train', '', 1, 1, '', 1 FROM platform.runs"
         )
+        connection.execute(
+            "UPDATE platform.tasks t SET state = 4, started_at_us = 2000, finished_at_us = 3999 FROM platform.runs r"
+            " WHERE r.id = t.run AND r.run_id = 'r2'"
+        )
         connection.execute("INSERT INTO platform.artifacts (artifact_id, created_at_us, payload) VALUES ('a', 1, '')")
         connection.execute(
             "INSERT INTO platform.artifact_uses (pipeline, artifact) SELECT p.id, a.id FROM platform.artifacts a,"
@@ -94,6 +99,11 @@ async def test_tasks_and_figures_are_found_by_pipeline(empty_database_url: str, 
             " JOIN platform.tasks t ON t.id = l.task JOIN platform.runs r ON r.id = t.run ORDER BY 2"
         ).fetchall()
         assert tasks == [("iris", "r1"), ("iris", "r2"), ("other", "r3")]
+        ends = connection.execute(
+            "SELECT r.run_id, e.ended_ms FROM platform.task_ends e JOIN platform.tasks t ON t.id = e.task"
+            " JOIN platform.runs r ON r.id = t.run"
+        ).fetchall()
+        assert ends == [("r2", 3)]
         figures = connection.execute(
             "SELECT p.name, f.name, f.value FROM platform.pipeline_figures f"
             " JOIN platform.pipeline_contexts p ON p.id = f.pipeline"

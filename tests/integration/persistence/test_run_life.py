@@ -81,7 +81,7 @@ async def test_a_session_that_is_over_commits_nothing(persistence: Persistence, 
 
 TABLES = (
     *("runs", "run_specs", "tasks", "attempts", "events", "inbox", "artifacts", "links", "artifact_uses"),
-    *("metadata_properties", "pipeline_tasks", "pipeline_figures"),
+    *("metadata_properties", "pipeline_tasks", "pipeline_figures", "task_ends"),
 )
 
 
@@ -95,7 +95,7 @@ async def test_deleting_a_run_leaves_nothing(persistence: Persistence, scheduler
     await scheduler.apply(run_id, 1, [run_started(), created("a"), *life])
     await persistence.store.Deliver(rs.DeliverRequest(key="d", run_id=run_id, delete=rs.Delete()))
     async with await psycopg.AsyncConnection.connect(persistence.database_url) as connection:
-        for table in ("pipeline_tasks", "pipeline_figures"):
+        for table in ("pipeline_tasks", "pipeline_figures", "task_ends"):
             assert await (await connection.execute(f"SELECT count(*) FROM platform.{table}")).fetchone() == (1,), table
     (answer,) = await scheduler.append(rs.RunAppend(run_id=run_id, expected_revision=8, delete=True))
     assert answer.outcome == rs.COMMITTED, answer.message

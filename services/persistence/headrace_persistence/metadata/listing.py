@@ -28,6 +28,12 @@ _CHANGED: Final = " JOIN platform.metadata_changes m ON m.kind = n.kind AND m.no
 _UNCHANGED: Final = (
     " AND NOT EXISTS (SELECT FROM platform.metadata_changes m WHERE m.kind = n.kind AND m.node = n.id OFFSET 0)"
 )
+_OPEN: Final = (
+    " AND n.id = ANY(ARRAY(SELECT t.id FROM platform.runs r CROSS JOIN LATERAL"
+    " (SELECT t.id FROM platform.tasks t WHERE t.run = r.id AND t.finished_at_us = 0 OFFSET 0) AS t WHERE r.finished_at_us = 0))"
+)
+# The ways to tasks but for those that have ended; a run ends after all of its tasks.
+_OPEN_TASKS: Final = (("n.updated_ms", "", _UNCHANGED + _OPEN), ("n.updated_ms", _CHANGED, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def asked(
     only = only or Only()
     params: dict[str, Any] = {"kind": kind.number, "limit": None, **(only.params or {})}
     if options is None:
-        text = _text(kind, "n.id", "ASC", only.text, only.sources)
+        text = _text(kind, "n.id", "ASC", only.text, only)
         return Asked(text, {**params, "limit": most}, None, ms.ListOperationOptions())
     sort = _sort(options)
     size = min(options.max_result_size, LARGEST)
@@ -79,7 +85,7 @@ def asked(
         start = _decoded(options)
         params |= {"after": start.field_offset, "after_id": start.id_offset}
         where += f" AND (/*place*/, n.id) {than} (%(after)s::bigint, %(after_id)s::bigint)"
-    text = _text(kind, sort, direction, where, only.sources) if by is None else _walk(by, direction, where)
+    text = _text(kind, sort, direction, where, only) if by is None else _walk(by, direction, where)
     return Asked(text, params | (by.params if by else {}), size, options, fits.probes)
 
 
@@ -105,7 +111,8 @@ def among(only: Only | None, ids: Sequence[int]) -> Only:
     """ONLY, and of these ids."""
     only = only or Only()
     params = {**(only.params or {}), "among": list(ids)}
-    return Only(f"{only.text} AND n.id = ANY(%(among)s::bigint[])", params, sources=only.sources)
+    own = "SELECT unnest(%(among)s::bigint[])"
+    return Only(f"{only.text} AND n.id = ANY(%(among)s::bigint[])", params, own, only.sources)
 
 
 def filtered(kind: Kind, query: str, only: Only) -> Asked:
@@ -135,14 +142,17 @@ def _decoded(options: ms.ListOperationOptions) -> ms.ListOperationNextPageToken:
     return start
 
 
-def _text(kind: Kind, sort: str, direction: str, where: str, sources: Mapping[str, str]) -> LiteralString:
+def _text(kind: Kind, sort: str, direction: str, where: str, only: Only) -> LiteralString:
     """Each source in its own order and limit, so that each can walk its own index; then the best of all."""
     parts: list[str] = []
     for name in kind.sources:
-        for place, changed, more in _ways(name, sort):
+        ended = name == "seen_tasks" and sort == _SORTS[_FIELD.LAST_UPDATE_TIME] and not (only.ids or only.sources)
+        if ended:  # of many tasks; a few are sorted
+            parts.append(f"({_ends(direction, where)})")
+        for place, changed, more in _OPEN_TASKS if ended else _ways(name, sort):
             one: str = SQL["list_metadata_nodes"]
             one = one.replace("/*sort*/ n.id", place)
-            one = one.replace("/*where*/", f"{sources.get(name, '')}{where}{more}".replace("/*place*/", place))
+            one = one.replace("/*where*/", f"{only.sources.get(name, '')}{where}{more}".replace("/*place*/", place))
             one = one.replace("/*direction*/ ASC", direction)
             parts.append(f"({one.replace('platform.seen_nodes n', f'platform.{name} n{changed}', 1)})")
     order = f"ORDER BY place {direction}, id {direction} LIMIT %(limit)s"
@@ -151,6 +161,11 @@ def _text(kind: Kind, sort: str, direction: str, where: str, sources: Mapping[st
 
 def _walk(by: Probe, direction: str, where: str) -> LiteralString:
     text = SQL["walk_metadata_property"].replace("/*where*/", by.walk + where.replace("/*place*/", "w.node"))
+    return text.replace("/*direction*/ ASC", direction)
+
+
+def _ends(direction: str, where: str) -> LiteralString:
+    text = SQL["walk_task_ends"].replace("/*where*/", where.replace("/*place*/, n.id", "e.ended_ms, e.task"))
     return text.replace("/*direction*/ ASC", direction)
 
 

@@ -515,6 +515,14 @@ CREATE TABLE platform.pipeline_tasks (
     PRIMARY KEY (pipeline, task)
 );
 
+-- When tasks were last changed by their runs, of those that have ended: the order of LAST_UPDATE_TIME. Beside the tasks, whose own
+-- indexes hold nothing that their updates change; those that have not ended are found by the runs that have not.
+CREATE TABLE platform.task_ends (
+    ended_ms bigint NOT NULL,
+    task bigint NOT NULL,
+    PRIMARY KEY (ended_ms, task)
+);
+
 -- The figures that runs of a pipeline put out (numbers of artifacts' metadata), to find the best of them; also of artifacts that only
 -- other tasks than those of user code put out.
 CREATE TABLE platform.pipeline_figures (

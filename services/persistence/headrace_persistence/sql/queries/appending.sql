@@ -42,7 +42,9 @@ WITH inserted AS (
         %(node)s::text[], %(preemptions)s::integer[]
     )
     ON CONFLICT (run, path) DO NOTHING
-    RETURNING run, id, state
+    RETURNING run, id, state, finished_at_us, greatest(created_at_us, started_at_us, finished_at_us) / 1000 AS ended_ms
+), ended AS (
+    INSERT INTO platform.task_ends (ended_ms, task) SELECT i.ended_ms, i.id FROM inserted i WHERE i.finished_at_us <> 0
 ), listed AS (
     INSERT INTO platform.pipeline_tasks (pipeline, task)
     SELECT p.id, i.id FROM inserted i
@@ -69,7 +71,9 @@ WITH change AS (
         finished_at_us, attempt_started_at_us, next_attempt, linked_from, node, preemptions
     )
 ), before AS (
-    SELECT t.ctid AS place, t.state AS was, c.* FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
+    SELECT t.ctid AS place, t.state AS was, CASE WHEN t.finished_at_us <> 0
+        THEN greatest(t.created_at_us, t.started_at_us, t.finished_at_us) / 1000 END AS had_ended_ms, c.*
+    FROM change c JOIN platform.tasks t ON t.run = c.run AND t.path = c.path
 ), updated AS (
     UPDATE platform.tasks t SET
         state = (c.moves >> (4 * t.state)) & 15,
@@ -97,7 +101,14 @@ WITH change AS (
     FROM before c
     WHERE t.ctid = c.place AND (c.moves >> (4 * t.state)) & 15 <> 0
         AND (c.next_attempt IS NULL OR c.next_attempt > t.attempts)
-    RETURNING t.run, c.was, t.state
+    RETURNING t.run, t.id, c.was, t.state, c.had_ended_ms, CASE WHEN t.finished_at_us <> 0
+        THEN greatest(t.created_at_us, t.started_at_us, t.finished_at_us) / 1000 END AS ended_ms
+), ended AS (
+    INSERT INTO platform.task_ends (ended_ms, task)
+    SELECT u.ended_ms, u.id FROM updated u WHERE u.ended_ms IS NOT NULL AND u.ended_ms IS DISTINCT FROM u.had_ended_ms
+), begun_again AS (
+    DELETE FROM platform.task_ends e USING updated u
+    WHERE e.ended_ms = u.had_ended_ms AND e.task = u.id AND u.ended_ms IS DISTINCT FROM u.had_ended_ms
 )
 SELECT run, was, state, count(*) FROM updated GROUP BY run, was, state;
 
@@ -302,7 +313,11 @@ WHERE a.id = ANY(%(artifacts)s::bigint[])
 
 -- name: delete_runs
 -- Everything else of the runs; spec and inbox go by cascade.
-WITH tasks_gone AS (DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[]) RETURNING run, id),
+WITH tasks_gone AS (
+        DELETE FROM platform.tasks WHERE run = ANY(%(runs)s::bigint[])
+        RETURNING run, id, greatest(created_at_us, started_at_us, finished_at_us) / 1000 AS ended_ms
+    ),
+    ends_gone AS (DELETE FROM platform.task_ends e USING tasks_gone t WHERE e.ended_ms = t.ended_ms AND e.task = t.id),
     listed_gone AS (
         DELETE FROM platform.pipeline_tasks l
         USING tasks_gone t JOIN platform.runs r ON r.id = t.run JOIN platform.pipeline_contexts p ON p.name = left(r.pipeline_name, 200)

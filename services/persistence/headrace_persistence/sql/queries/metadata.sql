@@ -73,6 +73,17 @@ WHERE w.kind = %(kind)s /*where*/
 ORDER BY w.node /*direction*/ ASC
 LIMIT %(limit)s;
 
+-- name: walk_task_ends
+-- A page of the tasks that have ended, by the time of that; what people changed comes by another way.
+SELECT e.task AS id, e.ended_ms AS place FROM platform.task_ends e
+CROSS JOIN LATERAL (
+    SELECT n.kind, n.id, n.type, n.type_name, n.name, n.uri, n.state, n.external_id, n.created_ms, n.updated_ms
+    FROM platform.seen_tasks n WHERE n.kind = %(kind)s AND n.id = e.task OFFSET 0
+) AS n
+WHERE NOT EXISTS (SELECT FROM platform.metadata_changes m WHERE m.kind = 0 AND m.node = e.task OFFSET 0) /*where*/
+ORDER BY e.ended_ms /*direction*/ ASC, e.task /*direction*/ ASC
+LIMIT %(limit)s;
+
 -- name: metadata_nodes
 -- Nodes by id, in the order of their ids.
 SELECT n.id, n.type, n.type_name, n.name, n.uri, n.state, n.external_id, n.created_ms, n.updated_ms, n.made
