@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
 from headrace.cli import arguments, results
+from headrace.cli.trees import SHOWN, lineage_lines, record_line
 from headrace.display.screen import say, style_of
-from headrace.display.texts import Style, fit, one_line
+from headrace.display.texts import fit, one_line
 from headrace.models import Artifact
 from headrace.provenance import ArtifactRecord, ArtifactUse, Difference, Direction, Lineage, LineageTask
-
-SHOWN = 60  # characters of a parameter
-DIGITS = 19  # of a digest: sha256: and twelve more
 
 
 async def listed(client: Calls, options: argparse.Namespace, run_id: str) -> int:
@@ -147,10 +145,6 @@ def task_object(one: LineageTask) -> dict[str, Any]:
 # ---- lines
 
 
-def record_line(one: ArtifactRecord) -> str:
-    return f"{one.number}  {_kind(one.artifact)}  {one_line(one.artifact.uri)}" + _short(one.artifact.digest)
-
-
 def metadata_lines(one: Artifact) -> list[str]:
     """What its task wrote down."""
     return [f"  {one_line(name)} = {fit(one_line(str(value)), SHOWN)}" for name, value in one.metadata.items()]
@@ -165,66 +159,3 @@ def difference_lines(one: Difference) -> Iterator[str]:
     yield one_line(one.field)
     yield f"  - {one_line(one.first) or '(nothing)'}"
     yield f"  + {one_line(one.second) or '(nothing)'}"
-
-
-def lineage_lines(graph: Lineage, direction: Direction, style: Style) -> list[str]:
-    """Trees of artifacts and the tasks between them; what was shown above is not shown again."""
-    lines = [record_line(graph.artifacts[graph.root])]
-    if direction != "down":
-        lines += _tree(graph, graph.root, {graph.root}, "  ", style, up=True) or ["  nothing is known of what made it"]
-    if direction != "up":
-        below = _tree(graph, graph.root, {graph.root}, "  ", style, up=False)
-        lines += ["used by" if direction == "both" else "", *below] if below else ["nothing was made of it"]
-    return [line for line in lines if line]
-
-
-def _tree(graph: Lineage, number: int, seen: set[int], indent: str, style: Style, *, up: bool) -> list[str]:
-    lines: list[str] = []
-    for edge in _unique([one for one in graph.edges if one.artifact == number and one.output == up]):
-        task = graph.tasks[edge.task]
-        lines.append(f"{indent}{'made by' if up else 'read by'} {task_line(task, style)}")
-        beyond = [one for one in graph.edges if one.task == edge.task and one.output != up]
-        for one in sorted(beyond, key=lambda one: (one.name, one.index)):
-            lines += _below(graph, one.artifact, f"{indent}  {one_line(one.name)}: ", seen, indent + "  ", style, up=up)
-    for later, earlier in graph.same:
-        if number == (later if up else earlier):
-            other = earlier if up else later
-            words = "put there as" if up else "taken from there as"
-            lines += _below(graph, other, f"{indent}{words} ", seen, indent, style, up=up)
-    return lines
-
-
-def _below(
-    graph: Lineage, number: int, before: str, seen: set[int], indent: str, style: Style, *, up: bool
-) -> list[str]:
-    line = before + record_line(graph.artifacts[number])
-    if number in seen:
-        return [f"{line} (above)"]
-    seen.add(number)
-    return [line, *_tree(graph, number, seen, indent + "  ", style, up=up)]
-
-
-def task_line(one: LineageTask, style: Style) -> str:
-    words = [style.paint(one_line(one.path), "bold"), f"of run {one.run_id} ({one_line(one.pipeline_name)})"]
-    if one.code_digest:
-        words.append(f"code {one.code_digest[:DIGITS]}")
-    if one.image:
-        pinned = f"@{one.image_digest[:DIGITS]}" if one.image_digest and "@" not in one.image else ""
-        words.append(f"image {one_line(one.image)}{pinned}")
-    words += [f"{one_line(name)}={fit(one_line(str(value)), SHOWN)}" for name, value in one.parameters.items()]
-    if one.cached_from or one.linked_from:
-        words.append(f"(results of {one_line(one.cached_from or one.linked_from)})")
-    return "  ".join(words)
-
-
-def _unique(edges: Sequence[ArtifactUse]) -> list[ArtifactUse]:
-    """One for each task, which may have read an artifact under two names."""
-    return list({edge.task: edge for edge in edges}.values())
-
-
-def _kind(one: Artifact) -> str:
-    return one_line(one.type.removeprefix("system.") or "Artifact")
-
-
-def _short(digest: str) -> str:
-    return f"  {digest[:DIGITS]}" if digest else ""

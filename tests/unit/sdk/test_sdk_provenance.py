@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headrace.cli.provenance import difference_lines, lineage_lines
+from headrace.cli.provenance import difference_lines
+from headrace.cli.trees import lineage_lines
 from headrace.display.texts import Style
 from headrace.models import Artifact
 from headrace.provenance import ArtifactRecord, ArtifactUse, Difference, Lineage, LineageTask
