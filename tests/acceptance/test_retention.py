@@ -93,7 +93,7 @@ def test_runs_go_by_number_and_what_is_used_stays(platform: Platform, client: Re
     said(platform, "retention", "set", "runs", "0", *scope)
     said(platform, "retention", "set", "cache", "0", *scope)
     lines = said(platform, "retention", "run", "--namespace", "default").splitlines()
-    assert lines[-1].startswith("2 cache, 2 runs, 2 artifacts went, ")
+    assert lines[-1].startswith("2 cached results, 2 runs, 2 artifacts went, ")
     assert not folder.exists() or not any(folder.iterdir())
     with pytest.raises(NotFound):
         client.runs.get(third)

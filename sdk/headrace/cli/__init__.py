@@ -228,6 +228,7 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
 
 def _complain(failed: BaseException) -> int:
     """Prints the sentence, every problem on a line of its own; the exit code."""
+    from headrace.display.texts import many
     from headrace.errors import AlreadyExists, BadInput, HeadraceError, NotFound, PlatformUnreachable, WrongState
 
     if isinstance(failed, BaseExceptionGroup):
@@ -240,8 +241,7 @@ def _complain(failed: BaseException) -> int:
         raise failed
     if isinstance(failed, BadInput) and failed.problems:
         print("\n".join(_line(problem) for problem in failed.problems), file=sys.stderr)
-        count = len(failed.problems)
-        print(f"headrace: {count} problem{'' if count == 1 else 's'}; nothing was created", file=sys.stderr)
+        print(f"headrace: {many(len(failed.problems), 'problem')}; nothing was created", file=sys.stderr)
         return BAD_INPUT
     print(f"{getattr(failed, 'shown', '')}headrace: {failed}", file=sys.stderr)
     if isinstance(failed, AlreadyExists | BadInput | NotFound | WrongState):

@@ -15,7 +15,7 @@ from headrace.cli import results
 from headrace.cli.loading import is_python
 from headrace.comparing import ABSENT, as_package, differences
 from headrace.display.screen import style_of
-from headrace.display.texts import Style, clean, fit
+from headrace.display.texts import Style, clean, fit, many
 from headrace.errors import NoPlatform, NotFound
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _told(found: Sequence[Difference], options: argparse.Namespace) -> int:
     else:
         style = style_of(sys.stdout)
         print("\n".join(line for one in found for line in lines(one, style)))
-        print(f"{len(found)} difference{'' if len(found) == 1 else 's'}")
+        print(many(len(found), "difference"))
     return DIFFERENT if found else SAME
 
 

@@ -13,7 +13,7 @@ from headrace.api.provenance import AsyncArtifacts
 from headrace.api.retention import AsyncRetention
 from headrace.cli import results
 from headrace.display.screen import say
-from headrace.display.texts import one_line
+from headrace.display.texts import many, one_line
 from headrace.errors import BadInput
 from headrace.retention import Erasure
 
@@ -31,7 +31,7 @@ async def erase(client: Calls, options: argparse.Namespace) -> int:
             _print_erasure(found, options)
             return 0
         if not sys.stdin.isatty():
-            what = _many(len(found.artifacts), "artifact")
+            what = many(len(found.artifacts), "artifact")
             raise BadInput(f"{what} would be erased for ever: look with --dry-run, then say --yes")
         print("\n".join(erasure_lines(found)))
         answer = await _answer("Erase all of this for ever? [y/N] ")
@@ -95,7 +95,7 @@ def erasure_lines(one: Erasure) -> Iterator[str]:
         yield one_line(f"{artifact.number}  {artifact.type.removeprefix('system.')}  {artifact.uri}")
     for uri in one.objects:
         yield one_line(f"{'deleted' if done else 'to be deleted'}: {uri}")
-    what = f"{_many(len(one.artifacts), 'artifact')} of {_many(len(one.runs), 'run')}"
+    what = f"{many(len(one.artifacts), 'artifact')} of {many(len(one.runs), 'run')}"
     yield f"{what} {('are' if len(one.artifacts) != 1 else 'is') if done else 'would be'} erased"
     if done and one.finished_at is None:
         yield "not all of it is gone yet: the platform goes on"
@@ -120,7 +120,3 @@ def erasure_object(one: Erasure) -> dict[str, Any]:
         "runs": list(one.runs),
         "not_erased": list(one.not_erased),
     }
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

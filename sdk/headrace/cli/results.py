@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.cli.spending import critical_line
 from headrace.cli.waterfall import waterfall
-from headrace.display.texts import STATE_COLOURS, Style, between, clean, fit, one_line
+from headrace.display.texts import STATE_COLOURS, Style, between, clean, fit, many, one_line
 from headrace.display.tree import drawn_in, fold_loops, forest
 from headrace.models import Artifact, Failure, Run, Task, Trace, ValueReference, WaitingOn
 
@@ -164,7 +164,7 @@ def summary(run: Run, tasks: Sequence[Task], style: Style, now: datetime) -> str
     """`run 0190…  SUCCEEDED  12.3s  9 tasks, 2 from the cache`."""
     cached = sum(task.cached for task in tasks)
     leaves = sum(task.kind in ("RUNTIME", "IMPORTER") for task in tasks)
-    words = f"{leaves} task{'' if leaves == 1 else 's'}" + (f", {cached} from the cache" if cached else "")
+    words = many(leaves, "task") + (f", {cached} from the cache" if cached else "")
     if run.resumed_from:
         linked = sum(bool(task.linked_from) and task.kind in ("RUNTIME", "IMPORTER") for task in tasks)
         words += f", {linked} linked from run {run.resumed_from}"

@@ -14,10 +14,19 @@ from headrace.cli import results
 from headrace.cli.arguments import UNITS, seconds
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
-from headrace.display.texts import one_line
+from headrace.display.texts import many, one_line
 from headrace.errors import BadInput
 from headrace.retention import Going, Kept, Policy, RetentionPlan
 
+ONE: Final = {  # of a kind
+    "runs": "run",
+    "archived": "archived run",
+    "artifacts": "artifact",
+    "logs": "log",
+    "cache": "cached result",
+    "traces": "trace",
+    "packages": "archive",
+}
 NOTHING: Final = "no policies: everything is kept; `headrace retention set runs 90d` sets one"
 
 
@@ -157,7 +166,7 @@ def plan_lines(plan: RetentionPlan, verb: str) -> Iterator[str]:
         yield one_line(f"kept: {kept.kind}  {kept.name}: {kept.why}")
     counts = Counter(one.kind for one in plan.going)
     size = sum(one.size for one in plan.going)
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing"
+    told = ", ".join(many(count, ONE.get(kind, kind)) for kind, count in counts.items()) or "nothing"
     yield f"{told} {verb}{f', {size:,} bytes of artifacts' if size else ''}{'; there is more' if plan.more else ''}"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import groupby
 
-from headrace.display.texts import Style, cells, duration, fit, fit_end, one_line
+from headrace.display.texts import Style, cells, duration, fit, fit_end, many, one_line
 from headrace.models import CriticalStep, Trace
 from headrace_protos.lifecycle import parent_path
 
@@ -67,7 +67,7 @@ def by_cause(trace: Trace, width: int, style: Style) -> list[str]:
         name = style.paint(words[one.cause] + " " * (room - cells(words[one.cause])), colour)
         critical = duration(one.critical) if one.critical else "-"
         total = f"{duration(one.total) if one.tasks else '-':>9}"
-        most = f"  {one.tasks} task{'' if one.tasks == 1 else 's'}, most {one_line(one.most_path)}" if one.tasks else ""
+        most = f"  {many(one.tasks, 'task')}, most {one_line(one.most_path)}" if one.tasks else ""
         lines.append(f"{name}  {critical:>13}  {total}" + fit(most, max(width - room - 26, 12), style.ellipsis))
     return lines
 

@@ -97,6 +97,11 @@ def between(start: datetime | None, end: datetime | None) -> str:
     return duration((end - start).total_seconds()) if start and end else ""
 
 
+def many(number: int, what: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def counted(counts: dict[str, int]) -> str:
     """`2 failed, 1 running, 37 succeeded`, what needs attention first."""
     order = ("FAILED", "RUNNING", "READY", "PENDING", "SUCCEEDED", "SKIPPED", "CANCELED")

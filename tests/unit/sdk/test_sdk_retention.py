@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from headrace.cli.retention import limits, policy_line
+from headrace.cli.retention import ONE, limits, plan_lines, policy_line
 from headrace.errors import BadInput
-from headrace.retention import Policy
+from headrace.retention import KINDS, Going, Policy, RetentionPlan
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,11 @@ def test_wrong_limits_are_a_sentence(text):
 )
 def test_a_policy_is_one_line(policy, line):
     assert policy_line(policy) == line
+
+
+def test_what_goes_is_counted_by_what_it_is():
+    assert set(ONE) == set(KINDS)
+    going = [Going(kind, f"{number}", "", "", "old", 5) for number in (1, 2) for kind in ("cache", "logs")]
+    last = list(plan_lines(RetentionPlan(tuple(going[:3]), more=True), "would go"))[-1]
+    assert last == "2 cached results, 1 log would go, 15 bytes of artifacts; there is more"
+    assert list(plan_lines(RetentionPlan(()), "went")) == ["nothing went"]
