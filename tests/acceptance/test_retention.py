@@ -149,6 +149,12 @@ def test_an_artifact_is_erased_with_all_that_was_made_of_it(
         True,
     )
     assert record["asked_by"].endswith(" (not verified)")
+    assert (
+        said(platform, "artifacts", "get", run_id, "train/model").splitlines()[0] == "train/model (Model)  (no place)"
+    )
+    why = "has no content: it was erased, or never had a place; `headrace artifacts erasures` says who erased what"
+    for named in ((run_id, "train/model"), (model.artifact_id,)):
+        assert f"{named[-1]} {why}\n" in said(platform, "artifacts", "download", *named, code=2)
     graph = told(platform, "artifacts", "lineage", html.artifact_id, "--up")
     assert {one["task"] for one in graph["tasks"]} == {"load", "train", "report"}
     assert "alice" not in json.dumps(told(platform, "runs", "get", run_id))

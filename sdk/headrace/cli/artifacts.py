@@ -7,18 +7,23 @@ import difflib
 import sys
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headrace.api.artifacts import AsyncArtifact
 from headrace.api.calls import Calls
 from headrace.api.provenance import AsyncArtifacts
 from headrace.cli import DISK_FULL, erasing, provenance, results
+from headrace.cli.trees import place
 from headrace.cli.verbs import find_run
 from headrace.display.screen import say
 from headrace.display.texts import one_line
 from headrace.errors import BadInput, NotFound
 from headrace.models import Artifact, ArtifactFile, Run
 from headrace.provenance import ArtifactRecord
+
+GONE: Final = (
+    "{} has no content: it was erased, or never had a place; `headrace artifacts erasures` says who erased what"
+)
 
 
 async def artifacts(client: Calls, options: argparse.Namespace) -> int:
@@ -74,6 +79,8 @@ async def _get(client: Calls, options: argparse.Namespace) -> int:
 
 async def _files(client: Calls, run_id: str, one: Artifact) -> tuple[list[ArtifactFile], str]:
     """Metrics have none where their task wrote down figures alone; then also what the platform says to that."""
+    if not one.uri:
+        return [], GONE.format(_called(one))
     try:
         return await client.artifact_files(run_id, one), ""
     except NotFound as missing:
@@ -83,6 +90,8 @@ async def _files(client: Calls, run_id: str, one: Artifact) -> tuple[list[Artifa
 async def _download(client: Calls, options: argparse.Namespace) -> int:
     run_id, one = await _readable(client, options)
     artifact = AsyncArtifact(client, run_id, one)
+    if not one.uri:
+        raise NotFound(GONE.format(options.artifact or options.run))
     try:
         if options.to == "-":
             return await _copy(artifact, options.artifact or options.run)
@@ -194,7 +203,7 @@ def artifact_object(one: Artifact) -> dict[str, Any]:
 
 
 def _line(one: Artifact) -> str:
-    return f"{one_line(_called(one))} ({one_line(one.type.removeprefix('system.'))})  {one_line(one.uri)}"
+    return f"{one_line(_called(one))} ({one_line(one.type.removeprefix('system.'))})  {place(one)}"
 
 
 def _called(one: Artifact) -> str:

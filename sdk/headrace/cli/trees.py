@@ -66,7 +66,12 @@ class _Tree:
 
 def record_line(one: ArtifactRecord) -> str:
     """An artifact by itself."""
-    return f"{one.number}  {_kind(one.artifact)}  {one_line(one.artifact.uri)}" + _short(one.artifact.digest)
+    return f"{one.number}  {_kind(one.artifact)}  {place(one.artifact)}" + _short(one.artifact.digest)
+
+
+def place(one: Artifact) -> str:
+    """Where it lies; one that was erased nowhere."""
+    return one_line(one.uri) or "(no place)"
 
 
 def task_line(one: LineageTask, style: Style) -> str:
