@@ -86,7 +86,15 @@ def test_maps_and_lists_of_messages_are_looked_into():
         ({"display_name": "\ud800"}, "surrogate"),
         ({"runtime_config": {"parameters": {"a": 10**400}}}, "too large"),
         ({"state": "X"}, "X"),
-        (["not", "an", "object"], "proto"),
+        (
+            ["not", "an", "object"],
+            r'proto: \["not", "an", "object"\] is no JSON object; expected one with fields of Run$',
+        ),
+        ([], r"proto: \[\] is no JSON object"),
+        ("x" * 1000, 'proto: "x{39} is no JSON object'),
+        (3, "proto: 3 is no JSON object"),
+        (False, "proto: false is no JSON object"),
+        (None, "proto: null is no JSON object"),
     ],
 )
 def test_what_a_message_cannot_hold_is_a_sentence(tree, text):

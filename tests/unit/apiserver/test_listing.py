@@ -99,6 +99,7 @@ def test_an_empty_filter_is_none():
         (one("name", 3, 1, "intValue"), Reason.INVALID_INPUT, "give string_value"),
         (one("name", "a\0b"), Reason.INVALID_INPUT, "NUL"),
         ("not json", Reason.INVALID_INPUT, "filter is not a Filter message as JSON"),
+        ("3", Reason.INVALID_INPUT, "filter is not a Filter message as JSON: proto: 3 is no JSON object"),
         ('{"predicate": []}', Reason.INVALID_INPUT, 'unknown field "predicate"'),
         (one("name", "x", 9), Reason.NOT_IMPLEMENTED, 'IS_SUBSTRING on "name" is not built yet'),
         (one("tags.team", "x"), Reason.NOT_IMPLEMENTED, "not built yet"),

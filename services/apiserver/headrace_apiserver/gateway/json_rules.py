@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+SHOWN: Final = 40  # characters of what is no object
 _OPAQUE = frozenset(
     f"google.protobuf.{name}"
     for name in ("Any", "Struct", "Value", "ListValue", "Timestamp", "Duration", "FieldMask", "Empty")
@@ -57,7 +58,10 @@ def body_keys(body: bytes) -> frozenset[str]:
 
 
 def tree_to_message(tree: Any, message: Message) -> None:
-    """Fill the message; an unknown field is refused with its place."""
+    """Fill the message; an unknown field is refused with its place, and so is what is no JSON object."""
+    if not isinstance(tree, dict):
+        kind = cast(Descriptor, message.DESCRIPTOR).name
+        raise ValueError(f"proto: {json.dumps(tree)[:SHOWN]} is no JSON object; expected one with fields of {kind}")
     unknown = unknown_fields(tree, cast(Descriptor, message.DESCRIPTOR))
     if unknown:
         raise ValueError("; ".join(unknown))
