@@ -15,6 +15,7 @@ from corpus import driving
 from fixtures.platforms import Platform
 from fixtures.records import Records
 from headrace import Client
+from headrace.errors import BadInput
 
 MADE = "{{$.outputs.artifacts['model'].path}}"
 READ = "{{$.inputs.artifacts['data'].path}}"
@@ -121,6 +122,8 @@ def test_the_client_answers_the_same_and_rest_too(platform: Platform, story: Sto
     with Client(platform.url) as client:
         (one,) = client.artifacts.find(uri=story.models[story.first])
         graph = client.artifacts.lineage(one.artifact.artifact_id, direction="up", hops=1)
+        with pytest.raises(BadInput, match="direction is 'upstream'; give one of up, down, both"):
+            client.artifacts.lineage(one.artifact.artifact_id, direction="upstream")
         (maker,) = graph.makers(graph.root)
         assert (maker.path, maker.parameters["lr"]) == ("train", 0.1)
         (read,) = graph.inputs(maker.number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import NotFound
+from headrace.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from headrace.api.connection import Connection
@@ -70,10 +70,13 @@ class AsyncArtifacts:
         from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
-        ways = {"up": lineage_pb2.UPSTREAM_OF, "down": lineage_pb2.DOWNSTREAM_OF}
+        both = lineage_pb2.LINEAGE_DIRECTION_UNSPECIFIED
+        ways = {"up": lineage_pb2.UPSTREAM_OF, "down": lineage_pb2.DOWNSTREAM_OF, "both": both}
+        if direction not in ways:
+            raise BadInput(f"direction is {direction!r}; give one of {', '.join(ways)}")
         request = lineage_pb2.GetLineageRequest(
             artifact_id=await self._id(artifact),
-            direction=ways.get(direction, lineage_pb2.LINEAGE_DIRECTION_UNSPECIFIED),
+            direction=ways[direction],
             hops=hops,
             most=most,
         )
