@@ -122,6 +122,8 @@ def test_the_client_answers_the_same_and_rest_too(platform: Platform, story: Sto
     with Client(platform.url) as client:
         (one,) = client.artifacts.find(uri=story.models[story.first])
         graph = client.artifacts.lineage(one.artifact.artifact_id, direction="up", hops=1)
+        assert client.artifacts.get(one.number).artifact == one.artifact
+        assert client.artifacts.diff(one.number, str(one.number)) == []
         with pytest.raises(BadInput, match="direction is 'upstream'; give one of up, down, both"):
             client.artifacts.lineage(one.artifact.artifact_id, direction="upstream")
         (maker,) = graph.makers(graph.root)

@@ -55,7 +55,7 @@ class AsyncArtifacts:
                 return found[: limit or None]
             request.before_id = page.next_before_id
 
-    async def get(self, artifact: str) -> ArtifactRecord:
+    async def get(self, artifact: str | int) -> ArtifactRecord:
         """One with the tasks that read and wrote it."""
         from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
@@ -63,7 +63,9 @@ class AsyncArtifacts:
         request = lineage_pb2.GetArtifactRecordRequest(artifact_id=await self._id(artifact))
         return reading_provenance.record(await self._connection.call("Artifacts", "Get", request))
 
-    async def lineage(self, artifact: str, *, direction: Direction = "both", hops: int = 0, most: int = 0) -> Lineage:
+    async def lineage(
+        self, artifact: str | int, *, direction: Direction = "both", hops: int = 0, most: int = 0
+    ) -> Lineage:
         """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5); at most MOST
         artifacts and tasks (0: 1000).
         """
@@ -82,7 +84,7 @@ class AsyncArtifacts:
         )
         return reading_provenance.lineage(await self._connection.call("Artifacts", "Lineage", request))
 
-    async def diff(self, first: str, second: str) -> list[Difference]:
+    async def diff(self, first: str | int, second: str | int) -> list[Difference]:
         """In what two differ: themselves, and what they were made of. Empty: they are the same."""
         from headrace import reading_provenance
         from headrace_protos.v1 import artifacts_pb2
@@ -90,7 +92,7 @@ class AsyncArtifacts:
         request = artifacts_pb2.DiffArtifactsRequest(first=await self._id(first), second=await self._id(second))
         return reading_provenance.differences(await self._connection.call("Artifacts", "Diff", request))
 
-    async def figures(self, artifact: str) -> Figures:
+    async def figures(self, artifact: str | int) -> Figures:
         """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page, text or table its
         beginning.
         """
@@ -129,8 +131,9 @@ class AsyncArtifacts:
         answer = await self._connection.call("Artifacts", "CompareRuns", request)
         return [reading_provenance.run_figures(one) for one in answer.runs]
 
-    async def _id(self, artifact: str) -> str:
+    async def _id(self, named: str | int) -> str:
         """What the platform takes for a name."""
+        artifact = str(named)
         if artifact.startswith("sha256:"):
             found = await self.find(digest=artifact, limit=1)
         elif "://" in artifact:

@@ -86,7 +86,9 @@ class AsyncRetention:
 
         await self._connection.call("Retention", "Pin", retention_pb2.PinRequest(run_id=run_id, unpin=unpin))
 
-    async def erase(self, artifact: str, *, derived: bool = False, dry_run: bool = False, reason: str = "") -> Erasure:
+    async def erase(
+        self, artifact: str | int, *, derived: bool = False, dry_run: bool = False, reason: str = ""
+    ) -> Erasure:
         """Erase an artifact, named by its id, number or URI; with DERIVED whatever was made of it. WrongState where a run that
         has not ended uses it. REASON stays on record.
         """
@@ -100,7 +102,7 @@ class AsyncRetention:
         except (KeyError, OSError):  # a user without a name
             user = ""
         request = retention_pb2.EraseRequest(
-            artifact_id=artifact, derived=derived, dry_run=dry_run, reason=reason, asked_by=user
+            artifact_id=str(artifact), derived=derived, dry_run=dry_run, reason=reason, asked_by=user
         )
         return reading_retention.erasure(await self._connection.call("Retention", "Erase", request))
 

@@ -32,21 +32,21 @@ class Artifacts(Face[AsyncArtifacts]):
         )
         return self._runner.run(work)
 
-    def get(self, artifact: str) -> ArtifactRecord:
+    def get(self, artifact: str | int) -> ArtifactRecord:
         """One with the tasks that read and wrote it."""
         return self._runner.run(self._inner.get(artifact))
 
-    def lineage(self, artifact: str, *, direction: Direction = "both", hops: int = 0, most: int = 0) -> Lineage:
+    def lineage(self, artifact: str | int, *, direction: Direction = "both", hops: int = 0, most: int = 0) -> Lineage:
         """What it was made of (`up`) and what was made of it (`down`), across runs, HOPS tasks away (0: 5); at most MOST
         artifacts and tasks (0: 1000).
         """
         return self._runner.run(self._inner.lineage(artifact, direction=direction, hops=hops, most=most))
 
-    def diff(self, first: str, second: str) -> list[Difference]:
+    def diff(self, first: str | int, second: str | int) -> list[Difference]:
         """In what two differ: themselves, and what they were made of. Empty: they are the same."""
         return self._runner.run(self._inner.diff(first, second))
 
-    def figures(self, artifact: str) -> Figures:
+    def figures(self, artifact: str | int) -> Figures:
         """What its metadata says as data: numbers, confusion matrix, ROC curve, slices; of a page, text or table its
         beginning.
         """

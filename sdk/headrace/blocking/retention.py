@@ -58,7 +58,7 @@ class Retention(Face[AsyncRetention]):
         """No policy takes a pinned run, nor anything of it."""
         self._runner.run(self._inner.pin(run_id, unpin=unpin))
 
-    def erase(self, artifact: str, *, derived: bool = False, dry_run: bool = False, reason: str = "") -> Erasure:
+    def erase(self, artifact: str | int, *, derived: bool = False, dry_run: bool = False, reason: str = "") -> Erasure:
         """Erase an artifact, named by its id, number or URI; with DERIVED whatever was made of it. WrongState where a run that
         has not ended uses it. REASON stays on record.
         """
