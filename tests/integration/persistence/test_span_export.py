@@ -269,6 +269,24 @@ async def test_what_is_deleted_leaves_no_cursor(persistence: Persistence, schedu
         assert await database.read(kept) == [(0,)]
 
 
+async def test_what_is_deleted_is_not_waited_for(persistence: Persistence, scheduler: Scheduler) -> None:
+    sink = Sink()
+    run_id = await scheduler.create()
+    await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), event(run_finished=FINISHED)])
+    async with Database(persistence.database_url, name="test") as database:
+        projector = Projector(database, Runs(database), sink)
+        await projector.sweep()
+        await persistence.store.Deliver(rs.DeliverRequest(key="d", run_id=run_id, delete=rs.Delete()))
+        await projector.run_once()
+        assert (projector.behind, sink.spans) == (0, [])
+        ((number,),) = await database.read("SELECT id FROM platform.runs")
+        (item,) = [one for one in await scheduler.fetch() if one.request.HasField("delete")]
+        await scheduler.append(rs.RunAppend(run_id=run_id, expected_revision=3, delete=True, consumed=[item.inbox_id]))
+        projector.runs_changed([number])
+        await projector.run_once()
+        assert (projector.behind, sink.spans) == (0, [])
+
+
 async def test_a_wide_loop_goes_out_in_parts_also_through_restarts(
     persistence: Persistence, scheduler: Scheduler
 ) -> None:

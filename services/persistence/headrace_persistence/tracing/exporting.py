@@ -192,9 +192,10 @@ class Projector:
     async def _claim(self, due: list[int]) -> list[tuple[int, str, str, int]]:
         wanted = {"runs": due, "holder": self._holder, "for_us": int(HELD_S * 1e6)}
         rows = await self._database.transaction(lambda tx: tx.fetch(SQL["claim_exports"], wanted))
-        claimed = [(int(run), run_id, name, int(sent)) for run, run_id, name, sent in rows]
-        self._held_elsewhere.update(set(due) - {run for run, *_ in claimed})
-        return claimed
+        self._held_elsewhere.update(
+            run for run, *_, sent in rows if sent is None
+        )  # those that are gone are not waited for
+        return [(int(run), run_id, name, int(sent)) for run, run_id, name, sent in rows if sent is not None]
 
     async def _reached(self, held: list[int], seqs: dict[int, int], *, release: bool) -> None:
         """The cursors move; the runs are held on, unless that was all."""

@@ -14,7 +14,7 @@ ORDER BY r.id
 ON CONFLICT (run) DO UPDATE SET seq = greatest(x.seq, excluded.seq);
 
 -- name: claim_exports
--- Runs for one exporter for a while: those that no other one holds, with how far their spans went out.
+-- Runs for one exporter for a while: those that no other one holds, with how far their spans went out; NULL: another one holds it.
 WITH claimed AS (
     INSERT INTO platform.span_exports AS x (run, seq, holder, held_until_us)
     SELECT r.id, 0, %(holder)s, platform.now_us() + %(for_us)s
@@ -24,7 +24,8 @@ WITH claimed AS (
     WHERE x.holder = excluded.holder OR x.held_until_us < platform.now_us()
     RETURNING x.run, x.seq
 )
-SELECT c.run, r.run_id, r.display_name, c.seq FROM claimed c JOIN platform.runs r ON r.id = c.run;
+SELECT r.id, r.run_id, r.display_name, c.seq FROM platform.runs r LEFT JOIN claimed c ON c.run = r.id
+WHERE r.id = ANY(%(runs)s::bigint[]) AND NOT r.delete_pending;
 
 -- name: exported_up_to
 -- The spans of these runs are received up to these events; with RELEASE other exporters may go on at once.
