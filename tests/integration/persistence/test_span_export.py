@@ -19,7 +19,7 @@ from fixtures.fix_persistence import Persistence, Scheduler
 from fixtures.polling import until
 from headrace_persistence.server import serve
 from headrace_persistence.stores.querying import Runs
-from headrace_persistence.tracing import exporting
+from headrace_persistence.tracing import exporting, records
 from headrace_persistence.tracing.exporting import Projector
 from headrace_protos import lifecycle
 from headrace_protos.v1 import catalog_pb2_grpc, run_query_pb2_grpc, run_store_pb2_grpc
@@ -173,6 +173,28 @@ async def test_a_fault_is_told_and_does_not_end_the_export(
         await until(lambda: sink.spans)
     assert sink.ids() == await read_back(persistence, run_id)
     assert "a fault of a test" in caplog.text
+
+
+async def test_a_fault_in_one_run_holds_up_no_other(
+    persistence: Persistence, scheduler: Scheduler, monkeypatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = [await scheduler.create() for _ in range(3)]
+    for run_id in runs:
+        await scheduler.apply(run_id, 1, [event(run_started=ev.RunStarted()), event(run_finished=FINISHED)])
+
+    class Faulty(exporting.Tracer):
+        def feed(self, told: ev.Event) -> list[records.Span]:
+            if self.run_id == runs[1]:
+                raise LookupError("a fault of a test")
+            return super().feed(told)
+
+    monkeypatch.setattr(exporting, "Tracer", Faulty)
+    sink = await exported(persistence.database_url)
+    assert {span.trace_id for span in sink.spans} == {run_id.replace("-", "") for run_id in (runs[0], runs[2])}
+    assert f"spans of run {runs[1]} cannot be made" in caplog.text
+    monkeypatch.undo()
+    sink = await exported(persistence.database_url)
+    assert {span.trace_id for span in sink.spans} == {runs[1].replace("-", "")}
 
 
 async def test_two_exporters_do_not_send_the_same_run(persistence: Persistence, scheduler: Scheduler) -> None:

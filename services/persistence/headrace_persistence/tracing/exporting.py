@@ -208,8 +208,13 @@ class Projector:
         for run, run_id, name, sent in claimed:
             if round_.is_full:
                 round_.unread.add(run)
-            else:
+                continue
+            try:
                 await self._gather(round_, run, run_id, name, sent)
+            except (ServiceError, ConnectionError):
+                raise
+            except Exception:  # a fault of ours: other runs' spans go out, and a sweep tries these again
+                logger.exception("spans of run %s cannot be made", run_id)
         return round_
 
     async def _gather(self, round_: _Round, run: int, run_id: str, name: str, sent: int) -> None:
