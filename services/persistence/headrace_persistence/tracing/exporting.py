@@ -83,7 +83,6 @@ class Projector:
         self._swept = 0.0
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
-        self.forgotten = 0  # runs that found no room among those with news, and wait for a sweep
 
     @property
     def behind(self) -> int:
@@ -98,7 +97,6 @@ class Projector:
         for _ in range(over):
             self._due.popitem(last=False)
         if over > 0:
-            self.forgotten += over
             logger.warning("spans of %d runs wait for the next look: too many runs have news", over)
         self._wake.set()
 
