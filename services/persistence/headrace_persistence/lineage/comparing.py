@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from headrace_persistence.lineage.holding import plain
@@ -85,43 +84,30 @@ async def _newest(tx: Transaction, request: pb.CompareRunsRequest, params: dict[
 async def _best(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int]:
     """By a walk over the figures from the best on, until enough runs are found and all whose figure equals the last one's."""
     pipelines = await _pipelines(tx, request, params)
-    of = "best_figures_of_pipelines" if pipelines is not None else "compared_best"
-    text = SQL["compared_best_of_pipeline" if request.pipeline_name else of]
-    text = text.replace("/*direction*/ DESC", "ASC" if request.ascending else "DESC")
-    limit = 4 * params["most"]
+    text = SQL["compared_best"].replace("/*direction*/ DESC", "ASC" if request.ascending else "DESC")
+    asked = {**params, "pipelines": pipelines or [], "all": pipelines is None}
+    limit, last = 4 * params["most"], params["most"] - 1
     while True:
-        figures = await tx.fetch(text, {**params, "pipelines": pipelines, "limit": limit})
-        rows = figures if pipelines is None else await _runs_of(tx, figures, params)
-        order = best_of(rows, params["sign"])
-        last = params["most"] - 1
-        if len(figures) < limit or (
-            len(order) > last and (order[last][0] > params["sign"] * figures[-1][0] or limit >= TIES)
-        ):
+        rows = await tx.fetch(text, {**asked, "limit": limit})
+        order = sorted(
+            ((best, run) for run, best, *_ in rows if run is not None), reverse=True
+        )  # of equal ones the newest
+        worst, read = rows[0][2:] if rows else (0.0, 0)
+        if read < limit or (len(order) > last and (order[last][0] > worst or limit >= TIES)):
             return [run for _, run in order[: params["most"]]]
         limit *= 4
 
 
 async def _pipelines(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int] | None:
-    """Those that ran in the experiment or namespace; None where they are many, or none is to be known."""
-    if request.pipeline_name or not (request.experiment_id or request.namespace):
+    """The one that is named, or those that ran in the experiment or namespace; None where there are many, or all count."""
+    if request.pipeline_name:
+        query = "pipelines_named"
+    elif request.experiment_id or request.namespace:
+        query = "pipelines_in_experiment" if request.experiment_id else "pipelines_in_namespace"
+    else:
         return None
-    query = "pipelines_in_experiment" if request.experiment_id else "pipelines_in_namespace"
     rows = await tx.fetch(SQL[query], {**params, "most": PIPELINES + 1})
     return [row[0] for row in rows] if len(rows) <= PIPELINES else None
-
-
-async def _runs_of(tx: Transaction, figures: Sequence[Row], params: dict[str, Any]) -> list[Row]:
-    """Figures with the runs that put them out: nothing of those that no run asked for has."""
-    values, artifacts = [row[0] for row in figures], [row[1] for row in figures]
-    return await tx.fetch(SQL["runs_of_figures"], {**params, "values": values, "artifacts": artifacts})
-
-
-def best_of(rows: Sequence[Row], sign: float) -> list[tuple[float, int]]:
-    """Runs with their best figures, the best first; of equal ones the newest."""
-    best: dict[int, float] = {}
-    for value, run in rows:
-        best[run] = max(best.get(run, sign * value), sign * value)
-    return sorted(((value, run) for run, value in best.items()), reverse=True)
 
 
 def run_of(row: Row) -> pb.RunFigures:

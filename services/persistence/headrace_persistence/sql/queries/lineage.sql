@@ -49,6 +49,10 @@ SELECT n.pipeline FROM platform.pipeline_namespaces n WHERE n.namespace = %(name
 -- The same of an experiment.
 SELECT e.pipeline FROM platform.pipeline_experiments e WHERE e.experiment_id = %(experiment_id)s ORDER BY e.pipeline LIMIT %(most)s;
 
+-- name: pipelines_named
+-- The same of a pipeline's name: one, or none.
+SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200) LIMIT %(most)s;
+
 -- name: artifact_records
 -- Artifacts by number.
 SELECT a.id, a.payload, a.created_at_us FROM platform.artifacts a WHERE a.id = ANY(%(ids)s::bigint[]) ORDER BY a.id;
@@ -202,72 +206,43 @@ WHERE EXISTS (SELECT FROM platform.tasks t WHERE t.run = l.run AND t.id = l.task
 GROUP BY l.run
 ORDER BY max(l.double_value * %(sign)s::float8) DESC, l.run DESC LIMIT %(most)s;
 
--- name: best_figures_of_pipelines
--- Figures of a name of some pipelines, the best first.
-SELECT f.value, f.artifact
-FROM unnest(%(pipelines)s::bigint[]) AS s (pipeline)
-CROSS JOIN LATERAL (
-    SELECT f.value, f.artifact FROM platform.pipeline_figures f
-    WHERE f.pipeline = s.pipeline AND f.name = %(sort_by)s
-    ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s
-) AS f
-ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s;
-
--- name: runs_of_figures
--- Of artifacts that have figures the newest runs that put them out.
-SELECT f.value, w.run
-FROM unnest(%(values)s::float8[], %(artifacts)s::bigint[]) AS f (value, artifact)
-CROSS JOIN LATERAL (
-    SELECT l.run FROM platform.links l
-    CROSS JOIN LATERAL (
-        SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
-        WHERE t.run = l.run AND t.id = l.task AND t.kind = 1
-            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-            AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
-        OFFSET 0
-    ) AS t
-    WHERE l.artifact = f.artifact AND l.direction = 2
-    ORDER BY l.task DESC LIMIT %(most)s
-) AS w;
-
--- name: compared_best_of_pipeline
--- Figures of a name of a pipeline's runs, the best first, of each artifact that has it the newest runs that put it out.
-SELECT f.value, w.run
-FROM platform.pipeline_figures f
-CROSS JOIN LATERAL (
-    SELECT l.run FROM platform.links l
-    CROSS JOIN LATERAL (
-        SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
-        WHERE t.run = l.run AND t.id = l.task AND t.kind = 1 AND r.pipeline_name = %(pipeline_name)s
-            AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
-            AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
-        OFFSET 0
-    ) AS t
-    WHERE l.artifact = f.artifact AND l.direction = 2
-    ORDER BY l.task DESC LIMIT %(most)s
-) AS w
-WHERE f.pipeline = (SELECT p.id FROM platform.pipeline_contexts p WHERE p.name = left(%(pipeline_name)s::text, 200))
-    AND f.name = %(sort_by)s
-ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s;
-
 -- name: compared_best
--- The same of all runs, by the index of metadata.
-SELECT p.double_value, w.run
-FROM platform.metadata_properties p
-CROSS JOIN LATERAL (
+-- The best figures of a name, of some pipelines or (`all`) of whatever put it out: of each run that put them out the best, of each
+-- artifact in the newest runs; NULL: no run that is asked for did. With each the last of the figures, and how many they are (sign 1:
+-- the largest are the best). OFFSET 0 has the planner read links in their order.
+WITH figures (value, artifact) AS MATERIALIZED (
+    (
+        SELECT f.value, f.artifact
+        FROM unnest(%(pipelines)s::bigint[]) AS s (pipeline)
+        CROSS JOIN LATERAL (
+            SELECT f.value, f.artifact FROM platform.pipeline_figures f
+            WHERE f.pipeline = s.pipeline AND f.name = %(sort_by)s
+            ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s
+        ) AS f
+        ORDER BY f.value /*direction*/ DESC, f.artifact DESC LIMIT %(limit)s
+    ) UNION ALL (
+        SELECT p.double_value, p.node FROM platform.metadata_properties p
+        WHERE %(all)s AND p.kind = 1 AND p.custom AND p.made AND p.name = %(sort_by)s
+            AND p.double_value IS NOT NULL AND p.double_value <> 'NaN'
+        ORDER BY p.double_value /*direction*/ DESC, p.node DESC LIMIT %(limit)s
+    )
+)
+SELECT w.run, max(f.value * %(sign)s::float8), (SELECT min(value * %(sign)s::float8) FROM figures), (SELECT count(*) FROM figures)
+FROM figures f
+LEFT JOIN LATERAL (
     SELECT l.run FROM platform.links l
     CROSS JOIN LATERAL (
         SELECT FROM platform.tasks t JOIN platform.runs r ON r.id = t.run AND NOT r.delete_pending
         WHERE t.run = l.run AND t.id = l.task AND t.kind = 1
             AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+            AND (%(pipeline_name)s::text = '' OR r.pipeline_name = %(pipeline_name)s::text)
             AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
         OFFSET 0
     ) AS t
-    WHERE l.artifact = p.node AND l.direction = 2
+    WHERE l.artifact = f.artifact AND l.direction = 2
     ORDER BY l.task DESC LIMIT %(most)s
-) AS w
-WHERE p.kind = 1 AND p.custom AND p.made AND p.name = %(sort_by)s AND p.double_value IS NOT NULL AND p.double_value <> 'NaN'
-ORDER BY p.double_value /*direction*/ DESC, p.node DESC LIMIT %(limit)s;
+) AS w ON true
+GROUP BY w.run;
 
 -- name: compared_runs
 -- What is shown of runs.
