@@ -128,6 +128,8 @@ async def test_accounts_are_read_by_day_and_stay_when_the_run_is_deleted(
     assert [(one.accelerator, one.attempts, one.asked_us) for one in total] == [("H100", 2, 15 * SECOND)]
     with pytest.raises(ServiceError, match="'yesterday' is no day; write one such as 2026-01-31"):
         await days(from_day="yesterday")
+    with pytest.raises(ServiceError, match="no day is from 2023-11-16 on and up to 2023-11-15; give the earlier first"):
+        await days(from_day="2023-11-16", to_day="2023-11-15")
 
 
 async def test_an_attempt_in_flight_counts_up_to_now(persistence: Persistence, scheduler: Scheduler) -> None:

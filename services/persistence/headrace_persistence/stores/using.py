@@ -33,11 +33,12 @@ class Usage:
 
     async def of_namespace(self, request: rq.NamespaceUsageRequest) -> rq.NamespaceUsageResponse:
         """By namespace and day, and all together."""
-        wanted = {
-            "namespace": request.namespace.replace("\0", ""),
-            "first": _day(request.from_day, FIRST),
-            "last": _day(request.to_day, LAST),
-        }
+        first, last_day = _day(request.from_day, FIRST), _day(request.to_day, LAST)
+        if first > last_day:
+            raise ServiceError(
+                Reason.INVALID_INPUT, f"no day is from {first} on and up to {last_day}; give the earlier first"
+            )
+        wanted = {"namespace": request.namespace.replace("\0", ""), "first": first, "last": last_day}
         answer = rq.NamespaceUsageResponse()
         rows = await self._database.read(SQL["namespace_usage"], wanted)
         for namespace, day, accelerator, attempts, asked, used in rows:
