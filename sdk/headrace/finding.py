@@ -52,11 +52,14 @@ def find(endpoint: str | None, environ: Mapping[str, str] = os.environ, *, token
 
 def checked(endpoint: str) -> str:
     """ENDPOINT as a URL without a trailing slash."""
-    text = endpoint if "://" in endpoint else f"http://{endpoint}"
-    parts = urlsplit(text)
+    given = endpoint.strip()
+    text = given if "://" in given else f"http://{given}"
     try:
+        parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number, or too large
+    except ValueError:  # a port that is no number, or too large; half an IPv6 address
+        usable = False
+    if any(char.isspace() or not char.isprintable() for char in given):
         usable = False
     if not usable:
         raise BadInput(f"endpoint {endpoint!r} is no address; give the REST address, such as http://127.0.0.1:8888")
@@ -69,6 +72,7 @@ def ask_grpc(http: str, token: str = "", timeout: float = 10.0) -> str:
     """
     import urllib.error
     import urllib.request
+    from http.client import HTTPException
 
     # A proxy of the environment is not for this machine's own addresses.
     handlers = [urllib.request.ProxyHandler({})] if is_local(urlsplit(http).netloc) else []
@@ -81,6 +85,10 @@ def ask_grpc(http: str, token: str = "", timeout: float = 10.0) -> str:
             told = json.load(answer)
     except urllib.error.HTTPError as refused:
         raise PlatformUnreachable(f"{http} answers {refused.code} to {HEALTH}: {_reason(refused)}") from None
+    except HTTPException:
+        raise PlatformUnreachable(
+            f"what answers at {http} does not speak HTTP: give the platform's REST address, not its gRPC address"
+        ) from None
     except (OSError, ValueError) as failed:
         why = getattr(failed, "reason", failed)
         raise PlatformUnreachable(f"no platform answers at {http}: {why}") from None

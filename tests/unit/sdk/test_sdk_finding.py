@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -78,7 +79,10 @@ def test_the_token_is_not_shown_over_plain_http(servers, monkeypatch):
     assert first.shown == [None]
 
 
-@pytest.mark.parametrize("endpoint", ["http://", "ftp://host", "http://host:port", "http://host:0", "https://"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://", "ftp://host", "http://host:port", "http://host:0", "https://", "http://[::1", "a b", "http://a\x00b"],
+)
 def test_an_endpoint_that_is_no_address(endpoint):
     with pytest.raises(errors.BadInput) as caught:
         finding.find(endpoint, {})
@@ -99,6 +103,31 @@ def test_a_server_that_is_no_platform(servers):
     with pytest.raises(errors.PlatformUnreachable) as caught:
         finding.find(first.url, {})
     assert str(caught.value) == f"{first.url} answers 401 to /apis/v2beta1/healthz: who are you"
+
+
+def test_a_line_end_after_an_endpoint_is_none_of_it(servers):
+    first, _ = servers
+    assert finding.find(f" {first.url}\n", {}).http == first.url
+
+
+def test_a_server_that_does_not_speak_http():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def answer() -> None:
+            told, _ = server.accept()
+            with told:
+                told.sendall(b"\0\0\x18\4\0\0\0\0\0")  # as gRPC begins
+                told.recv(1 << 16)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(errors.PlatformUnreachable) as caught:
+            finding.find(url, {})
+        thread.join()
+    assert str(caught.value) == (
+        f"what answers at {url} does not speak HTTP: give the platform's REST address, not its gRPC address"
+    )
 
 
 def test_no_platform_at_all(tmp_path, monkeypatch):
