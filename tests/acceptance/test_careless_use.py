@@ -37,7 +37,7 @@ def model(platform: Platform) -> str:
     return found.stdout.split()[0]
 
 
-def started(*arguments: str, **more: object) -> subprocess.Popen[bytes]:
+def started(*arguments: str | bytes, **more: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(HEADRACE), *arguments], stderr=subprocess.PIPE, **more)  # type: ignore[call-overload,no-any-return]
 
 
@@ -145,6 +145,27 @@ def test_mistakes_are_sentences(platform: Platform, model: str, arguments: Seque
     said = driving.command(*given, "--endpoint", platform.url)
     assert said.code == 2
     assert re.search(sentence, said.stderr, re.DOTALL), said.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("artifacts", "get"),
+        ("artifacts", "list", "--uri"),
+        ("artifacts", "erase", "MODEL", "--dry-run", "--reason"),
+        ("cache", "explain", "latest"),
+        ("retention", "set", "runs", "3", "--namespace"),
+        ("runs", "watch", "--kind"),
+        ("runs", "compare", "--sort"),
+    ],
+    ids=" ".join,
+)
+def test_bytes_that_are_no_text_are_told(platform: Platform, model: str, arguments: Sequence[str]) -> None:
+    given = [model if one == "MODEL" else one for one in arguments]
+    program = started(*given, b"\xfftext", "--endpoint", platform.url)
+    _, said = program.communicate(timeout=60)
+    way = "name it otherwise, or set a locale of UTF-8 (LC_ALL=C.UTF-8)"
+    assert (program.returncode, said.decode()) == (2, f"headrace: '\\udcfftext' is no text in utf-8: {way}\n")
 
 
 def test_nothing_to_tell_is_told(platform: Platform, model: str) -> None:

@@ -75,6 +75,12 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         done = _verb(options)
         return done if isinstance(done, int) else _run(done)
+    except (
+        UnicodeEncodeError
+    ) as wrong:  # bytes of an argument that no message holds, a name that this locale cannot write
+        way = "name it otherwise, or set a locale of UTF-8 (LC_ALL=C.UTF-8)"
+        print(f"headrace: {wrong.object[:60]!a} is no text in {wrong.encoding}: {way}", file=sys.stderr)
+        return BAD_INPUT
     except HeadraceError as failed:
         code = _complain(failed)
         return BAD_INPUT if code == FAILED and options.verb == "diff" else code  # whose 1 says that two are different
