@@ -112,7 +112,7 @@ def test_a_running_run_that_is_deleted_ends_with_all_that_it_has_begun(
     run = client.submit(flow.build(), enable_cache=False)
     eventually((ledger.folder / "pid").exists)
     pid = int((ledger.folder / "pid").read_text())
-    said = driving.command("runs", "delete", run.run_id, "--endpoint", platform.url)
+    said = driving.command("runs", "delete", run.run_id, "--force", "--endpoint", platform.url)
     assert (said.code, said.stdout) == (0, f"{run.run_id} is deleted\n")
     eventually(lambda: not psutil.pid_exists(pid))
     # its slots are free again: what asks for the whole machine runs
