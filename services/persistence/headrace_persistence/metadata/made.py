@@ -30,13 +30,10 @@ async def fill(tx: Transaction, kind: Kind, rows: Sequence[Row], found: Mapping[
             found[number].custom_properties[name].CopyFrom(value)
 
 
-async def own_properties(tx: Transaction, kind: Kind, number: int) -> Collection[str] | None:
-    """The custom properties that only its run gives to a node; None for a node that people put."""
-    row = await tx.fetch_one(SQL["metadata_nodes"], {"kind": kind.number, "ids": [number]})
-    if row is None or not row[9]:
-        return None
+def own_properties(kind: Kind, node: Any) -> Collection[str]:
+    """The custom properties that only its run gives to NODE, which has those of its run alone."""
     if kind is ARTIFACT:
-        return set((await _artifacts(tx, [number])).get(number, ()))
+        return frozenset(node.custom_properties)
     return rendering.TASK_KEYS if kind is EXECUTION else rendering.RUN_KEYS
 
 

@@ -66,7 +66,7 @@ class Putter:
 
     async def _change(self, kind: Kind, given: Any, mask: Sequence[str], *, force: bool) -> int:
         await self.tx.execute(SQL["lock_metadata_node"], {"id": given.id})
-        stored = await reading.one(self.tx, kind, given.id)
+        stored, own = await reading.stored(self.tx, kind, given.id)
         if stored is None:
             raise ServiceError(
                 Reason.INVALID_INPUT, f"there is no {kind.word} {given.id}; leave the id out to make one"
@@ -76,7 +76,6 @@ class Putter:
             raise ServiceError(Reason.INVALID_INPUT, said)
         declared = (await self.type_of(kind, stored.type_id)).properties
         values.check(kind.word, given.properties, declared, masked(mask, "properties"))
-        own = await made.own_properties(self.tx, kind, given.id)
         if own is not None:
             changes = change_made(kind, stored, given, mask, own)
             if changes.touched or force:
