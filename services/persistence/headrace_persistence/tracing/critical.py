@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from headrace_persistence.tracing.phases import joined, overlaid, stretches
 from headrace_persistence.tracing.records import PLATFORM, Stretch, Task
-from headrace_persistence.tracing.spans import ready_at
+from headrace_persistence.tracing.waits import ready_at
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 

@@ -14,18 +14,8 @@ from typing import Final
 
 from headrace_persistence.tracing.parts import add_to, count, iterations, summary
 from headrace_persistence.tracing.phases import phases, stretches
-from headrace_persistence.tracing.records import (
-    PLATFORM,
-    RUNNING,
-    UPSTREAM,
-    Link,
-    Span,
-    Spent,
-    Stretch,
-    Task,
-    Waiting,
-    wait_cause,
-)
+from headrace_persistence.tracing.records import PLATFORM, UPSTREAM, Link, Span, Spent, Task, Waiting
+from headrace_persistence.tracing.waits import end_held, open_wait, settle, tell
 from headrace_protos import lifecycle
 from headrace_protos.v1 import events_pb2 as ev
 
@@ -118,24 +108,6 @@ def traced(run_id: str, name: str, events: Iterable[ev.Event]) -> Tracer:
     return tracer
 
 
-def ready_at(tasks: dict[str, Task], task: Task) -> tuple[int, str]:
-    """Since when a task could go on, and the path of what had to end for that; "" where its group (or the run) let it begin."""
-    parent = tasks.get(lifecycle.parent_path(task.path)) if task.path else None
-    at, before = task.created_us, ""
-    if parent is not None:
-        at = max(at, parent.started_us)
-    acted = task.started_us or task.finished_us
-    ends = [
-        (one.finished_us, path) for path in task.upstream if (one := tasks.get(path)) is not None and one.finished_us
-    ]
-    ends = [one for one in ends if not acted or one[0] <= acted]
-    if ends and max(ends)[0] >= at:
-        at, before = max(ends)
-    elif task.freed_by:
-        before = task.freed_by
-    return at, before
-
-
 # ---- runs
 
 
@@ -203,7 +175,7 @@ def _born(made: Tracer, event: ev.Event) -> None:
 
 def _task(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
     if kind == "task_waiting":
-        _told(made, task, event.time_us, event.task_waiting.waiting_on)
+        tell(made, task, event.time_us, event.task_waiting.waiting_on)
         return
     if kind != "task_started" or task.kind != ev.RUNTIME:  # of those the wait goes on until the attempt starts
         settle(made, task, event.time_us)
@@ -212,20 +184,6 @@ def _task(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
         task.iterations = event.task_started.iteration_count
     elif kind == "task_finished":
         _finished(made, task, event)
-
-
-def _told(made: Tracer, task: Task, at: int, waiting: ev.WaitingOn) -> None:
-    cause = wait_cause(waiting) if waiting.cause else ""
-    now = task.waiting
-    if now is not None and now.cause == cause:
-        now.detail = waiting.detail  # the same wait, with other numbers
-        return
-    if task.attempt is None:
-        settle(made, task, at)
-    else:
-        _end_held(made, task, at)
-    if cause:
-        task.waiting = Waiting(cause, at, waiting.detail)
 
 
 def _finished(made: Tracer, task: Task, event: ev.Event) -> None:
@@ -248,63 +206,6 @@ def _finished(made: Tracer, task: Task, event: ev.Event) -> None:
         parent.last_ended = task.path
 
 
-def settle(made: Tracer, task: Task, at: int) -> None:
-    """The time of a task outside of attempts is told up to AT: a wait ends, and what was not told is the platform's."""
-    if task.attempt is not None:
-        return
-    waiting, task.waiting = task.waiting, None
-    if waiting is not None:
-        end = at if waiting.cause != UPSTREAM else min(max(ready_at(made.tasks, task)[0], waiting.start_us), at)
-        _waited(made, task, waiting, end, task.span.span_id)
-        task.told_us = max(task.told_us, end)
-    if task.is_group and task.started_us:
-        return  # what it does is what is in it
-    if at > task.told_us:
-        imports = task.kind == ev.IMPORTER and task.started_us
-        if imports:
-            task.stretches.append(Stretch(RUNNING, 0, task.told_us, at))
-        else:
-            _waited(made, task, Waiting(PLATFORM, task.told_us), at, task.span.span_id)
-        task.told_us = at
-
-
-def _waited(made: Tracer, task: Task, waiting: Waiting, end_us: int, parent: str) -> None:
-    """A wait is over; one of no length is not worth a span."""
-    if end_us <= waiting.start_us:
-        return
-    span = _wait_span(made, task, waiting, parent)
-    if made.keeps(task.path):
-        made.spans.append(span)
-    made.end(span, end_us)
-    task.waits += 1
-    stretch = Stretch(
-        waiting.cause, span.number if task.attempt is not None else 0, waiting.start_us, end_us, waiting.detail
-    )
-    if task.attempt is not None:
-        task.held.append(stretch)
-    else:
-        task.stretches.append(stretch)
-
-
-def _wait_span(made: Tracer, task: Task, waiting: Waiting, parent: str) -> Span:
-    phase = f"waiting/{task.waits}" if task.waits else "waiting"
-    made_id = lifecycle.span_id(made.run_id, task.path, task.span.number, phase)
-    number = task.attempt.number if task.attempt is not None else task.span.number
-    span = Span(made_id, parent, f"waiting: {waiting.cause}", task.path, number, "waiting", waiting.start_us)
-    span.attributes["headrace.waiting_on"] = waiting.cause
-    if waiting.detail:
-        span.attributes["headrace.waiting_detail"] = waiting.detail
-    return span
-
-
-def open_wait(made: Tracer, task: Task) -> Span | None:
-    """The wait that goes on, as a span that is open."""
-    if task.waiting is None:
-        return None
-    parent = task.attempt.span_id if task.attempt is not None else task.span.span_id
-    return _wait_span(made, task, task.waiting, parent)
-
-
 # ---- attempts
 
 
@@ -323,21 +224,14 @@ def _attempt(made: Tracer, task: Task, event: ev.Event, kind: str) -> None:
     if kind == "attempt_launched":
         if event.attempt_launched.node:
             attempt.attributes["headrace.node"] = event.attempt_launched.node
-            _end_held(made, task, event.time_us)
+            end_held(made, task, event.time_us)
             task.running_us = event.time_us
         return
     finished = event.attempt_finished
-    _end_held(made, task, event.time_us)
+    end_held(made, task, event.time_us)
     made.end(attempt, event.time_us, ev.AttemptState.Name(finished.state), finished.error)
     for phase, start_us, end_us in phases(attempt.start_us, finished.times):
         made.end(made.span(task.path, attempt.number, phase, phase, attempt.span_id, start_us), end_us)
     within = (attempt.number, attempt.start_us, attempt.end_us)
     task.stretches += stretches(*within, finished.times, task.held, task.running_us)
     task.attempt, task.held, task.told_us = None, [], attempt.end_us
-
-
-def _end_held(made: Tracer, task: Task, at: int) -> None:
-    """The attempt in flight waits no longer, or for something else."""
-    waiting, task.waiting = task.waiting, None
-    if waiting is not None and task.attempt is not None:
-        _waited(made, task, waiting, at, task.attempt.span_id)
