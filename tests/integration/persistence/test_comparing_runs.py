@@ -139,6 +139,12 @@ async def test_those_that_are_named_and_figures_that_are(lineage, three) -> None
     assert await compare(lineage, run_ids=[three[1]], namespace="team") == []
 
 
+@pytest.mark.parametrize("name", ["namespace", "pipeline_name", "experiment_id"])
+async def test_a_name_that_nothing_can_have_finds_nothing(lineage, three, name: str) -> None:
+    for more in ({}, {"sort_by": "acc"}, {"run_ids": three}):
+        assert await compare(lineage, **{name: "\0"}, **more) == [], more
+
+
 async def test_too_many_at_once(lineage) -> None:
     with pytest.raises(ServiceError, match="at most 1,000 runs are compared at once"):
         await compare(lineage, most=1001)

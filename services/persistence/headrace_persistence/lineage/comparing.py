@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, LiteralString
 
-from headrace_persistence.lineage.holding import plain
 from headrace_persistence.queries import SQL
+from headrace_persistence.stores.texts import storable
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Database, Row, Transaction
@@ -31,7 +31,7 @@ class Comparison:
         async def work(tx: Transaction) -> pb.CompareRunsResponse:
             order = await _order(tx, request, params)
             rows = {row[0]: row for row in await tx.fetch(SQL["compared_runs"], {"runs": order})}
-            names = [plain(name) for name in request.metrics]
+            names = [storable(name) for name in request.metrics]
             told = {"runs": order, "names": names, "limit": FIGURES}
             made = {number: run_of(rows[number]) for number in order if number in rows}
             for row in await tx.fetch(SQL["run_figures"], told):
@@ -46,11 +46,11 @@ def params_of(request: pb.CompareRunsRequest) -> dict[str, Any]:
     if not 0 <= request.most <= LARGEST or len(request.run_ids) > LARGEST:
         raise ServiceError(Reason.INVALID_INPUT, f"at most {LARGEST:,} runs are compared at once; 0 for {MOST}")
     return {
-        "run_ids": [plain(one) for one in request.run_ids],
-        "namespace": plain(request.namespace),
-        "pipeline_name": plain(request.pipeline_name),
-        "experiment_id": plain(request.experiment_id),
-        "sort_by": plain(request.sort_by),
+        "run_ids": [storable(one) for one in request.run_ids],
+        "namespace": storable(request.namespace),
+        "pipeline_name": storable(request.pipeline_name),
+        "experiment_id": storable(request.experiment_id),
+        "sort_by": storable(request.sort_by),
         "sign": -1.0 if request.ascending else 1.0,
         "most": request.most or max(MOST, len(request.run_ids)),
     }

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, LiteralString
 
-from headrace_persistence.lineage.holding import Held, checked, held_of, holders, invalid, plain
+from headrace_persistence.lineage.holding import Held, checked, held_of, holders, invalid
 from headrace_persistence.queries import SQL
+from headrace_persistence.stores.texts import storable
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_servicekit.errors import Reason, ServiceError
@@ -139,14 +140,14 @@ async def _pipelines(tx: Transaction, request: pb.FindArtifactRecordsRequest) ->
     """Those of a namespace that is asked for, and nothing that fewer artifacts have; None where they are many."""
     if not request.namespace or request.pipeline_name or request.run_id or request.uri or request.digest:
         return None
-    rows = await tx.fetch(SQL["pipelines_in_namespace"], {"namespace": plain(request.namespace), "most": FEW + 1})
+    rows = await tx.fetch(SQL["pipelines_in_namespace"], {"namespace": storable(request.namespace), "most": FEW + 1})
     return [row[0] for row in rows] if len(rows) <= FEW else None
 
 
 async def numbered(tx: Transaction, artifact_id: str, namespace: str) -> int:
     """The number of an artifact that is named by its UUID or number. Raises NOT_FOUND."""
     number = int(artifact_id) if artifact_id.isdecimal() and len(artifact_id) < 19 else 0
-    told = {"artifact_id": plain(artifact_id).lower(), "id": number, "namespace": plain(namespace)}
+    told = {"artifact_id": storable(artifact_id).lower(), "id": number, "namespace": storable(namespace)}
     row = await tx.fetch_one(SQL["find_artifact"], told) if artifact_id else None
     if row is None:
         raise ServiceError(Reason.NOT_FOUND, f"there is no artifact {artifact_id!r}: give its id, or its number")

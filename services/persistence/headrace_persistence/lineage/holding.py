@@ -100,18 +100,9 @@ async def holders(tx: Transaction, request: pb.FindArtifactRecordsRequest) -> tu
     return among, many
 
 
-def plain(text: str) -> str:
-    """As a text column takes it; "" where none does."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return ""
-    return "" if "\0" in text else text
-
-
 def checked(name: str, value: str) -> str:
     """VALUE as it is. Raises ServiceError."""
-    if plain(value) != value:
+    if "\0" in value:
         raise invalid(f"{name} holds a NUL character; take it out")
     return value
 
