@@ -5,7 +5,7 @@ People may connect what runs made with nodes of their own; what a run itself rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.queries import SQL
@@ -15,15 +15,11 @@ from headrace_servicekit.postgres import Row, Transaction
 
 
 class Linker:
-    """The connections of one transaction."""
+    """The connections of one transaction. NEW: nodes (kind, id) that people put in it."""
 
-    def __init__(self, tx: Transaction, now_ms: int) -> None:
-        self._tx, self._now_ms = tx, now_ms
+    def __init__(self, tx: Transaction, now_ms: int, new: Container[tuple[int, int]] = ()) -> None:
+        self._tx, self._now_ms, self._new = tx, now_ms, new
         self._known: dict[tuple[int, int], bool] = {}  # (kind, id) → whether a run made it
-
-    def own(self, kind: Kind, number: int) -> None:
-        """That the node was put in this transaction."""
-        self._known.setdefault((kind.number, number), False)
 
     async def event(self, event: ms.Event) -> None:
         """An event, new."""
@@ -90,6 +86,8 @@ class Linker:
     async def _there(self, kind: Kind, number: int) -> bool:
         """Whether a run made the node; INVALID_ARGUMENT where there is none."""
         key = (kind.number, number)
+        if key in self._new:
+            return False
         if key not in self._known:
             row = await self._tx.fetch_one(SQL["metadata_nodes"], {"kind": kind.number, "ids": [number]})
             if row is None:

@@ -93,8 +93,8 @@ class Writer:
             raise ServiceError(Reason.INVALID_INPUT, "the request has no execution")
 
         async def work(tx: Transaction) -> mss.PutExecutionResponse:
-            now = await _now(tx)
-            return await _Execution(tx, Putter(tx, now), Linker(tx, now), request).put()
+            putter = Putter(tx, now := await _now(tx))
+            return await _Execution(tx, putter, Linker(tx, now, putter.new), request).put()
 
         return await self._write(work)
 
@@ -103,8 +103,8 @@ class Writer:
         edges.check(request)
 
         async def work(tx: Transaction) -> mss.PutLineageSubgraphResponse:
-            now = await _now(tx)
-            return await _subgraph(tx, Putter(tx, now), Linker(tx, now), request)
+            putter = Putter(tx, now := await _now(tx))
+            return await _subgraph(tx, putter, Linker(tx, now, putter.new), request)
 
         return await self._write(work)
 

@@ -17,10 +17,11 @@ LONGEST_URI: Final = 1 << 20  # bytes
 
 
 class Putter:
-    """The nodes of one transaction."""
+    """The nodes of one transaction; `new`: those (kind, id) that it made."""
 
     def __init__(self, tx: Transaction, now_ms: int) -> None:
         self.tx, self.now_ms = tx, now_ms
+        self.new: set[tuple[int, int]] = set()
         self._types: dict[tuple[int, int], Any] = {}
 
     async def put(self, kind: Kind, given: Any, *, mask: Sequence[str] = (), force: bool = False) -> int:
@@ -61,6 +62,7 @@ class Putter:
         if inserted is None:
             raise await self._taken(kind, given)
         number = int(inserted[0])
+        self.new.add((kind.number, number))
         await self._write_properties(kind, number, change(kind, kind.node(name=given.name), given, (), force=False))
         return number
 
