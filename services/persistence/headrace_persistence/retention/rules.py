@@ -36,25 +36,26 @@ class Rules:
     async def set(self, request: pb.SetPolicyRequest) -> pb.SetPolicyResponse:
         """The policy with its new version; INVALID_INPUT, WRONG_STATE."""
         policy = request.policy
-        limits = Limits(
-            policy.max_age_s if policy.HasField("max_age_s") else None,
-            policy.max_count if policy.HasField("max_count") else None,
-        )
-        try:
-            checked(policy.namespace, policy.pipeline_name, policy.kind, limits)
-        except PolicyProblem as wrong:
-            raise ServiceError(Reason.INVALID_INPUT, str(wrong)) from None
+        limits = _limits(policy)
         key = {"namespace": policy.namespace, "pipeline_name": policy.pipeline_name, "kind": policy.kind}
         if tuple(key.values()) in self._declared.said:
             sentence = f"{_named(policy)} is declared by HEADRACE_RETENTION: change it there"
             raise ServiceError(Reason.WRONG_STATE, sentence)
+        version, changed = await self._put(request, key, limits)
+        if request.remove:
+            return pb.SetPolicyResponse()
+        made = _message(*key.values(), limits.max_age_s, limits.max_count, version, changed)
+        return pb.SetPolicyResponse(policy=made)
+
+    async def _put(self, request: pb.SetPolicyRequest, key: dict[str, str], limits: Limits) -> tuple[int, int]:
+        """Its version and when that was made."""
         limited = {"max_age_s": limits.max_age_s, "max_count": limits.max_count, "removed": request.remove}
 
         async def work(tx: Transaction) -> tuple[int, int] | None:
             row = await tx.fetch_one(SQL["lock_policy"], key)
             version, removed = row if row is not None else (0, True)
             if request.HasField("expected_version") and request.expected_version != (0 if removed else version):
-                raise _changed(policy, 0 if removed else version, request.expected_version)
+                raise _changed(request.policy, 0 if removed else version, request.expected_version)
             if request.remove and removed:
                 return version, 0
             put = await tx.fetch_one(SQL["put_policy"], {**key, **limited, "expected": version})
@@ -62,13 +63,22 @@ class Rules:
 
         done = await self._database.transaction(work)
         if done is None:  # two set the first one at once
-            raise ServiceError(
-                Reason.WRONG_STATE, f"{_named(policy)} was changed meanwhile: look at it and set it again"
-            )
-        if request.remove:
-            return pb.SetPolicyResponse()
-        made = _message(*key.values(), limits.max_age_s, limits.max_count, *done)
-        return pb.SetPolicyResponse(policy=made)
+            sentence = f"{_named(request.policy)} was changed meanwhile: look at it and set it again"
+            raise ServiceError(Reason.WRONG_STATE, sentence)
+        return done
+
+
+def _limits(policy: pb.RetentionPolicy) -> Limits:
+    """What it says; INVALID_INPUT where it makes no sense."""
+    limits = Limits(
+        policy.max_age_s if policy.HasField("max_age_s") else None,
+        policy.max_count if policy.HasField("max_count") else None,
+    )
+    try:
+        checked(policy.namespace, policy.pipeline_name, policy.kind, limits)
+    except PolicyProblem as wrong:
+        raise ServiceError(Reason.INVALID_INPUT, str(wrong)) from None
+    return limits
 
 
 def _message(*row: Any, declared: bool = False) -> pb.RetentionPolicy:
