@@ -9,6 +9,7 @@ import pytest
 
 from builders.runevents import create, new_run_id
 from fixtures.fix_retention import Keeping, artifacts
+from headrace_persistence.retention.looking import Looker
 from headrace_persistence.retention.policies import declared
 from headrace_persistence.retention.rules import Rules
 from headrace_protos.v1 import events_pb2 as ev
@@ -39,6 +40,16 @@ async def test_runs_go_by_number_and_their_artifacts_by_their_own_policy(keeping
     assert keeping.files(old) == []
     assert keeping.rows("SELECT count(*) FROM platform.remains") == [(0,)]
     assert keeping.files(new) == [REPORT, LOG, "train/1/model"]
+
+
+async def test_runs_that_are_pinned_keep_no_others_out_of_a_plan(keeping: Keeping) -> None:
+    pinned, *others = [await keeping.ended(pipeline=name) for name in ("a", "a", "b")]
+    await keeping.calls.Pin(pb.PinRequest(run_id=pinned))
+    async with Database(keeping.persistence.database_url, name="looking") as database:
+        seen = [await Looker(database, keeping.neighbours, most).look(declared("runs=0s")) for most in (1, 2, 3)]
+    all_of_them = [others[0], pinned, others[1]]
+    assert [[one.run_id for one in each.world.runs] for each in seen] == [others[:1], all_of_them, all_of_them]
+    assert [each.more for each in seen] == [True, True, False]
 
 
 async def test_a_run_and_its_artifacts_go_in_one_pass(keeping: Keeping) -> None:

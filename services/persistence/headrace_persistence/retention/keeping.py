@@ -84,7 +84,7 @@ class Keeper:
                 await self._give_back()
 
     async def run_all(self) -> None:
-        """Passes, while there is more and each does something: of 10,000 runs that are pinned none goes, however often asked."""
+        """Passes, while there is more and each does something: what stays is in every plan, however often asked."""
         while (done := await self.run_once()).more and done.actions:
             pass
         for problem in done.problems:

@@ -71,9 +71,9 @@ class Looker:
             for run_id, resume in await self._database.read(SQL["resuming_runs"])
         }
         found: list[pl.RunItem] = []
+        left = self._most
         for scope in pipelines:
             wanted = {kind: said.of(kind, *scope) for kind in kinds}
-            left = self._most - len(found)
             if all(limits.keeps_all for limits in wanted.values()) or left <= 0:
                 continue
             asked = {"namespace": scope[0], "pipeline_name": scope[1], "most": left}
@@ -86,7 +86,8 @@ class Looker:
                 found.append(
                     pl.RunItem(run_id, *scope, created, ended, newer, pinned, archived, resumed_by, logs, events)
                 )
-        return tuple(found), len(found) >= self._most
+                left -= not pinned  # they are told, and keep no others out
+        return tuple(found), left <= 0
 
     async def _entries(self, said: Policies, namespace: str, now_us: int) -> tuple[tuple[pl.EntryItem, ...], bool]:
         if not said.limits_any(p.CACHE):

@@ -61,7 +61,7 @@ SELECT namespace, pipeline_name FROM platform.remains WHERE kind = 2 GROUP BY 1,
 ORDER BY 1, 2;
 
 -- name: retention_runs
--- Of one pipeline the ended runs that a limit may take, the oldest first. A number beyond NULL takes none.
+-- Of one pipeline the ended runs that a limit may take, the oldest first, pinned ones last. A number beyond NULL takes none.
 SELECT run_id, created_at_us, finished_at_us, newer, pinned, storage_state = 2, logs_deleted_at_us, events_deleted_at_us FROM (
     SELECT r.*, count(*) FILTER (WHERE NOT r.pinned) OVER (
         PARTITION BY r.storage_state ORDER BY r.created_at_us DESC, r.run_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -74,7 +74,7 @@ WHERE CASE WHEN storage_state = 2 THEN finished_at_us < %(archived_before)s::big
         ELSE finished_at_us < %(runs_before)s::bigint OR newer >= %(runs_beyond)s::bigint END
     OR (logs_deleted_at_us < finished_at_us AND (finished_at_us < %(logs_before)s::bigint OR newer >= %(logs_beyond)s::bigint))
     OR (events_deleted_at_us < finished_at_us AND (finished_at_us < %(traces_before)s::bigint OR newer >= %(traces_beyond)s::bigint))
-ORDER BY created_at_us, run_id
+ORDER BY pinned, created_at_us, run_id
 LIMIT %(most)s;
 
 -- name: resuming_runs
