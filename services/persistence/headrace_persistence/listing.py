@@ -35,7 +35,8 @@ STORAGE_STATES: Final = "(ARRAY['AVAILABLE','ARCHIVED'])[{}.storage_state]"
 class Listed:
     """A list: its query, its key, and its fields as SQL expressions; those of `numbers` are bigint, the others text.
 
-    Of the texts in `led` an index holds the beginning: they are sorted by it, and found by it first.
+    Of the texts in `led` an index holds the beginning: they are sorted by it, and found by it first; of those in `short`
+    another index holds the ones that are no longer than that, whole.
     """
 
     query: str
@@ -44,6 +45,7 @@ class Listed:
     fields: Mapping[str, str]
     numbers: frozenset[str] = frozenset()
     led: frozenset[str] = frozenset()
+    short: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ RUNS: Final = Listed(
     },
     frozenset({"id", "created_at", "scheduled_at", "started_at", "finished_at"}),
     frozenset({"name", "display_name", "pipeline_name"}),
+    frozenset({"pipeline_name"}),
 )
 EXPERIMENTS: Final = Listed(
     "list_experiments",
@@ -165,7 +168,13 @@ def _predicate(listed: Listed, predicate: rq.Predicate, params: dict[str, Any]) 
     if predicate.operation == rq.EQUALS and predicate.field in listed.led:
         led = f"left({expression}, {LED}) = left(%({name})s::text, {LED})"
         # A shorter text is all that there is; two conditions that say the same would spoil the planner's estimate.
-        return led if len(str(values[0])) < LED else f"{led} AND {expression} = %({name})s::text"
+        if len(str(values[0])) >= LED:
+            return f"{led} AND {expression} = %({name})s::text"
+        return (
+            f"{expression} = %({name})s::text AND length({expression}) < {LED}"
+            if predicate.field in listed.short
+            else led
+        )
     operator = OPERATORS.get(predicate.operation)
     if operator is None:
         raise _invalid(f"filter on {predicate.field}: this operation is not possible there")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from builders.runevents import created, event, finished, new_run_id, started, task_life, values
 from fixtures.fix_persistence import Persistence, Scheduler
+from headrace_persistence import listing
 from headrace_persistence.handlers import run_query
 from headrace_persistence.stores import querying
 from headrace_protos.v1 import events_pb2 as ev
+from headrace_protos.v1 import plan_pb2
 from headrace_protos.v1 import run_query_pb2 as rq
 from headrace_protos.v1 import run_store_pb2 as rs
 from headrace_servicekit.errors import Reason, ServiceError
@@ -152,6 +155,29 @@ async def test_names_of_any_length_are_sorted_and_found(persistence: Persistence
     for name in names:
         wanted = [rq.Predicate(operation=rq.EQUALS, field="display_name", values=[name])]
         assert await found(predicates=wanted) == [name]
+
+
+async def test_runs_are_found_by_pipelines_with_names_of_any_length(persistence: Persistence) -> None:
+    names = ["é" * 199, "é" * 200, "é" * 201, "x" * 5_000 + "a", "x" * 5_000 + "b"]
+    for name in names:
+        run_id = new_run_id()
+        plan = plan_pb2.Plan(pipeline_name=name).SerializeToString()
+        new = rs.NewRun(run_id=run_id, display_name=name, experiment_id="e", spec_json="{}", plan=plan)
+        await persistence.store.Deliver(rs.DeliverRequest(key=run_id, create=new))
+    for name in names:
+        wanted = [rq.Predicate(operation=rq.EQUALS, field="pipeline_name", values=[name])]
+        answer = await persistence.query.ListRuns(rq.ListRunsRequest(page=rq.Page(predicates=wanted)))
+        assert [run.pipeline_name for run in answer.runs] == [name]
+
+
+async def test_a_pipelines_runs_are_counted_from_an_index_alone(database_url: str) -> None:
+    wanted = rq.Predicate(operation=rq.EQUALS, field="pipeline_name", values=["x" * 199])
+    asked = listing.page_query(listing.RUNS, rq.Page(predicates=[wanted]), {"namespace": "default"})
+    count = f"EXPLAIN SELECT FROM platform.runs r WHERE NOT r.delete_pending{asked.where} LIMIT 1001"
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+        rows = await (await connection.execute(count.encode(), asked.params)).fetchall()
+    assert "Index Only Scan using runs_by_pipeline" in "\n".join(row[0] for row in rows)
 
 
 async def test_filters(persistence: Persistence, scheduler: Scheduler) -> None:

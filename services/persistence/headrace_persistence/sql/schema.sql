@@ -117,6 +117,9 @@ CREATE INDEX runs_of_pipeline_name ON platform.runs (left(pipeline_name, 200), i
 CREATE INDEX runs_created_ms ON platform.runs ((created_at_us / 1000), id);
 CREATE INDEX runs_of_namespace ON platform.runs (namespace, created_at_us, run_id) WHERE NOT delete_pending;
 CREATE INDEX runs_of_pipeline ON platform.runs (left(pipeline_name, 200), created_at_us, run_id);
+CREATE INDEX runs_by_pipeline ON platform.runs (pipeline_name, created_at_us, run_id) INCLUDE (namespace)
+    WHERE NOT delete_pending AND length(pipeline_name) < 200;
+CREATE STATISTICS platform.runs_short_names ON (length(pipeline_name)) FROM platform.runs;
 CREATE INDEX runs_named ON platform.runs (left(display_name, 200), run_id);
 CREATE INDEX runs_scheduled ON platform.runs (scheduled_at_us, run_id);
 CREATE INDEX runs_finished ON platform.runs (finished_at_us, run_id);
