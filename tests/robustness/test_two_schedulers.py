@@ -74,6 +74,42 @@ async def test_of_two_that_hold_one_shard_one_wins_each_append_and_the_other_lea
         assert winner.started.count((task.path, len(states))) + loser.started.count((task.path, len(states))) >= 1
 
 
+async def test_what_is_refused_between_two_sessions_of_a_scheduler_leaves_nothing(
+    unscheduled: Unscheduled, monkeypatch: pytest.MonkeyPatch
+):
+    """Its session has expired, the next one is open and has no shard yet, and it appends to a run that it has still loaded."""
+    monkeypatch.setattr(attempting, "PLATFORM_BACKOFF_S", 0.0)
+    monkeypatch.setattr(replica, "RENEW_EVERY_S", 0.2)
+    run_id = await unscheduled.submit(chain_and_others())
+    released, reopened, claims = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    held = Life(Fate.NEVER, 3, after=released)
+    loser, winner = CountingExecutor(stuck="w"), CountingExecutor()
+    async with asyncio.timeout(WITHIN_S), alive(replace(unscheduled.settings, take_over=False), loser, held) as first:
+        await held.frozen.wait()
+        store, expired = first.session.store, first.session.session_id
+        renew = store.RenewSession
+
+        async def later(request: rs.RenewSessionRequest) -> rs.RenewSessionResponse:
+            if request.session_id != expired:
+                reopened.set()
+                await claims.wait()
+            answer: rs.RenewSessionResponse = await renew(request)
+            return answer
+
+        monkeypatch.setattr(store, "RenewSession", later, raising=False)
+        async with alive(unscheduled.settings, winner, Life(Fate.NEVER)):
+            ended = asyncio.create_task(unscheduled.events(run_id))
+            await reopened.wait()
+            released.set()
+            await until(lambda: not first.driver.holds(run_id))
+            assert [attempt for attempt in loser.running() if attempt.path.startswith("w")], (
+                "there is something to leave"
+            )
+            claims.set()
+            await ended
+            await until(lambda: not loser.running() and not winner.running())
+
+
 @pytest.mark.parametrize("expired", [False, True], ids=["its session lives", "its session is over"])
 async def test_a_scheduler_that_cannot_reach_the_store_for_a_while_goes_on(
     unscheduled: Unscheduled, expired: bool, monkeypatch: pytest.MonkeyPatch

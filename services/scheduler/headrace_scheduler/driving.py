@@ -394,13 +394,15 @@ class Driver:
             return
         logger.warning("run %s: append refused (%s); loading it again", drive.run_id, result.message)
         consumed_not = [inbox_id for _, inbox_id in drive.inbox]
-        self.drop(drive)
+        in_flight = self.drop(drive)
         self._receiver.forget(consumed_not)
         self._reloading.add(drive.run_id)
         try:
             await self._load([drive.run_id])
         finally:
             self._reloading.discard(drive.run_id)
+        if not self.holds(drive.run_id):  # its shard is another's by now
+            self._left.update(dict.fromkeys(in_flight))
 
     def _forget_queued(self, drive: Drive) -> None:
         """Steps of the run that were taken after one that was refused are nothing any more."""
