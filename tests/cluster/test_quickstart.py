@@ -260,7 +260,7 @@ def test_policies_and_erasing_empty_the_store_and_the_cache(kube: Kube, seen: Po
     for kind, limit in (("runs", "0"), ("artifacts", "0d"), ("cache", "0")):
         quickstart.command("retention", "set", kind, limit, *scope)
     lines = quickstart.command("retention", "run", "--namespace", "default").splitlines()
-    assert lines[-1].startswith("2 cache, 2 runs, 2 artifacts went, "), lines
+    assert lines[-1].startswith("2 cached results, 2 runs, 2 artifacts went, "), lines
     assert stored() == set()
     for kind in ("runs", "artifacts", "cache"):
         quickstart.command("retention", "set", kind, "none", *scope)
