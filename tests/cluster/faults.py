@@ -63,8 +63,8 @@ def _processes(pod: Object, name: str) -> list[int]:
 
 
 def nothing_runs(pod: Object) -> bool:
-    """Whether the node has ended every process of `main`, whatever the API says of the Pod."""
-    return not _processes(pod, "main")
+    """Whether the node has ended every process of the Pod, whatever the API says of it: its companion publishes until then."""
+    return not _processes(pod, "main") and not _processes(pod, "companion")
 
 
 def user_code_ended(pod: Object) -> bool:
