@@ -1,10 +1,10 @@
-"""Values on the command line: those of -p, -a and --metadata, numbers and ages. Pure; called by the grammar and by the verbs."""
+"""Values on the command line: those of -p, -a, --metadata and --tag, numbers, ages. Pure; called by the grammar and by verbs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from headrace.errors import BadInput
@@ -76,26 +76,34 @@ def parameters(given: Iterable[str]) -> tuple[dict[str, str], dict[str, Any]]:
 
 def metadata(given: Sequence[str]) -> dict[str, str]:
     """`name=value` → values as they are written."""
-    found: dict[str, str] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise BadInput(f"--metadata {one}: expected name=value")
-        found[name] = _sendable("--metadata", name, value)
-    return found
+    return {name: _sendable("--metadata", name, value) for name, value in _pairs("--metadata", given)}
 
 
 def artifacts(given: Sequence[str]) -> dict[str, str]:
     """`name=uri` → URIs."""
-    uris: dict[str, str] = {}
+    return {name: _sendable("-a", name, uri) for name, uri in _once("-a", _pairs("-a", given, "uri", empty=False))}
+
+
+def tags(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` → values as they are written; a name given twice is BadInput."""
+    return dict(_once("--tag", _pairs("--tag", given)))
+
+
+def _pairs(option: str, given: Iterable[str], value: str = "value", *, empty: bool = True) -> Iterator[tuple[str, str]]:
     for one in given:
-        name, equals, uri = one.partition("=")
-        if not equals or not name or not uri:
-            raise BadInput(f"-a {one}: expected name=uri")
-        if name in uris:
-            raise BadInput(f"-a {name} is given twice")
-        uris[name] = _sendable("-a", name, uri)
-    return uris
+        name, equals, text = one.partition("=")
+        if not equals or not name or not (text or empty):
+            raise BadInput(f"{option} {one}: expected name={value}")
+        yield name, text
+
+
+def _once(option: str, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for name, text in pairs:
+        if name in seen:
+            raise BadInput(f"{option} {name} is given twice")
+        seen.add(name)
+        yield name, text
 
 
 def _sendable(option: str, name: str, value: str) -> str:

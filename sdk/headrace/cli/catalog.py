@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from headrace.api.calls import Calls
 from headrace.api.catalog import Catalog, is_id
-from headrace.cli import results
+from headrace.cli import arguments, results
 from headrace.display.screen import say
 from headrace.display.texts import one_line
-from headrace.errors import BadInput
 from headrace.models import Experiment, Pipeline, PipelineVersion
 
 
@@ -52,7 +50,7 @@ async def experiment_id(client: Calls, given: str) -> str:
 
 async def upload(client: Calls, options: argparse.Namespace, data: bytes, filename: str) -> int:
     """`headrace pipelines upload` of what was read."""
-    catalog, tags = Catalog(client.connection), _tags(options.tag)
+    catalog, tags = Catalog(client.connection), arguments.tags(options.tag)
     above = await catalog.pipeline(options.version_of) if options.version_of else None
     pipeline_id, version_id = await catalog.upload(
         data,
@@ -138,18 +136,6 @@ def _version_line(one: PipelineVersion) -> str:
 
 def _date(time: Any) -> str:
     return (results.rfc3339(time) or "")[:19].replace("T", " ")
-
-
-def _tags(given: Sequence[str]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise BadInput(f"--tag {one}: expected name=value")
-        if name in tags:
-            raise BadInput(f"--tag {name} is given twice")
-        tags[name] = value
-    return tags
 
 
 def _said(told: dict[str, Any], text: str, options: argparse.Namespace) -> int:
