@@ -17,8 +17,8 @@ import yaml
 from builders.specs import Component, Pipeline, artifact, container, dag, dag_input, final_status, output, pipeline
 from corpus import driving
 from corpus.viewing import local_path
-from fixtures.eventually import eventually
 from fixtures.platforms import Platform
+from fixtures.polling import eventually
 from fixtures.records import Records
 from headrace.errors import BadInput, NotFound, WrongState
 from headrace.models import Run, Task

@@ -18,8 +18,8 @@ import pytest
 
 from builders.specs import container, pipeline
 from corpus import driving
-from fixtures.eventually import eventually
 from fixtures.platforms import ENDS_WITHIN_S, HEADRACE, TOPOLOGIES, Platform, faults_in_logs, running
+from fixtures.polling import eventually
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "pipeline.yaml"
 DEBUG = {"PYTHONASYNCIODEBUG": "1"}
