@@ -18,14 +18,28 @@ from headrace.errors import HeadraceError
 T = TypeVar("T")
 
 
-class Runner:
-    """Runs coroutines to their end for threads that wait."""
+class LoopThread:
+    """An event loop that runs on a thread of its own, in the process that made it."""
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="headrace client", daemon=True)
-        self._thread.start()
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="headrace client", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class Runner:
+    """One client's use of the thread: runs coroutines to their end for threads that wait, until the client is closed."""
+
+    def __init__(self, on: LoopThread) -> None:
+        self.on = on
+        self.closed = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of WORK; an interruption cancels it."""
@@ -41,7 +55,7 @@ class Runner:
         if wrong := self._unusable():
             work.close()
             raise HeadraceError(wrong)
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        return asyncio.run_coroutine_threadsafe(work, self.on.loop)
 
     def fetch(self, later: Awaitable[T]) -> T:
         """What is asked for when it is awaited."""
@@ -56,50 +70,45 @@ class Runner:
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(_close(stream))
+            if not self._unusable():  # closing the client has ended its streams
+                self.run(_close(stream))
 
     def _unusable(self) -> str:
-        if os.getpid() != self._pid:
+        if os.getpid() != self.on.pid:
             return "this client was made before the process forked; make another one after the fork"
-        if self._loop.is_closed():
+        if self.closed:
             return "this client is closed; make another one"
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self.on.thread:
             return "the blocking client cannot be used in what it calls itself (progress); do that after wait() has returned"
         return ""
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
 
 class Shared:
-    """The process's runner, counted: the last client to close ends it."""
+    """The process's thread: there while any client is open."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runner: Runner | None = None
-        self._pid = 0
+        self._thread: LoopThread | None = None
         self._users = 0
 
     def take(self) -> Runner:
         """One more client."""
         with self._lock:
-            if self._runner is None or self._pid != os.getpid():  # threads do not live on in a fork
-                self._runner, self._pid, self._users = Runner(), os.getpid(), 0
+            if self._thread is None or self._thread.pid != os.getpid():  # threads do not live on in a fork
+                self._thread, self._users = LoopThread(), 0
             self._users += 1
-            return self._runner
+            return Runner(self._thread)
 
     def give_back(self, runner: Runner) -> None:
-        """One less."""
+        """One less: what was its own is refused from now on, also while others are open."""
         with self._lock:
-            if runner is not self._runner or self._pid != os.getpid():
+            if runner.closed or runner.on is not self._thread or runner.on.pid != os.getpid():
                 return
+            runner.closed = True
             self._users -= 1
             if self._users == 0:
-                self._runner = None
-                runner.stop()
+                self._thread = None
+                runner.on.stop()
 
 
 SHARED = Shared()

@@ -19,6 +19,7 @@ import pytest
 import headrace
 from fixtures.fake_platform import EXPERIMENT, OTHER, PIPELINE, RUN, VERSION, served
 from headrace import errors
+from headrace.api.runner import Shared
 from headrace.async_client import AsyncClient
 from headrace.client import Client, LogLine
 from headrace.compiler.package import Package
@@ -523,9 +524,13 @@ def test_threads_share_a_client(client):
     assert found == [[1, None]] * 8
 
 
-def test_the_thread_ends_with_the_last_client(platform):
+def test_the_thread_ends_with_the_last_client(platform, monkeypatch):
+    # a thread of the test's own: headrace.local keeps the process's until the process ends
+    monkeypatch.setattr("headrace.blocking.client.SHARED", Shared())
+    before = set(threading.enumerate())
+
     def threads():
-        return [one for one in threading.enumerate() if one.name == "headrace client"]
+        return [one for one in set(threading.enumerate()) - before if one.name == "headrace client"]
 
     with Client(token="") as first:
         with Client(token="") as second:
@@ -533,12 +538,22 @@ def test_the_thread_ends_with_the_last_client(platform):
             second.runs.get(RUN)
             assert len(threads()) == 1
         first._inner._connection.found = platform[0]
-        run = first.runs.get(RUN)
+        first.runs.get(RUN)
     first.close()
     assert threads() == []
-    with pytest.raises(errors.HeadraceError) as caught:
-        run.refresh()
-    assert str(caught.value) == "this client is closed; make another one"
+
+
+def test_a_closed_client_says_so_whether_others_are_open_or_not(client, platform):
+    with Client(token="") as closed:
+        closed._inner._connection.found = platform[0]
+        run = closed.runs.get(RUN)
+        begun = run.logs()
+        next(begun)
+    for call in (run.refresh, lambda: next(begun), closed.runs.list):
+        with pytest.raises(errors.HeadraceError) as caught:
+            call()
+        assert str(caught.value) == "this client is closed; make another one"
+    assert client.runs.get(RUN).state == "SUCCEEDED"
 
 
 def test_no_call_from_within_a_call(client, run):
@@ -558,7 +573,7 @@ def test_no_call_from_within_a_call(client, run):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_client_does_not_go_through_a_fork(client, run, monkeypatch):
-    monkeypatch.setattr(client._runner, "_pid", 1)  # what a child sees: another process's thread
+    monkeypatch.setattr(client._runner.on, "pid", 1)  # what a child sees: another process's thread
     with pytest.raises(errors.HeadraceError) as caught:
         run.refresh()
     monkeypatch.undo()
