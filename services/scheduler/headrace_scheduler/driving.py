@@ -12,7 +12,6 @@ import asyncio
 import heapq
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from headrace_scheduler.engine.facts import Admitted, Fact, Queued, Unplaceable
 from headrace_scheduler.executors.port import AttemptId, Executor, Launch
 from headrace_scheduler.failing import failed_run
 from headrace_scheduler.gathering import Gathering
+from headrace_scheduler.queueing import Steps
 from headrace_scheduler.receiving import Receiver
 from headrace_scheduler.settings import SchedulerSettings
 from headrace_scheduler.storing import Contents, Unstorable
@@ -40,7 +40,6 @@ from headrace_servicekit.errors import Reason, ServiceError
 logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
 TURNS_TO_SEND = 10  # of the event loop: a call passes through interceptors, each a task of its own, before it is sent
-TICK_BYTES = 4_000_000  # of events in one append, more or less: a message has a limit
 FREEING = frozenset({"attempt_finished", "task_finished"})
 
 
@@ -89,8 +88,7 @@ class Driver:
         self.left_all = False  # every run was left since the replica last looked: they are to be loaded again
         self._stored: list[tuple[Drive, Advance]] = []  # steps whose contents are stored: to be appended
         self._storing: set[asyncio.Task[None]] = set()
-        self._queue: deque[tuple[Drive, Advance]] = deque()  # steps to append, in their order
-        self._queued = 0  # events of them
+        self._queue = Steps()  # to be appended
         self._appending: asyncio.Task[None] | None = None
         self._gathering = Gathering(self._signal.set)
         self._departing = 0  # turns of the loop that a new append needs until it is sent
@@ -126,6 +124,10 @@ class Driver:
     def holds(self, run_id: str) -> bool:
         """Whether the run is loaded here."""
         return run_id in self._drives
+
+    def _is_held(self, drive: Drive) -> bool:
+        """Whether it is still driven here: it may have been left, or loaded again, while it waited for the store."""
+        return self._drives.get(drive.run_id) is drive
 
     def deliver(self, item: rs.InboxItem, fact: Fact | None) -> None:
         """An inbox item for a loaded run; the next append of the run consumes it."""
@@ -225,7 +227,7 @@ class Driver:
         """
         stored, self._stored = self._stored, []
         for drive, step in stored:
-            if self._drives.get(drive.run_id) is drive:
+            if self._is_held(drive):
                 drive.storing = False
                 self._touch(drive.run_id)
                 yield drive, step
@@ -234,7 +236,7 @@ class Driver:
             held = self._drives.get(run_id)
             if held is None:
                 continue
-            if held.storing or self._queued >= self._settings.tick_events:
+            if held.storing or self._queue.events >= self._settings.tick_events:
                 self._dirty[run_id] = None  # as soon as its last step, or any, is committed
                 continue
             step = self._advance(held, now)
@@ -252,22 +254,14 @@ class Driver:
             self._carry_out(drive, asks)
             step = replace(step, commands=tuple(one for one in step.commands if not isinstance(one, AskCache)))
         drive.ahead = step.state
-        self._queue.append((drive, step))
-        self._queued += len(step.events)
+        self._queue.add(drive, step)
         if step.more or drive.waits:
             self._touch(drive.run_id)
 
     async def _append_queue(self) -> None:
         """Append what waits, as many steps at a time as one append may carry, those of one run as one."""
         while self._queue:
-            batch: list[tuple[Drive, Advance]] = []
-            count = size = 0
-            while self._queue and count < self._settings.tick_events and size < TICK_BYTES:
-                drive, step = self._queue.popleft()
-                self._queued -= len(step.events)
-                if self._drives.get(drive.run_id) is drive:
-                    batch.append((drive, step))
-                    count, size = count + len(step.events), size + step.size
+            batch = self._queue.take(self._settings.tick_events, self._is_held)
             self._signal.set()  # there is room for steps again
             self._departing = TURNS_TO_SEND
             await self._append(batch)
@@ -320,7 +314,7 @@ class Driver:
                 await self._refused(ones, results[run_id])
                 continue
             for drive, step in ones:
-                if self._drives.get(drive.run_id) is drive:  # else it was left meanwhile, and is another replica's
+                if self._is_held(drive):  # else it was left meanwhile, and is another replica's
                     self._committed(drive, step)
 
     async def _until_stored(self, request: rs.AppendRequest) -> rs.AppendResponse | None:
@@ -381,14 +375,15 @@ class Driver:
 
     async def _refused(self, steps: Sequence[tuple[Drive, Advance]], result: rs.RunAppended) -> None:
         drive = steps[0][0]
-        if self._drives.get(drive.run_id) is not drive:
+        if not self._is_held(drive):
             return
         if result.outcome == rs.REFUSED_INVALID and not _is_failure(steps[-1][1].events):
             logger.error("run %s: its events were refused: %s", drive.run_id, result.message)
             fault = RuntimeError(f"its events were refused: {result.message}")
             events = failed_run(drive.state, fault, self._clock())
             consumed = tuple(inbox_id for _, step in steps for inbox_id in step.consumed)
-            self._forget_queued(drive)
+            self._queue.forget(drive)
+            drive.ahead = None
             drive.claimed = len(consumed)
             await self._append([(drive, Advance(drive.state, events, (), more=False, consumed=consumed))])
             return
@@ -403,12 +398,6 @@ class Driver:
             self._reloading.discard(drive.run_id)
         if not self.holds(drive.run_id):  # its shard is another's by now
             self._left.update(dict.fromkeys(in_flight))
-
-    def _forget_queued(self, drive: Drive) -> None:
-        """Steps of the run that were taken after one that was refused are nothing any more."""
-        self._queue = deque(one for one in self._queue if one[0] is not drive)
-        self._queued = sum(len(step.events) for _, step in self._queue)
-        drive.ahead = None
 
     # ---- commands
 
