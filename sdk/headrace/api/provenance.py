@@ -115,6 +115,7 @@ class AsyncArtifacts:
     ) -> list[RunFigures]:
         """Runs side by side by the figures in their artifacts: those with RUN_IDS, else the newest of a PIPELINE or experiment;
         with SORT_BY those where this figure is the largest (ASCENDING: the smallest). METRICS: these alone, which may be texts.
+        NotFound where one of RUN_IDS is not there.
         """
         from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2

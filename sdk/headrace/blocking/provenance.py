@@ -65,6 +65,7 @@ class Artifacts(Face[AsyncArtifacts]):
     ) -> list[RunFigures]:
         """Runs side by side by the figures in their artifacts: those with RUN_IDS, else the newest of a PIPELINE or experiment;
         with SORT_BY those where this figure is the largest (ASCENDING: the smallest). METRICS: these alone, which may be texts.
+        NotFound where one of RUN_IDS is not there.
         """
         work = self._inner.compare_runs(
             run_ids,

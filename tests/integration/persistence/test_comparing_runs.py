@@ -16,7 +16,7 @@ from headrace_protos.v1 import events_pb2 as ev
 from headrace_protos.v1 import lineage_pb2 as pb
 from headrace_protos.v1 import lineage_pb2_grpc
 from headrace_protos.v1 import run_store_pb2 as rs
-from headrace_servicekit.errors import ServiceError
+from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.server import channel
 
 
@@ -136,12 +136,26 @@ async def test_a_run_counts_by_the_best_of_its_figures(lineage, scheduler) -> No
 async def test_those_that_are_named_and_figures_that_are(lineage, three) -> None:
     (one,) = await compare(lineage, run_ids=[three[1]], metrics=["by", "acc"])
     assert [(figure.name, figure.WhichOneof("value")) for figure in one.figures] == [("acc", "number"), ("by", "text")]
-    assert await compare(lineage, run_ids=[three[1]], namespace="team") == []
+    assert await compare(lineage, run_ids=[three[1]], pipeline_name="another") == []
+
+
+async def test_a_run_that_is_not_there_is_named_and_not_left_out(lineage, three) -> None:
+    for asked, said in (
+        ({"run_ids": [three[0], "gone"]}, "Run gone not found"),
+        ({"run_ids": ["gone", three[0], "lost", "away"]}, "Run gone not found, nor 2 more of those that are named"),
+        ({"run_ids": three[:1], "namespace": "team"}, f"Run {three[0]} not found"),
+        ({"run_ids": ["\0"], "namespace": "\0"}, "Run \ufffd not found"),
+        ({"run_ids": ["gone"], "sort_by": "acc"}, "Run gone not found"),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            await compare(lineage, **asked)
+        assert (caught.value.reason, str(caught.value)) == (Reason.NOT_FOUND, said)
 
 
 @pytest.mark.parametrize("name", ["namespace", "pipeline_name", "experiment_id"])
 async def test_a_name_that_nothing_can_have_finds_nothing(lineage, three, name: str) -> None:
-    for more in ({}, {"sort_by": "acc"}, {"run_ids": three}):
+    among = {} if name == "namespace" else {"run_ids": three}  # in no namespace are they at all
+    for more in ({}, {"sort_by": "acc"}, among):
         assert await compare(lineage, **{name: "\0"}, **more) == [], more
 
 

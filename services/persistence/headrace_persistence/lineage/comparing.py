@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from headrace_persistence.queries import SQL
@@ -29,6 +30,8 @@ class Comparison:
         params = params_of(request)
 
         async def work(tx: Transaction) -> pb.CompareRunsResponse:
+            if request.run_ids:
+                refuse_absent([row[0] for row in await tx.fetch(SQL["absent_runs"], params)])
             order = await _order(tx, request, params)
             rows = {row[0]: row for row in await tx.fetch(SQL["compared_runs"], {"runs": order})}
             names = [storable(name) for name in request.metrics]
@@ -54,6 +57,13 @@ def params_of(request: pb.CompareRunsRequest) -> dict[str, Any]:
         "sign": -1.0 if request.ascending else 1.0,
         "most": request.most or max(MOST, len(request.run_ids)),
     }
+
+
+def refuse_absent(run_ids: Sequence[str]) -> None:
+    """A comparison that leaves one out would look whole. Raises ServiceError."""
+    if run_ids:
+        more = f", nor {len(run_ids) - 1:,} more of those that are named" if run_ids[1:] else ""
+        raise ServiceError(Reason.NOT_FOUND, f"Run {run_ids[0]} not found{more}")
 
 
 async def _order(tx: Transaction, request: pb.CompareRunsRequest, params: dict[str, Any]) -> list[int]:

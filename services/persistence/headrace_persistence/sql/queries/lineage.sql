@@ -173,6 +173,16 @@ WHERE r.run_id = ANY(%(run_ids)s::text[]) AND NOT r.delete_pending
     AND (%(experiment_id)s::text = '' OR r.experiment_id = %(experiment_id)s::text)
 ORDER BY r.id DESC LIMIT %(most)s;
 
+-- name: absent_runs
+-- Of ids, those that no run of the namespace has, in their order.
+SELECT asked.run_id FROM unnest(%(run_ids)s::text[]) WITH ORDINALITY AS asked (run_id, place)
+WHERE NOT EXISTS (
+    SELECT FROM platform.runs r
+    WHERE r.run_id = asked.run_id AND NOT r.delete_pending
+        AND (%(namespace)s::text = '' OR r.namespace = %(namespace)s::text)
+)
+ORDER BY asked.place;
+
 -- name: compared_newest
 -- The newest runs of an experiment, of a namespace, which the marked place names, or of all; each has an index in this order.
 SELECT r.id FROM platform.runs r
