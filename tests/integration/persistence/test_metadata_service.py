@@ -10,7 +10,7 @@ import pytest
 
 from builders.runevents import new_run_id
 from fixtures.fix_run_metadata import Metadata, refused
-from headrace_persistence.metadata import paging
+from headrace_persistence.metadata import links, paging
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_protos.ml_metadata import metadata_store_service_pb2 as mss
 from headrace_protos.v1 import plan_pb2
@@ -113,6 +113,40 @@ async def test_everything_at_once_has_a_limit(metadata: Metadata, monkeypatch: p
         error.message == "there are more than 3 artifacts: give options, which bring pages (list_options in the client)"
     )
     assert len(await metadata.found("id > 0")) == 4
+
+
+async def test_the_events_of_an_answer_have_a_limit(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = ms.Event(type=ms.Event.INPUT)
+    artifacts, executions = await metadata.type("artifact", "read"), await metadata.type("execution", "reads")
+    request = mss.PutLineageSubgraphRequest(
+        artifacts=[ms.Artifact(type_id=artifacts)],
+        executions=[ms.Execution(type_id=executions) for _ in range(3)],
+        event_edges=[
+            mss.PutLineageSubgraphRequest.EventEdge(execution_index=number, artifact_index=0, event=read)
+            for number in range(3)
+        ],
+    )
+    told = await metadata.stub.PutLineageSubgraph(request)
+    (artifact,) = told.artifact_ids
+    asked = mss.GetEventsByArtifactIDsRequest(artifact_ids=[artifact])
+    monkeypatch.setattr(links, "MOST_EVENTS", 3)
+    assert len((await metadata.stub.GetEventsByArtifactIDs(asked)).events) == 3
+    monkeypatch.setattr(links, "MOST_EVENTS", 2)
+    error = await refused(metadata.stub.GetEventsByArtifactIDs(asked))
+    assert (error.reason, error.message) == (
+        Reason.TOO_LARGE,
+        "these artifacts have more than 2 events: "
+        "ask for fewer at once, or for the executions by a filter on events_0, which has pages",
+    )
+    page = ms.ListOperationOptions(filter_query=f"events_0.artifact_id = {artifact}", max_result_size=2)
+    pages = await metadata.stub.GetExecutions(mss.GetExecutionsRequest(options=page))
+    assert (len(pages.executions), bool(pages.next_page_token)) == (2, True)
+    options = ms.LineageSubgraphQueryOptions(
+        starting_artifacts={"filter_query": f"id = {artifact}"}, direction=ms.LineageSubgraphQueryOptions.DOWNSTREAM
+    )
+    walk = mss.GetLineageSubgraphRequest(lineage_subgraph_query_options=options)
+    error = await refused(metadata.stub.GetLineageSubgraph(walk))
+    assert error.message == "these artifacts have more than 2 events: give fewer hops (max_num_hops), or ending nodes"
 
 
 async def test_what_only_old_clients_send(metadata: Metadata) -> None:

@@ -164,7 +164,9 @@ class Finder:
 
     async def events(self, kind: Kind, ids: Sequence[int]) -> list[ms.Event]:
         """The events of artifacts or executions."""
-        return await self._read(lambda tx: events_of(tx, kind, ids))
+        other = EXECUTION if kind is ARTIFACT else ARTIFACT
+        advice = f"ask for fewer at once, or for the {other.word}s by a filter on events_0, which has pages"
+        return await self._read(lambda tx: events_of(tx, kind, ids, advice))
 
     async def relatives(self, ids: Sequence[int], *, above: bool) -> dict[int, list[Any]]:
         """For each context those right above it, or right below."""

@@ -72,7 +72,7 @@ class Subgraph:
         other = EXECUTION if from_artifacts else ARTIFACT
         events = [
             event
-            for event in await events_of(self._tx, kind, ids)
+            for event in await events_of(self._tx, kind, ids, "give fewer hops (max_num_hops), or ending nodes")
             if follows(event.type, self._options.direction, from_artifacts=from_artifacts)
         ]
         visited, ending = set(self._visited[other.number]), self._ending[other.number]

@@ -6,12 +6,15 @@ People may connect what runs made with nodes of their own; what a run itself rea
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import Final
 
 from headrace_persistence.metadata.kinds import ARTIFACT, CONTEXT, EXECUTION, Kind
 from headrace_persistence.queries import SQL
 from headrace_protos.ml_metadata import metadata_store_pb2 as ms
 from headrace_servicekit.errors import Reason, ServiceError
 from headrace_servicekit.postgres import Row, Transaction
+
+MOST_EVENTS: Final = 200_000  # of nodes that are asked for together; they have no pages
 
 
 class Linker:
@@ -98,12 +101,15 @@ class Linker:
         return self._known[key]
 
 
-async def events_of(tx: Transaction, kind: Kind, ids: Sequence[int]) -> list[ms.Event]:
-    """The events of artifacts or executions."""
+async def events_of(tx: Transaction, kind: Kind, ids: Sequence[int], advice: str) -> list[ms.Event]:
+    """The events of artifacts or executions; with ADVICE where they are more than an answer can have."""
     if not ids:
         return []
     query = SQL["metadata_events_of_artifacts"] if kind is ARTIFACT else SQL["metadata_events_of_executions"]
-    return [_event(row) for row in await tx.fetch(query, {"ids": sorted(set(ids))})]
+    rows = await tx.fetch(query, {"ids": sorted(set(ids)), "limit": MOST_EVENTS + 1})
+    if len(rows) > MOST_EVENTS:
+        raise ServiceError(Reason.TOO_LARGE, f"these {kind.word}s have more than {MOST_EVENTS:,} events: {advice}")
+    return [_event(row) for row in rows]
 
 
 def _event(row: Row) -> ms.Event:

@@ -170,13 +170,13 @@ ON CONFLICT DO NOTHING;
 -- Events by artifact.
 SELECT e.artifact, e.execution, e.type, e.time_ms, e.path, e.name, e.position
 FROM platform.seen_events e WHERE e.artifact = ANY(%(ids)s::bigint[])
-ORDER BY e.artifact, e.id, e.execution, e.type, e.name, e.position;
+ORDER BY e.artifact, e.id, e.execution, e.type, e.name, e.position LIMIT %(limit)s;
 
 -- name: metadata_events_of_executions
 -- Events by execution.
 SELECT e.artifact, e.execution, e.type, e.time_ms, e.path, e.name, e.position
 FROM platform.seen_events e WHERE e.execution = ANY(%(ids)s::bigint[])
-ORDER BY e.execution, e.id, e.type, e.name, e.position, e.artifact;
+ORDER BY e.execution, e.id, e.type, e.name, e.position, e.artifact LIMIT %(limit)s;
 
 -- name: insert_attribution
 -- An artifact in a context; twice is once.
