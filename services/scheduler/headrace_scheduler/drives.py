@@ -94,7 +94,8 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What one tick makes of one run; `state` is settled only when the events have been committed.
+    """What one tick makes of one run; `state` is settled only when the events have been committed. `more`: facts that it
+    had are left, or the state has more to do.
 
     `consumed` are the inbox items whose facts are in it; `contents` is to be stored before anything else is done.
     """
@@ -134,4 +135,5 @@ def advance(drive: Drive, now_us: int, admit: Admitter) -> Advance:
         pending = admit(drive.run_id, asked) if asked else ()
         if not pending or len(events) >= BUDGET or size >= BUDGET_BYTES:
             drive.give_back((*pending, *left))
+            more = more or bool(drive.facts)
             return Advance(state, tuple(events), tuple(commands), more, drive.claim(), contents, size)

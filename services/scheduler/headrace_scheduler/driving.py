@@ -77,7 +77,7 @@ class Driver:
         self._contents = parts.contents
         self._clock = clock
         self._drives: dict[str, Drive] = {}
-        self._dirty: dict[str, None] = {}
+        self._dirty: dict[str, None] = {}  # runs to step
         self._unasked: dict[str, None] = {}  # runs with commands that were left out while the session was in doubt
         self._timers: list[tuple[int, str]] = []
         self._signal = asyncio.Event()
@@ -90,7 +90,7 @@ class Driver:
         self._storing: set[asyncio.Task[None]] = set()
         self._queue = Steps()  # to be appended
         self._appending: asyncio.Task[None] | None = None
-        self._gathering = Gathering(self._signal.set)
+        self._gathering = Gathering(self._touch_all)
         self._departing = 0  # turns of the loop that a new append needs until it is sent
 
     def attach(self, dispatcher: Dispatcher, load: Callable[[Sequence[str]], Awaitable[None]]) -> None:
@@ -109,8 +109,7 @@ class Driver:
         drive = self._drives.get(run_id)
         if drive is not None:
             drive.facts.append(fact)
-            self._dirty[run_id] = None
-            self._gathering.came(fact, len(self._roots))
+            self._gathering.came(run_id, fact, len(self._roots))
 
     def knows(self, run_id: str) -> bool:
         """Whether what the run has in flight is known here: its shard's runs are loaded, and it is not being loaded again."""
@@ -208,7 +207,6 @@ class Driver:
     def tick(self) -> None:
         """Step every run that has facts. What there is to append is appended meanwhile, and carried out once it is durable."""
         now = self._clock()
-        self._gathering.ticked()
         while self._timers and self._timers[0][0] <= now:
             self._touch(heapq.heappop(self._timers)[1])
         self._admit_waiting(now)
@@ -255,7 +253,7 @@ class Driver:
             step = replace(step, commands=tuple(one for one in step.commands if not isinstance(one, AskCache)))
         drive.ahead = step.state
         self._queue.add(drive, step)
-        if step.more or drive.waits:
+        if step.more:
             self._touch(drive.run_id)
 
     async def _append_queue(self) -> None:
@@ -348,7 +346,7 @@ class Driver:
             self._signal.set()
         if drive.ahead is not None:
             return
-        if step.more or drive.waits:
+        if step.more or (drive.state.is_terminal and drive.waits):
             self._touch(drive.run_id)
         elif drive.state.is_terminal:
             self._ended(drive)
@@ -448,6 +446,10 @@ class Driver:
             self.tell(run_id, Admitted(path))
         for (run_id, path), *why in self._admission.untold(now, int(self._settings.queue_notice_s * 1e6)):
             self.tell(run_id, Queued(path, *why))
+
+    def _touch_all(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            self._touch(run_id)
 
     def _touch(self, run_id: str) -> None:
         self._dirty[run_id] = None

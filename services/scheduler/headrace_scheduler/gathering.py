@@ -1,14 +1,14 @@
-"""When facts of attempts make a tick: at once where few are in flight, else after a while, with those that come meanwhile.
+"""When facts of attempts make a step: at once where few are in flight, else after a while, with those that come meanwhile.
 
 An append costs milliseconds of three processes whether it carries one attempt's end or fifty, and a thousand attempts end one by
-one. Called by driving.py; what comes from people, caches and timers is never held up.
+one. Called by driving.py; what comes from people, caches and timers is never held up, and takes along what its run has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
 from headrace_scheduler.engine.facts import AttemptEnded, AttemptHeld, AttemptLaunched, Fact
@@ -32,31 +32,36 @@ def between_ticks_s(in_flight: int, append_s: float) -> float:
 
 
 class Gathering:
-    """`tick` is called when it is time for one."""
+    """`release` is called with the runs whose facts have waited long enough."""
 
-    def __init__(self, tick: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._tick = tick
+    def __init__(self, release: Callable[[Iterable[str]], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._release = release
         self._clock = clock
+        self._runs: dict[str, None] = {}  # that have facts which wait
         self._facts = 0
-        self._last = float("-inf")  # the last tick that had any
+        self._last = float("-inf")  # when any were released
+        self._timer: asyncio.TimerHandle | None = None
         self._append_s = 0.0  # that the last append took
 
-    def came(self, fact: Fact, in_flight: int) -> None:
-        """A fact has come while so many attempts are in flight."""
+    def came(self, run_id: str, fact: Fact, in_flight: int) -> None:
+        """A fact has come for a run while so many attempts are in flight."""
         if not isinstance(fact, OF_ATTEMPTS):
-            self._tick()
+            self._release((run_id,))
             return
+        self._runs[run_id] = None
         self._facts += 1
         rest = self._last + between_ticks_s(in_flight, self._append_s) - self._clock()
         if rest <= 0 or self._facts >= ENOUGH:
-            self._tick()
-        elif self._facts == 1:
-            asyncio.get_running_loop().call_later(rest, self._tick)
+            self._all()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(rest, self._all)
 
-    def ticked(self) -> None:
-        """All that came until now is taken."""
-        if self._facts:
-            self._facts, self._last = 0, self._clock()
+    def _all(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        runs, self._runs = self._runs, {}
+        self._facts, self._last, self._timer = 0, self._clock(), None
+        self._release(runs)
 
     async def timed(self, append: Awaitable[T]) -> T:
         """The answer of an append."""

@@ -53,6 +53,24 @@ async def test_a_wide_loop_ends_with_exact_counts(world: World):
     assert run.task_counts["TASK_SUCCEEDED"] == 1 + 500 + 500
 
 
+async def test_of_many_attempts_the_ends_are_appended_together(world: World, database_url: str):
+    """Attempts end one by one, one each three milliseconds: an append that ends is no reason to take those that wait."""
+    flow, count = pipeline(), 400
+    for number in range(count):
+        flow.task(f"t{number}", step(seconds=1 + number * 0.003), {"x": "1"}, cache=False)
+    run_id = await world.submit(flow)
+    assert (await world.ended(run_id)).state == ev.RUN_SUCCEEDED
+    async with await psycopg.AsyncConnection.connect(database_url) as rows:
+        found = await rows.execute(
+            "SELECT count(DISTINCT e.xmin::text), count(*) FROM platform.events e JOIN platform.runs r ON r.id = e.run"
+            " WHERE r.run_id = %s AND e.kind = %s",
+            [run_id, ev.Event.DESCRIPTOR.fields_by_name["attempt_finished"].number],
+        )
+        appends, ends = await found.fetchone()
+    assert ends == count
+    assert appends <= 110, "each of the last thirty alone, and of those before at least five together"
+
+
 async def test_the_second_run_comes_from_the_cache(world: World):
     flow = pipeline().task("a", step(outputs={"Output": "made once"}), {"x": "1"}, cache=True)
     first = await world.submit(flow)

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 
-from headrace_scheduler.engine.facts import AttemptHeld, TerminateRequested
+from headrace_scheduler.engine.facts import AttemptHeld, Fact, TerminateRequested
 from headrace_scheduler.gathering import ENOUGH, FEW, LONGEST_BUSY_S, LONGEST_S, REST, Gathering, between_ticks_s
 
 HELD = AttemptHeld("task", 1, "it waits")
 
 
-class Ticks:
-    """Counts, and says when there is one more."""
+class Steps:
+    """The runs that were to be stepped, and says when there are more."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.one = asyncio.Event()
+        self.runs: list[str] = []
+        self.more = asyncio.Event()
         self.now = 100.0
-        self.gathering = Gathering(self.tick, lambda: self.now)
+        self.gathering = Gathering(self.step, lambda: self.now)
 
-    def tick(self) -> None:
-        self.count += 1
-        self.one.set()
+    def step(self, runs: Iterable[str]) -> None:
+        self.runs += runs
+        self.more.set()
+
+    def came(self, run: str, in_flight: int, fact: Fact = HELD) -> list[str]:
+        """What is stepped by now, in order."""
+        self.gathering.came(run, fact, in_flight)
+        return self.runs
+
+    async def later(self) -> list[str]:
+        self.more.clear()
+        async with asyncio.timeout(10):
+            await self.more.wait()
+        return self.runs
 
 
 @pytest.mark.parametrize(
@@ -48,75 +60,64 @@ def test_where_appends_take_long_there_are_fewer(in_flight, append_s, seconds):
 
 
 async def test_the_last_append_says_how_long_they_take():
-    ticks = Ticks()
+    steps = Steps()
 
     async def append() -> str:
-        ticks.now += 0.1
+        steps.now += 0.1
         return "stored"
 
-    assert await ticks.gathering.timed(append()) == "stored"
-    ticks.gathering.came(HELD, 10_000)
-    ticks.gathering.ticked()
-    ticks.now += REST * 0.1 - 0.01
-    ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 1
-    ticks.now += 0.01
-    ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 2
+    assert await steps.gathering.timed(append()) == "stored"
+    assert steps.came("a", 10_000) == ["a"]
+    steps.now += REST * 0.1 - 0.01
+    assert steps.came("b", 10_000) == ["a"]
+    steps.now += 0.01
+    assert steps.came("c", 10_000) == ["a", "b", "c"]
 
 
 async def test_a_fact_of_few_waits_for_nothing():
-    ticks = Ticks()
+    steps = Steps()
     for count in (1, 2, 3):
-        ticks.gathering.came(HELD, FEW - 1)
-        assert ticks.count == count
-        ticks.gathering.ticked()
+        assert steps.came("a", FEW - 1) == ["a"] * count
 
 
 async def test_of_many_the_first_fact_is_taken_at_once_and_those_after_it_together():
-    ticks = Ticks()
-    ticks.gathering.came(HELD, 100)
-    assert ticks.count == 1
-    ticks.gathering.ticked()
-    ticks.one.clear()
-    for _ in range(5):
-        ticks.gathering.came(HELD, 100)
-    assert ticks.count == 1, "the last tick was just now"
-    async with asyncio.timeout(10):
-        await ticks.one.wait()
-    assert ticks.count == 2
+    steps = Steps()
+    assert steps.came("a", 100) == ["a"]
+    for run in "bcbcd":
+        assert steps.came(run, 100) == ["a"], "the last ones were taken just now"
+    assert await steps.later() == ["a", "b", "c", "d"]
 
 
-async def test_a_tick_that_is_long_ago_delays_nothing():
-    ticks = Ticks()
-    ticks.gathering.came(HELD, 10_000)
-    ticks.gathering.ticked()
-    ticks.now += LONGEST_S
-    ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 2
-
-
-async def test_ticks_for_other_reasons_take_what_has_come_and_count_as_no_tick_where_nothing_has():
-    ticks = Ticks()
-    ticks.gathering.ticked()
-    ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 1, "the tick before it had no facts of attempts"
+async def test_a_step_that_is_long_ago_delays_nothing():
+    steps = Steps()
+    steps.came("a", 10_000)
+    steps.now += LONGEST_S
+    assert steps.came("b", 10_000) == ["a", "b"]
 
 
 async def test_enough_facts_wait_no_longer():
-    ticks = Ticks()
-    ticks.gathering.came(HELD, 10_000)
-    ticks.gathering.ticked()
+    steps = Steps()
+    steps.came("a", 10_000)
     for _ in range(ENOUGH - 1):
-        ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 1
-    ticks.gathering.came(HELD, 10_000)
-    assert ticks.count == 2
+        assert steps.came("b", 10_000) == ["a"]
+    assert steps.came("c", 10_000) == ["a", "b", "c"]
 
 
-async def test_what_people_ask_for_waits_for_nothing():
-    ticks = Ticks()
-    ticks.gathering.came(HELD, 10_000)
-    ticks.gathering.ticked()
-    ticks.gathering.came(TerminateRequested(), 10_000)
-    assert ticks.count == 2
+async def test_those_that_were_taken_early_leave_no_timer_behind():
+    steps = Steps()
+    steps.came("a", 10_000)
+    steps.came("b", 10_000)  # waits 200 ms
+    steps.now += LONGEST_S
+    assert steps.came("c", 10_000) == ["a", "b", "c"]
+    steps.came("d", 10_000)  # waits as long from now on: the timer of "b" does not take it
+    begun = asyncio.get_running_loop().time()
+    assert await steps.later() == ["a", "b", "c", "d"]
+    assert asyncio.get_running_loop().time() - begun > LONGEST_S / 2
+
+
+async def test_what_people_ask_for_waits_for_nothing_and_is_no_reason_for_other_runs():
+    steps = Steps()
+    steps.came("a", 10_000)
+    steps.came("b", 10_000)
+    assert steps.came("c", 10_000, TerminateRequested()) == ["a", "c"]
+    assert await steps.later() == ["a", "c", "b"]
