@@ -1,9 +1,9 @@
 """The driver: holds the runs of this replica's shards, and turns facts into events and commands, tick by tick.
 
-A tick takes every run that has facts and steps each (pure). All their events are appended in one transaction, and then the
-commands are carried out; meanwhile runs step on from what is not durable yet, and are appended next. Nothing else appends.
-A run that the append refuses is dropped and loaded again; the others commit. The loops that feed it (inbox, executor,
-session) only leave facts and set a signal. Started by server.py.
+A tick takes every run that has facts, unless they wait for others (gathering.py), and steps each (pure). All their events are
+appended in one transaction, and then the commands are carried out; meanwhile runs step on from what is not durable yet, and
+are appended next. Nothing else appends. A run that the append refuses is dropped and loaded again; the others commit. The
+loops that feed it (inbox, executor, session) only leave facts and set a signal. Started by server.py.
 """
 
 from __future__ import annotations
