@@ -103,6 +103,14 @@ async def test_enough_facts_wait_no_longer():
     assert steps.came("c", 10_000) == ["a", "b", "c"]
 
 
+async def test_where_all_in_flight_have_told_something_none_waits():
+    steps = Steps()
+    steps.came("a", 50)
+    for _ in range(49):
+        assert steps.came("b", 50) == ["a"]
+    assert steps.came("c", 50) == ["a", "b", "c"]
+
+
 async def test_those_that_were_taken_early_leave_no_timer_behind():
     steps = Steps()
     steps.came("a", 10_000)
