@@ -51,9 +51,8 @@ class Gathering:
         self._runs[run_id] = None
         self._facts += 1
         rest = self._last + between_ticks_s(in_flight, self._append_s) - self._clock()
-        if rest <= 0 or self._facts >= min(
-            ENOUGH, in_flight
-        ):  # where all have told something, who else is there to wait for
+        enough = min(ENOUGH, in_flight)  # where all have told something, there is nobody to wait for
+        if rest <= 0 or self._facts >= enough:
             self._all()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(rest, self._all)
