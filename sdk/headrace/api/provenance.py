@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import BadInput, NotFound
@@ -120,6 +120,7 @@ class AsyncArtifacts:
         from headrace import reading_provenance
         from headrace_protos.v1 import lineage_pb2
 
+        run_ids, metrics = _texts("run_ids", run_ids), _texts("metrics", metrics)
         request = lineage_pb2.CompareRunsRequest(
             run_ids=run_ids,
             pipeline_name=pipeline,
@@ -145,3 +146,14 @@ class AsyncArtifacts:
         if not found:
             raise NotFound(f"there is no artifact {artifact}; `headrace artifacts list` shows the newest")
         return str(found[0].number)
+
+
+def _texts(name: str, given: Iterable[str]) -> list[str]:
+    """As a list: one text alone would be taken for a list of its letters. Raises BadInput."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise BadInput(f"{name} is {given!r}; give a list of texts")
+    texts = list(given)
+    for one in texts:
+        if not isinstance(one, str):
+            raise BadInput(f"{name} has {one!r} in it; give a list of texts")
+    return texts
