@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixtures.fix_http import Pages
 from headrace_companion.remote.fetching import Fetcher, Means
+from headrace_companion.remote.kept import KeptContent
 from headrace_companion.remote.rewriting import Rewrites
 from headrace_companion.remote.sources import Ambient, FetchFailed, Limits, NothingThere, Stopped
+from headrace_companion.store import Stored
 
 QUICK = Limits(most_bytes=1 << 20, silence_s=5.0, pauses=(0.0, 0.0))
 BODY = bytes(range(256)) * 1000
@@ -191,6 +194,27 @@ def test_many_at_once_ask_for_the_content_safely(pages: Pages, tmp_path: Path) -
     for thread in threads:
         thread.join()
     assert found == [BODY] * 8
+
+
+def test_a_version_that_goes_while_they_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptContent(tmp_path, 0)
+
+    def fill(at: Path) -> Stored:
+        return Stored(at.write_bytes(b"x"), "sha256:x", False)
+
+    going = threading.Thread(target=kept.release, args=[kept.add("http://a/b", "", fill)])
+    iterdir = Path.iterdir
+
+    def meanwhile(folder: Path) -> Iterator[Path]:
+        monkeypatch.setattr(Path, "iterdir", iterdir)
+        going.start()
+        going.join(0.2)  # it waits for the list, or takes the folder away
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", meanwhile)
+    assert len(kept.versions("http://a/b")) == 1
+    going.join()
+    assert kept.versions("http://a/b") == []
 
 
 @pytest.mark.parametrize("text", ["gs://a", "a=b", "gs://a/=b"])

@@ -48,7 +48,8 @@ class KeptContent:
 
     def versions(self, uri: str) -> list[str]:
         """The versions of a URI that are here, oldest first."""
-        entries = sorted(self._entries(self._of(uri)), key=lambda entry: entry[1])
+        with self._lock:  # one that goes takes the folder along, if it is the last
+            entries = sorted(self._entries(self._of(uri)), key=lambda entry: entry[1])
         return [held["version"] for _, _, held in entries]
 
     def take(self, uri: str, version: str) -> Kept | None:
