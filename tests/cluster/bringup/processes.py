@@ -93,9 +93,13 @@ def _alive(pid: int) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """The kernel's start time of a process, which tells an old id from a new one; None for none and for a zombie."""
+    """The kernel's start time of a process, which tells an old id from a new one; None for none and for a zombie.
+
+    A zombie that counts threads has not ended: its first thread has, and the others hold its ports until they have too.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else fields[19]
+    state, threads, started = fields[0], fields[17], fields[19]
+    return None if state == "Z" and threads == "1" else started

@@ -6,6 +6,7 @@ process groups have to do. A pid counts only together with its start time, becau
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -46,9 +47,9 @@ def start_time(pid: int) -> int:
 
 
 def is_alive(recorded: Recorded) -> bool:
-    """Whether exactly this process runs still (a zombie has ended)."""
+    """Whether exactly this process runs still, or one of its threads does."""
     if recorded.start_time:
-        return start_time(recorded.pid) == recorded.start_time and not _is_zombie(recorded.pid)
+        return start_time(recorded.pid) == recorded.start_time and not _has_ended(recorded.pid)
     try:
         os.kill(recorded.pid, 0)
     except (ProcessLookupError, PermissionError):
@@ -56,11 +57,22 @@ def is_alive(recorded: Recorded) -> bool:
     return True
 
 
-def _is_zombie(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
+    """A zombie has, once it is its only thread: others may still be ending, and hold memory, files and ports until they have."""
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return fields[0] == b"Z" and fields[17] == b"1"
     except (OSError, IndexError):
         return True
+
+
+def _environment(pid: int) -> bytes:
+    """What a process was started with, of the first thread that has it still: one that has ended has none any more."""
+    for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if held := Path(f"/proc/{pid}/task/{thread}/environ").read_bytes():
+                return held
+    return b""
 
 
 def marked(wanted: Callable[[str], bool]) -> Iterator[int]:
@@ -72,29 +84,29 @@ def marked(wanted: Callable[[str], bool]) -> Iterator[int]:
     prefix = f"{MARK}=".encode()
     for pid in pids:
         try:
-            held = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            held = _environment(pid).split(b"\0")
         except OSError:
             continue
         for entry in held:
-            if entry.startswith(prefix) and wanted(os.fsdecode(entry[len(prefix) :])) and not _is_zombie(pid):
+            if entry.startswith(prefix) and wanted(os.fsdecode(entry[len(prefix) :])) and not _has_ended(pid):
                 yield pid
 
 
 def end(wanted: Callable[[str], bool], folders: list[Path]) -> list[int]:
     """Kill everything that carries a wanted mark or is recorded in a folder; returns once it is gone."""
-    ended: set[int] = set()
+    ended: dict[int, Recorded] = {}
     for folder in folders:
         recorded = read_record(folder)
         if recorded is not None and is_alive(recorded):
-            ended.add(recorded.pid)
+            ended[recorded.pid] = recorded
             _kill_group(recorded.pid)
     give_up = time.monotonic() + END_SECONDS
     while True:
         alive = [pid for pid in marked(wanted) if pid != os.getpid()]
         for pid in alive:
-            ended.add(pid)
+            ended[pid] = Recorded(pid, start_time(pid))
             _kill(pid)
-        if not alive or time.monotonic() > give_up:
+        if not (alive or any(map(is_alive, ended.values()))) or time.monotonic() > give_up:
             return sorted(ended)
         time.sleep(PAUSE_SECONDS)
 
