@@ -69,7 +69,7 @@ def _has_ended(pid: int) -> bool:
 def _environment(pid: int) -> bytes:
     """What a process was started with, of the first thread that has it still: one that has ended has none any more."""
     for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(OSError):  # an ended thread is gone, or belongs to root
             if held := Path(f"/proc/{pid}/task/{thread}/environ").read_bytes():
                 return held
     return b""
