@@ -48,6 +48,7 @@ def up() -> None:
     for name in NODES:
         node.await_ready(name, kube)
         start_devices(name)
+    network.await_proxy()
     await_devices(kube)
     say(f"up in {time.monotonic() - started:.0f} s; KUBECONFIG={KUBECONFIG}")
 

@@ -43,11 +43,17 @@ def start_proxy() -> None:
         "metricsBindAddress": "127.0.0.1:10249",
         "nodePortAddresses": [f"{GATEWAY}/32"],
         "hostnameOverride": "node-1",
-        "iptables": {"minSyncPeriod": "200ms", "syncPeriod": "30s"},
+        # What could not be written is tried again after this: until then a new service's address swallows connections.
+        "iptables": {"minSyncPeriod": "200ms", "syncPeriod": "3s"},
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
     (DIR / "kube-proxy.json").write_text(json.dumps(config))
     spawn("kube-proxy", [f"{BIN}/kube-proxy", f"--config={DIR}/kube-proxy.json"])
+
+
+def await_proxy() -> None:
+    """Its rules are written. It begins when its node is there."""
+    must("rules in iptables", "kube-proxy", lambda: _answers("http://127.0.0.1:10256/healthz"))
 
 
 def stop_proxy() -> None:
@@ -79,15 +85,15 @@ def start_dns() -> None:
 """
     )
     spawn("coredns", [f"{BIN}/coredns", "-conf", f"{DIR}/Corefile"])
-    must("readiness", "coredns", _dns_ready)
+    must("readiness", "coredns", lambda: _answers("http://127.0.0.1:8181/ready"))
 
 
-def _dns_ready() -> bool:
+def _answers(url: str) -> bool:
     from urllib.error import URLError
     from urllib.request import urlopen
 
     try:
-        with urlopen("http://127.0.0.1:8181/ready", timeout=2) as answer:
+        with urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
