@@ -11,6 +11,7 @@ import pytest
 
 from builders.half_ended import half_ended
 from cluster.bringup import processes
+from headrace_scheduler.executors.process.survivors import start_time
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -21,8 +22,7 @@ def test_a_program_whose_first_thread_has_ended_has_not(tmp_path: Path, monkeypa
     os.waitpid(pid, 0)
     assert processes.pid_of("true") is None
     with half_ended() as (pid, port):
-        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        (tmp_path / "half.pid").write_text(f"{pid} {started}")
+        (tmp_path / "half.pid").write_text(f"{pid} {start_time(pid)}")
         assert processes.pid_of("half") == pid
         processes.stop("half")
         socket.create_server(("127.0.0.1", port)).close()

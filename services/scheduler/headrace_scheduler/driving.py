@@ -205,7 +205,7 @@ class Driver:
         self._signal.clear()
 
     def tick(self) -> None:
-        """Step every run that is to be. What there is to append is appended meanwhile, and carried out once it is durable."""
+        """Step every run that is due. What there is to append is appended meanwhile, and carried out once it is durable."""
         now = self._clock()
         while self._timers and self._timers[0][0] <= now:
             self._touch(heapq.heappop(self._timers)[1])

@@ -19,6 +19,7 @@ MARK: Final = "HEADRACE_ATTEMPT"
 RECORD: Final = "process"
 END_SECONDS: Final = 4.0
 PAUSE_SECONDS: Final = 0.01
+STATE, THREADS, STARTED = 0, 17, 19  # of /proc/PID/stat, behind the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,15 @@ def read_record(folder: Path) -> Recorded | None:
 
 def start_time(pid: int) -> int:
     """The kernel's start time of a process; 0 where it is gone or the system has no /proc."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
+    stat = _stat(pid)
+    return int(stat[STARTED]) if stat else 0
 
 
 def is_alive(recorded: Recorded) -> bool:
     """Whether exactly this process runs still, or one of its threads does."""
     if recorded.start_time:
-        return start_time(recorded.pid) == recorded.start_time and not _has_ended(recorded.pid)
+        stat = _stat(recorded.pid)
+        return not _has_ended(stat) and int(stat[STARTED]) == recorded.start_time
     try:
         os.kill(recorded.pid, 0)
     except (ProcessLookupError, PermissionError):
@@ -57,13 +57,17 @@ def is_alive(recorded: Recorded) -> bool:
     return True
 
 
-def _has_ended(pid: int) -> bool:
-    """A zombie has, once it is its only thread: others may still be ending, and hold memory, files and ports until they have."""
+def _stat(pid: int) -> list[bytes]:
+    """What the kernel says of a process, from its state on; nothing where it is gone or the system has no /proc."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return fields[0] == b"Z" and fields[17] == b"1"
-    except (OSError, IndexError):
-        return True
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _has_ended(stat: list[bytes]) -> bool:
+    """A zombie has, once it is its only thread: others may still be ending, and hold memory, files and ports until they have."""
+    return not stat or (stat[STATE] == b"Z" and stat[THREADS] == b"1")
 
 
 def _environment(pid: int) -> bytes:
@@ -88,7 +92,7 @@ def marked(wanted: Callable[[str], bool]) -> Iterator[int]:
         except OSError:
             continue
         for entry in held:
-            if entry.startswith(prefix) and wanted(os.fsdecode(entry[len(prefix) :])) and not _has_ended(pid):
+            if entry.startswith(prefix) and wanted(os.fsdecode(entry[len(prefix) :])) and not _has_ended(_stat(pid)):
                 yield pid
 
 
