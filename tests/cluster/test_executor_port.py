@@ -18,7 +18,7 @@ from cluster.bringup.kube import Kube
 from cluster.bringup.places import GATEWAY, KUBECONFIG
 from cluster.meeting import meeting_of
 from fixtures.fix_s3 import S3
-from fixtures.platforms import free_ports
+from fixtures.ports import free_ports
 from headrace_identity.meeting import network_of
 from headrace_protos.v1 import attempts_pb2_grpc
 from headrace_scheduler.executors import port
