@@ -54,6 +54,7 @@ def only(spans: list[Received], phase: str, path: str = "") -> Received:
 
 
 def check_waterfall(spans: list[Received]) -> None:
+    assert all(span.start_ns < span.end_ns for span in spans)
     root = only(spans, "run")
     assert root.parent_id == ""
     for path in ("first", "second"):
@@ -65,13 +66,13 @@ def check_waterfall(spans: list[Received]) -> None:
         phases = [only(spans, phase, path) for phase in PHASES]
         assert {phase.parent_id for phase in phases} == {attempt.span_id}
         for before, after in itertools.pairwise(phases):
-            assert before.end_ns <= after.start_ns
+            assert before.end_us <= after.start_us
         for outer, inner in [(root, task), (task, attempt), *((attempt, phase) for phase in phases)]:
-            assert outer.start_ns <= inner.start_ns <= inner.end_ns <= outer.end_ns, (outer.name, inner.name)
+            assert outer.start_us <= inner.start_us <= inner.end_us <= outer.end_us, (outer.name, inner.name)
     first, second = only(spans, "task", "first"), only(spans, "attempt", "second")
-    assert first.end_ns <= second.start_ns
+    assert first.end_us <= second.start_us
     (wait,) = [span for span in spans if span.attributes.get("headrace.waiting_on") == "upstream"]
-    assert (wait.path, wait.end_ns) == ("second", first.end_ns)
+    assert (wait.path, wait.end_us) == ("second", first.end_us)
 
 
 def repeated(spans: list[Received]) -> list[str]:

@@ -74,8 +74,8 @@ def received(spans: list[Received]) -> list[Told]:
             one.parent_id,
             one.name,
             one.phase,
-            one.start_ns // 1000,
-            one.end_ns // 1000,
+            one.start_us,
+            one.end_us,
             one.links,
             tuple(sorted((key, text) for key, text in one.attributes.items() if key not in own)),
         )

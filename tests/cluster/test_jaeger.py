@@ -69,4 +69,6 @@ def test_a_runs_trace_shows_every_phase_of_its_pods(install: Callable[..., Abstr
     assert ("waiting", "second") in by_phase  # a wait that took no time, as the first task's, has no span
     (users,) = [span for span in spans if span["operationName"] == "user work"]
     assert parent(users) == by_phase["attempt", "first"]["spanID"]
+    said = [one for span in spans for one in span["warnings"] or ()]
+    assert [one for one in said if "duration" in one] == []  # it says so of a span without length
     assert users["startTime"] >= by_phase["running", "first"]["startTime"]

@@ -4,6 +4,8 @@ resumed, cached or linked.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders.runevents import created, event, finished, numbered, started, task_life
 from headrace_persistence.tracing.messages import answer, exported, message, view
 from headrace_persistence.tracing.records import Span
@@ -111,6 +113,13 @@ def test_a_failure_is_the_status_of_the_exported_span() -> None:
     assert sent.status == "train ended with exit code 1"
     assert sent.attributes["headrace.source"] == "event"
     assert (sent.start_ns, sent.end_ns) == (task.start_us * 1000, task.end_us * 1000)
+
+
+def test_what_took_no_time_is_exported_with_the_shortest_length() -> None:
+    """Jaeger warns of a span that ends when it starts."""
+    task = next(span for span in trace(RUN_ID, "r", life()) if (span.path, span.phase) == ("g/train", "task"))
+    sent = exported(RUN_ID.replace("-", ""), RUN_ID, replace(task, end_us=task.start_us))
+    assert sent.end_ns == sent.start_ns + 1
 
 
 def test_phases_follow_each_other_in_the_order_of_their_ends() -> None:

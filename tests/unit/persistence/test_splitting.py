@@ -91,7 +91,7 @@ def check_parts(spans: list[Span]) -> None:
         assert 1 <= len(inside) <= 2
         assert {one.trace_id for one in inside} == {root.trace_id}
         assert root.start_ns == min(one.start_ns for one in inside)
-        assert root.end_ns == max(one.end_ns for one in inside)
+        assert root.end_ns // 1000 == max(one.end_ns for one in inside) // 1000  # the unit of events
         assert int(root.attributes["headrace.loop.iterations"]) == len(inside)
 
 

@@ -101,7 +101,7 @@ def exported(trace_id: str, run_id: str, span: Span) -> telemetry.Span:
         parent_id=span.parent_id,
         name=span.name,
         start_ns=span.start_us * 1000,
-        end_ns=span.end_us * 1000,
+        end_ns=max(span.end_us * 1000, span.start_us * 1000 + 1),  # Jaeger takes one without length for a fault
         attributes=attributes,
         status=(span.attributes.get("error.message", "") or span.state) if failed else "",
         links=tuple((one.trace_id, one.span_id) for one in span.links),
