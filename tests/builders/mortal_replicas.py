@@ -61,10 +61,15 @@ class CountingExecutor(SimulatedExecutor):
 
     def end_stuck(self) -> None:
         """Let all that is stuck come to its end."""
-        for launch in self._waiting.values():
-            self._running.pop(launch.attempt).cancel()
-            self._end(launch.attempt, succeeded(dict.fromkeys(launch.output_parameters, "freed")))
+        while self._waiting:
+            self.end_one()
         self.stuck = ""
+
+    def end_one(self) -> None:
+        """Let one of those that are stuck come to its end."""
+        attempt, launch = self._waiting.popitem()
+        self._running.pop(attempt).cancel()
+        self._end(attempt, succeeded(dict.fromkeys(launch.output_parameters, "freed")))
 
     def running(self) -> list[AttemptId]:
         """Attempts that have not ended."""
