@@ -12,8 +12,11 @@ from fixtures.platforms import STARTED, Platform
 
 
 def test_the_processes_that_a_test_has_started_are_named():
-    program = "import sys; sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, start_new_session=True) as child:
+    program = "import sys; print(flush=True); sys.stdin.read()"
+    argv, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, start_new_session=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # before it runs, its command line may still be empty
         told = list(slow._processes())
         assert any(f"{os.getpid():>8} of " in line for line in told)
         assert any(f"{child.pid:>8} of {os.getpid():>8} " in line and program in line for line in told)
