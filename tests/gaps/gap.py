@@ -11,7 +11,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """`number`: G1 … G66. `kfp`: what KFP's backend does. `here`: what Headrace does.
+    """`number`: G1 … G67. `kfp`: what KFP's backend does. `here`: what Headrace does.
 
     `status`: closed (a test beside it shows it), open (not built yet), kept (deliberately as KFP does; `here` has the reason).
     """

@@ -25,7 +25,9 @@ MISSING: Final = Missing.MISSING
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A declared input or output parameter of a component. `type` is a ParameterTypeEnum name, or empty."""
+    """A declared input or output parameter of a component. `type` is a ParameterTypeEnum name, or empty; where it is
+    `open`, empty on purpose: whoever takes the value decides (`untyped_items`).
+    """
 
     path: str
     type: str
@@ -33,6 +35,7 @@ class Parameter:
     optional: bool = False
     literals: tuple[Any, ...] = ()
     description: str = ""
+    open: bool = False
 
     @property
     def required(self) -> bool:

@@ -18,6 +18,7 @@ from headrace_ir.model import Spec
 from headrace_ir.own_settings import PLATFORM, read_own
 from headrace_ir.problems import Problem, SpecError, hint, nearest
 from headrace_ir.schema import describe, read_message, shape
+from headrace_ir.untyped_items import with_open_items
 
 KNOWN: Final = ("kubernetes", PLATFORM)  # platforms whose settings have an effect
 
@@ -135,7 +136,7 @@ def _assemble(pipeline: Any, platform: Any, problems: list[Problem]) -> Package:
         found.extend(_platform_problems(platforms))
     spec = load_spec(tree, deployment, platforms, _config_document(platform))
     own = read_own(platforms.get(PLATFORM, {}), spec.executors, found)
-    spec = replace(spec, own=own)
+    spec = with_open_items(replace(spec, own=own))
     return Package(pipeline, platform, spec, tuple(found))
 
 

@@ -81,7 +81,7 @@ def _component(spec: Spec, component: Component) -> Iterator[Problem]:
 
 
 def _parameter(parameter: Parameter) -> Iterator[Problem]:
-    if not parameter.type:
+    if not parameter.type and not parameter.open:
         yield Problem(f"{parameter.path}.parameterType", "required: the type of the parameter")
         return
     mismatch = default_mismatch(parameter)

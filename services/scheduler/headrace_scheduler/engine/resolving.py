@@ -16,7 +16,7 @@ from urllib.parse import quote
 from headrace_ir.conditions import ConditionProblem, decide, select, variables
 from headrace_ir.parameters import Declaration, resolve_input
 from headrace_ir.references import Held, ValueRef, passes
-from headrace_ir.values import Value, ValueProblem, decode, describe
+from headrace_ir.values import Value, ValueProblem, decode, describe, text_of
 from headrace_protos.lifecycle import FINAL_STATUS, child_path, task_id
 from headrace_protos.v1 import events_pb2 as ev
 from headrace_scheduler.engine.bags import Bag
@@ -196,7 +196,7 @@ def judged(row: Row, values: Mapping[str, Held], artifacts: dict[str, Any]) -> b
     """The condition of ROW's task with these inputs. Raises TaskProblem."""
     spec = row.task
     assert spec.condition is not None, "asked only where there is one"
-    known = {name: content(row, value) for name, value in values.items()}
+    known = {name: _compared(spec.declarations.get(name), content(row, value)) for name, value in values.items()}
     try:
         shown = {name: {"artifacts": [_in_proto_names(each) for each in one]} for name, one in artifacts.items()}
         return decide(spec.condition, variables(known, shown))
@@ -204,6 +204,12 @@ def judged(row: Row, values: Mapping[str, Held], artifacts: dict[str, Any]) -> b
         raise TaskProblem(
             "ConditionFailed", f"task '{spec.key}': its condition `{spec.condition.text}` cannot be decided: {problem}"
         ) from None
+
+
+def _compared(declaration: Declaration | None, value: Value) -> Value:
+    """A value as conditions see it. The SDK writes them for texts where an item's type is open (untyped_items)."""
+    is_open = declaration is not None and declaration.type is None
+    return text_of(value) if is_open and value is not None else value
 
 
 def _in_proto_names(artifact: dict[str, Any]) -> dict[str, Any]:
