@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from fixtures import fix_slow_tests as slow
 from fixtures.platforms import STARTED, Platform
 
 
-def test_the_processes_that_a_test_has_started_are_named():
+def test_the_processes_that_a_test_has_started_are_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(slow, "WIDTH", 10_000)  # a long path of the interpreter would push the program out of the line
     program = "import sys; print(flush=True); sys.stdin.read()"
     argv, pipe = [sys.executable, "-c", program], subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, start_new_session=True) as child:
