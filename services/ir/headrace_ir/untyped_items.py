@@ -9,11 +9,12 @@ into the pipeline, whose types the SDK knows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from headrace_ir.model import Component, Dag, Parameter, Source, Spec
+from headrace_ir.checks.scopes import scopes
+from headrace_ir.model import Component, Parameter, Source, Spec
 
 # What the SDK calls the inputs by which groups hand values on. A nested pipeline's own inputs have types that its author chose.
 HANDED_ON: Final = "pipelinechannel--"
@@ -34,24 +35,27 @@ def with_open_items(spec: Spec) -> Spec:
         opened |= takers.open_from(item)
     if not opened:
         return spec
-    components = dict(spec.components)
-    for place in opened:
-        component = components[place.component]
-        left = replace(component.inputs[place.name], type="", open=True)
-        components[place.component] = replace(component, inputs={**component.inputs, place.name: left})
-    return replace(spec, components=components)
+    changed = {place.component for place in opened}
+    return replace(
+        spec,
+        components={name: _left_open(one, opened) if name in changed else one for name, one in spec.components.items()},
+    )
+
+
+def _left_open(component: Component, opened: Collection[Place]) -> Component:
+    inputs = {
+        name: replace(one, type="", open=True) if Place(component.name, name) in opened else one
+        for name, one in component.inputs.items()
+    }
+    return replace(component, inputs=inputs)
 
 
 def _items(spec: Spec) -> Iterator[Place]:
     """The inputs that get the items of lists that are known when the run is."""
-    for dag in _dags([*([spec.root] if spec.root else []), *spec.components.values()]):
-        for task in dag.tasks.values():
+    for scope in scopes(spec):
+        for task in scope.dag.tasks.values():
             if task.loop is not None and task.loop.parameter:
                 yield Place(task.component, task.loop.item)
-
-
-def _dags(components: Iterable[Component]) -> Iterator[Dag]:
-    return (component.dag for component in components if component.dag is not None)
 
 
 class _Takers:
@@ -87,10 +91,10 @@ class _Takers:
         """For each input of a group the inputs inside that are given it whole."""
         if name not in self._inside:
             found: dict[str, list[Place]] = defaultdict(list)
-            for dag in _dags([self._components[name]]):
-                for task in dag.tasks.values():
-                    for key, given in task.parameters.items():
-                        if given.source is Source.DAG_INPUT and not given.selector:
-                            found[given.name].append(Place(task.component, key))
+            dag = self._components[name].dag
+            for task in dag.tasks.values() if dag is not None else ():
+                for key, given in task.parameters.items():
+                    if given.source is Source.DAG_INPUT and not given.selector:
+                        found[given.name].append(Place(task.component, key))
             self._inside[name] = found
         return self._inside[name]
